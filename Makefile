@@ -28,7 +28,7 @@ endif
 LIBS     := -lnng -lmicrohttpd -lssl -lcrypto -lcurl -ljson-c -lhiredis -luv \
             -lpthread -lm
 TEST_LIBS := -lcmocka -llua5.1
-WRAP     := $(if $(filter 1,$(SAN)),,-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free)
+WRAP     := $(if $(filter 1,$(SAN)),,-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup,--wrap=strndup)
 
 ROOMS    := $(wildcard common/* proto/*)
 LIB_SRC  := $(filter-out %_test.c %_fuzz.c,$(wildcard common/*/*.c proto/*/*.c proto/*.c))

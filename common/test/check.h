@@ -1,10 +1,13 @@
 /* common/test/check.h - the thin layer over cmocka.
  *
  * A test file has TEST(a_sentence) blocks and no main: they register
- * themselves. After each test has passed, the runner repeats it with allocation
- * 0, 1, 2, … failing: a check that fails then ends that repetition quietly, but
- * a crash, a hang, or memory not given back by a repetition that ran to its end
+ * themselves. Each run of a test is a process of its own, so tests share no
+ * state. After a test has passed, the runner repeats it with allocation 0, 1,
+ * 2, … failing: a check that fails then ends that repetition quietly, but a
+ * crash, a hang, or memory not given back by a repetition that ran to its end
  * fails the test. TEST_NO_OOM(name) is left out of the repetitions (say why).
+ *
+ * Builds with sanitizers (SAN=1) do not repeat: there the sanitizer judges.
  */
 #ifndef WEIR_TEST_CHECK_H
 #define WEIR_TEST_CHECK_H
@@ -49,5 +52,9 @@ void check_span(struct span a, struct span b, const char *file, int line);
 
 /* Is this a repetition with failing allocations? */
 int test_is_starved(void);
+
+/* The most bytes that our code has held at once since the test began; always
+ * 0 in builds with sanitizers. What third-party libraries hold is not seen. */
+size_t test_peak_bytes(void);
 
 #endif

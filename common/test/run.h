@@ -1,0 +1,28 @@
+/* common/test/run.h - one test: its run, then its repetitions, in processes.
+ *
+ * For runner.c and for the tests of the harness itself; tests see check.h.
+ */
+#ifndef WEIR_TEST_RUN_H
+#define WEIR_TEST_RUN_H
+
+#include "common/test/check.h"
+
+#define TEST_EXIT_CHECK 99 /* a check failed; it has said where */
+
+/* Remember the signal handlers to give back to tests. Call it first. */
+void test_run_init(void);
+
+/* Run `t`, then repeat it with failing allocations. Returns 0 when it passed;
+ * else 1, with the reasons and the test's output written to `report_fd`. */
+int test_run(const struct test_case *t, int report_fd);
+
+/* All registered tests, in the order of the file. */
+struct test_case *test_registered(void);
+
+/* Say to check.c what kind of run this process is. */
+void test_set_starved(int is_starved);
+
+/* End this process without the handlers of exit(), but keep its coverage. */
+void test_exit(int code) __attribute__((noreturn));
+
+#endif
