@@ -1,0 +1,56 @@
+/* common/http/client.h - asynchronous HTTP client (libcurl on our loop).
+ *
+ * For the command line, webhooks, and a node asking another's API. http and
+ * https only; redirects are not followed.
+ */
+#ifndef WEIR_HTTP_CLIENT_H
+#define WEIR_HTTP_CLIENT_H
+
+#include "common/io/loop.h"
+
+struct http_client;
+struct http_call;
+
+struct http_client_options {
+	unsigned calls_max;    /* under way at once; 0: 64 */
+	size_t body_bytes_max; /* of an answer; 0: 16 MB */
+};
+
+/* Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int http_client_new(struct http_client **out, struct loop *loop,
+				    const struct http_client_options *options);
+
+/* Cancel what is under way, free, set to NULL; NULL is fine. */
+void http_client_free(struct http_client **c);
+
+struct http_question {
+	const char *method; /* NULL: GET, or POST when there is a body */
+	const char *url;
+	const char *token;        /* sent as Bearer; NULL: none */
+	const char *content_type; /* of the body; NULL: application/json */
+	struct span body;
+	unsigned timeout_ms; /* of the whole; 0: 5000 */
+};
+
+/* Once, and never from inside http_client_ask. `err`: 0 when there was an
+ * answer, whatever its status; WEIR_ETIMEOUT; WEIR_ELIMIT: the body is too
+ * long; WEIR_ECLOSED: cannot connect, or cut off. `body` is borrowed. */
+typedef void http_done_fn(void *ctx, int err, unsigned status,
+			  struct span body);
+
+/* All of `q` is copied. *out (may be NULL) is for cancelling, until done.
+ * Returns 0; WEIR_ELIMIT: calls_max; WEIR_EINVAL: bad URL; WEIR_ENOMEM. */
+#define http_client_ask(c, out, q, done, ctx)                                  \
+	http_client_call(                                                      \
+		(c), (out), (q),                                               \
+		LOOP_TYPED(http_done_fn, done, ctx, 0, 0u, (struct span){0}),  \
+		(ctx))
+WEIR_MUST_CHECK int http_client_call(struct http_client *c,
+				     struct http_call **out,
+				     const struct http_question *q,
+				     http_done_fn *done, void *ctx);
+
+/* `done` does not come any more. Sets *call to NULL; NULL is fine. */
+void http_client_cancel(struct http_call **call);
+
+#endif
