@@ -1,0 +1,64 @@
+/* common/registry/node.h - what a node says of itself, and its JSON.
+ *
+ * Pure. The text stands in the registry beside the node's lease and in the node
+ * list on disk:
+ *	{"id":"edge-1","role":"edge","instance":"<32 hex digits>",
+ *	 "url":"tcp://10.0.0.7:7103","pid":123,"version":"0.1.0",
+ *	 "draining":false,"addresses":{"rtmp":"10.0.0.7:1935"},
+ *	 "load":{"busy_permille":12,"streams":3,"publishers":0,"viewers":40,
+ *		 "in_bps":7500000,"out_bps":100000000}}
+ */
+#ifndef WEIR_REGISTRY_NODE_H
+#define WEIR_REGISTRY_NODE_H
+
+#include "common/base/buf.h"
+#include "common/bus/world.h"
+
+#define NODE_ADDRESSES_MAX 8
+#define NODE_JSON_MAX      4096 /* bytes; longer ones are refused */
+
+struct node_address {
+	char name[ROLE_SIZE]; /* "rtmp", "http", "api", "admin" */
+	char addr[64];        /* "127.0.0.1:1935" */
+};
+
+struct node_load {
+	uint32_t busy_permille; /* of the loop, last second */
+	uint32_t streams;
+	uint32_t publishers;
+	uint32_t viewers;
+	uint64_t in_bps; /* media, bits per second */
+	uint64_t out_bps;
+};
+
+struct node {
+	struct node_ref ref; /* ref.link is always 0 here: ask the bus */
+	uint32_t pid;
+	bool is_draining; /* takes no new work */
+	char version[24];
+	struct node_address address[NODE_ADDRESSES_MAX];
+	size_t address_count;
+	struct node_load load;
+};
+
+/* Add or replace one. Returns 0, WEIR_EINVAL (too long, or not printable
+ * ASCII) or WEIR_ELIMIT. */
+WEIR_MUST_CHECK int node_set_address(struct node *n, const char *name,
+				     const char *addr);
+
+/* "127.0.0.1:1935", or NULL. */
+const char *node_address(const struct node *n, const char *name);
+
+/* Append the JSON object. Errors are the buffer's. */
+void node_write(struct buf *out, const struct node *n);
+
+/* The inverse. `text` may come from anywhere: id and role must be plain words
+ * (letters, digits, '-', '_', '.'), the instance a uuid; unknown members are
+ * skipped, missing ones are zero. Returns 0, WEIR_EPROTO, WEIR_ELIMIT or
+ * WEIR_ENOMEM. */
+WEIR_MUST_CHECK int node_read(struct node *out, struct span text);
+
+/* Is it the same but for its load? */
+bool node_eq(const struct node *a, const struct node *b);
+
+#endif
