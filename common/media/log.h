@@ -9,11 +9,18 @@
  * `retain_ms` (of dts) or larger than `retain_bytes`; but never the newest JOIN
  * and what follows it, up to `gop_max_bytes` (then the log drops from the tail
  * although no joiner can start before the next JOIN; frames evicted so are
- * counted in log_stats.evicted_past_join).
+ * counted in log_stats.evicted_past_join), and never the newest frame. Length
+ * is what timeline.h makes of the dts: epochs are laid end to end, and a dts
+ * that jumps within one neither empties the log nor stops the eviction.
+ *
+ * Joins: a frame with FRAME_JOIN that is not a state frame. Of AUDIO ones (a
+ * stream without video: each frame is one) the log remembers the newest, always
+ * exactly, and before it those at least `join_spacing_ms` apart.
  *
  * Whoever appends calls log_append; watchers are told at once, in the order in
- * which they came. A watcher may add or remove watchers, itself included, and
- * must not append to or free the log.
+ * which they came, after what had to leave has left. A watcher may add or
+ * remove watchers, itself included (one that was just added hears of the next
+ * frame on), and must not append to, set state of or free the log.
  */
 #ifndef WEIR_MEDIA_LOG_H
 #define WEIR_MEDIA_LOG_H
@@ -37,7 +44,8 @@ struct log_limits {
 struct log_join {
 	uint64_t ordinal; /* of the JOIN frame */
 	int64_t dts_ns;
-	const struct stateset *state; /* in force there; lives with the join */
+	/* In force there, NULL: none; lives with the join. */
+	const struct stateset *state;
 };
 
 struct log_watch {
@@ -49,13 +57,17 @@ struct log_watch {
 WEIR_MUST_CHECK int log_new(struct log **out, const struct log_limits *limits);
 void log_free(struct log **log); /* watchers are unlinked, not told */
 
-/* Append; the log takes a reference of its own. Returns 0;
- * WEIR_EDUP: this position is here or was here (nothing happened);
- * WEIR_EGAP: frames are missing before it (nothing happened; a log that must
- * go on calls log_append_gap);
+/* Append; the log takes a reference of its own. Returns 0; or, and then nothing
+ * happened,
+ * WEIR_EDUP: in its epoch, which is the log's newest, this position is here,
+ * was here or was skipped over;
+ * WEIR_EGAP: frames are missing before it (a log that must go on calls
+ * log_append_gap);
  * WEIR_ESTALE: its epoch is older than the log's (counter lower, or a past
- * epoch of this log);
- * WEIR_EPROTO: a new epoch that does not start with its EPOCH frame;
+ * epoch of this log, also if the frame is here);
+ * WEIR_EPROTO: a new epoch that does not start with its EPOCH frame, an epoch
+ * whose counter is 0, sequence 2^64 - 1;
+ * WEIR_ELIMIT: a state frame past STATESET_MAX;
  * WEIR_ENOMEM. */
 WEIR_MUST_CHECK int log_append(struct log *log, struct frame *f);
 
@@ -64,7 +76,8 @@ WEIR_MUST_CHECK int log_append(struct log *log, struct frame *f);
 WEIR_MUST_CHECK int log_append_gap(struct log *log, struct frame *f);
 
 /* A state frame sent again: it becomes the state in force for what is appended
- * from now on; no cursor moves, and it has no ordinal. */
+ * from now on; no cursor moves, and it has no ordinal. Returns 0, WEIR_EINVAL
+ * (not a state frame), WEIR_ELIMIT or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int log_set_state(struct log *log, struct frame *f);
 
 uint64_t log_next(const struct log *log); /* ordinal of the next append */
@@ -73,14 +86,17 @@ uint64_t log_tail(const struct log *log); /* oldest kept; = next if empty */
 /* The frame at an ordinal in [tail, next); NULL outside. Borrowed. */
 struct frame *log_at(const struct log *log, uint64_t ordinal);
 
-/* Where the next frame after position `after` stands or will stand. Returns 0;
- * WEIR_EGONE: it left from the tail; WEIR_ENOENT: the log never knew that
- * epoch, or has not come so far. */
+/* Where the next frame after position `after` stands or will stand: the next
+ * sequence, else the first of the next epoch. So 0 means that nothing this log
+ * knows of lies between. WEIR_EGONE: it left from the tail, or was skipped
+ * over; WEIR_ENOENT: the log never knew that epoch (it remembers 16 runs whose
+ * frames have left), or has not come so far. */
 WEIR_MUST_CHECK int log_find_after(const struct log *log, uint64_t *out,
 				   const struct position *after);
 
 /* The newest join, or the newest not later than dts_ns (what an audio joiner
- * gets). Returns 0 or WEIR_ENOENT. */
+ * gets; when all are later, the caller asks log_join_from(log_tail)). Returns 0
+ * or WEIR_ENOENT: none is kept. */
 WEIR_MUST_CHECK int log_newest_join(const struct log *log,
 				    struct log_join *out);
 WEIR_MUST_CHECK int log_join_at_dts(const struct log *log, struct log_join *out,
@@ -90,27 +106,31 @@ WEIR_MUST_CHECK int log_join_at_dts(const struct log *log, struct log_join *out,
 WEIR_MUST_CHECK int log_join_from(const struct log *log, struct log_join *out,
 				  uint64_t ordinal);
 
-/* State in force just before `ordinal` (in [tail, next]); borrowed until the
- * next append. NULL: none. */
+/* State in force just before `ordinal` (in [tail, next]), right for every one
+ * of them, wherever its frames are now; borrowed until the next append or
+ * log_set_state. NULL: none. O(log of the state frames kept). */
 const struct stateset *log_state_before(const struct log *log,
 					uint64_t ordinal);
 
 /* Position of the newest frame; false while there is none. */
 bool log_last_position(const struct log *log, struct position *out);
 
-/* Is there a JOIN with video, ever; dts of the newest frame of any track and
- * the latest end (dts + duration guessed from the frame before); bytes kept. */
+/* All dts are of media frames; 0 while there was none. */
 struct log_stats {
-	uint64_t bytes;
-	uint64_t frames;
-	uint64_t joins;
-	int64_t first_dts_ns; /* of what is kept */
-	int64_t last_dts_ns;  /* latest of any media frame, ever */
-	int64_t end_dts_ns;   /* latest end of any track */
-	uint64_t evicted_past_join;
+	uint64_t bytes;       /* kept: payload + LOG_FRAME_COST each */
+	uint64_t frames;      /* kept */
+	uint64_t joins;       /* kept; of audio ones those remembered */
+	bool has_video_join;  /* was there a JOIN with video, ever? */
+	int64_t first_dts_ns; /* of the oldest kept */
+	int64_t last_dts_ns;  /* latest of any track, ever */
+	int64_t end_dts_ns;   /* latest end of any track, ever: dts + duration
+				 guessed from the frame before (DATA: none) */
+	uint64_t evicted_past_join; /* frames, ever */
 };
 void log_stats(const struct log *log, struct log_stats *out);
 
+/* `w` is the caller's and must stay until it is removed or the log is freed;
+ * removing it twice, or after the log, is fine. */
 void log_watch_add(struct log *log, struct log_watch *w);
 void log_watch_remove(struct log_watch *w);
 

@@ -1,0 +1,64 @@
+/* common/base/ring.c - room for a ring: more of it, less of it. */
+#include "common/base/ring.h"
+
+#include <stdlib.h>
+
+#define RING_MIN 8 /* items */
+
+void ring_init(struct ring *r, size_t item_bytes)
+{
+	*r = (struct ring){.item_bytes = item_bytes};
+}
+
+void ring_fini(struct ring *r)
+{
+	free(r->data);
+	ring_init(r, r->item_bytes);
+}
+
+/* Copy all items, which may go round the end, in order. */
+static void copy_out(const struct ring *r, uint8_t *to)
+{
+	size_t first = WEIR_MIN(r->count, r->cap - r->head);
+
+	if (!r->count)
+		return;
+	memcpy(to, r->data + r->head * r->item_bytes, first * r->item_bytes);
+	memcpy(to + first * r->item_bytes, r->data,
+	       (r->count - first) * r->item_bytes);
+}
+
+static int resize(struct ring *r, size_t cap)
+{
+	uint8_t *data;
+
+	if (cap > SIZE_MAX / 2 / r->item_bytes)
+		return WEIR_ENOMEM;
+	data = malloc(cap * r->item_bytes);
+	if (!data)
+		return WEIR_ENOMEM;
+	copy_out(r, data);
+	free(r->data);
+	r->data = data;
+	r->cap = cap;
+	r->head = 0;
+	return 0;
+}
+
+int ring_double(struct ring *r)
+{
+	return resize(r, r->cap ? r->cap * 2 : RING_MIN);
+}
+
+void ring_drop(struct ring *r, size_t count)
+{
+	count = WEIR_MIN(count, r->count);
+	if (!count)
+		return;
+	r->head = (r->head + count) & (r->cap - 1);
+	r->count -= count;
+	/* Halved at an eighth: after that it takes as many pushes to grow
+	 * again. Without memory for a smaller one, the larger one stays. */
+	if (r->cap > RING_MIN && r->count < r->cap / 8)
+		(void)!resize(r, r->cap / 2);
+}

@@ -1,0 +1,43 @@
+/* common/media/timeline.h - how much stream has passed, whatever the dts do.
+ *
+ * A log measures its length in the dts of its media. Several tracks interleave,
+ * one of them may lag, and an epoch may put the dts somewhere else. This clock
+ * goes by the track that is furthest, never goes back, and lays epochs end to
+ * end. Within an epoch a track whose dts goes back by more than 500 ms or
+ * forward by more than 10 s has jumped: nothing passed by that.
+ *
+ * Used by log.c alone.
+ */
+#ifndef WEIR_MEDIA_TIMELINE_H
+#define WEIR_MEDIA_TIMELINE_H
+
+#include "common/media/frame.h"
+#include "common/media/track.h"
+
+struct timeline_track {
+	uint16_t id;
+	bool is_known; /* a frame of it came in this epoch */
+	int64_t dts_ns;
+	int64_t duration_ns; /* the last one seen, kept over epochs */
+	int64_t shift_ns;    /* add to its dts: time on this clock */
+};
+
+/* All zero: nothing passed yet. */
+struct timeline {
+	int64_t now_ns;      /* from 0 */
+	int64_t shift_ns;    /* for a track that is new in this epoch */
+	int64_t last_dts_ns; /* highest dts of any media frame, ever */
+	int64_t end_dts_ns;  /* highest dts + duration, ever */
+	bool has_media;
+	bool is_epoch_known; /* a media frame came in this epoch */
+	unsigned count;
+	struct timeline_track track[TRACKS_MAX];
+};
+
+/* What follows belongs to a new epoch. */
+void timeline_begin_epoch(struct timeline *t);
+
+/* Take a frame into account; returns the time at which it stands. */
+int64_t timeline_add(struct timeline *t, const struct frame *f);
+
+#endif
