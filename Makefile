@@ -1,90 +1,332 @@
 # Makefile - builds weir; `make help` lists the targets.
 #
 # Sources are found by pattern: a new folder under common/, proto/ or services/
-# needs no line here. BUILD= picks another build folder, SAN=1 sanitizers.
+# needs no line here. Everything made goes into build/.
+#
+#   V=1         show the commands        CC=clang    another compiler
+#   SAN=1       ASan and UBSan           BUILD=DIR   another folder
+#   COV=1       counters for coverage    FUZZ=1      targets for libFuzzer
 
-CC      ?= gcc
-V       ?= 0
-SAN     ?= 0
-BUILD   ?= build$(if $(filter 1,$(SAN)),/san)
-Q       := $(if $(filter 1,$(V)),,@)
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+V   ?= 0
+Q   := $(if $(filter 1,$(V)),,@)
+SAY := $(if $(filter 1,$(V)),@:,@printf '  %-4s %s\n')
 
-VERSION := $(shell cat VERSION 2>/dev/null || echo 0.0.0)
+MODE := $(if $(filter 1,$(SAN)),san)$(if $(filter 1,$(COV)),cov)$(if $(filter \
+          1,$(FUZZ)),fuzz)
+BUILD ?= build$(if $(MODE),/$(MODE))
+
+VERSION := $(shell cat VERSION)
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-CFLAGS  ?= -O2 -g
-WFLAGS  := -Wall -Wextra -Werror -Wshadow -Wvla -Wstrict-prototypes \
-           -Wmissing-prototypes -Wformat=2 -Wundef
-CPPFLAGS += -I. -D_GNU_SOURCE
-BASE_CFLAGS := -std=c11 $(WFLAGS) -fno-common -fvisibility=hidden \
-               -fstack-protector-strong
-ifeq ($(SAN),1)
-BASE_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-               -fno-omit-frame-pointer
-LDFLAGS += -fsanitize=address,undefined
+# ---- flags
+
+CFLAGS ?= -O2 -g
+CPPFLAGS ?=
+LDFLAGS ?=
+WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wstrict-prototypes \
+        -Wmissing-prototypes -Wformat=2 -Wundef
+OUR_CPPFLAGS := -I. -D_GNU_SOURCE
+OUR_CFLAGS := -std=c11 $(WARN) -fno-common -fvisibility=hidden \
+              -fstack-protector-strong -fPIE
+OUR_LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+            -fno-omit-frame-pointer
+ifeq ($(MODE),)
+OUR_CPPFLAGS += -D_FORTIFY_SOURCE=2
+else ifeq ($(MODE),san)
+OUR_CFLAGS += $(SANITIZE)
+else ifeq ($(MODE),fuzz)
+OUR_CFLAGS += $(SANITIZE) -fsanitize=fuzzer-no-link
+else ifeq ($(MODE),cov)
+CFLAGS := -O0 -g --coverage
+OUR_LDFLAGS += --coverage -u __gcov_dump
 else
-BASE_CFLAGS += -D_FORTIFY_SOURCE=2
+$(error SAN=1, COV=1 and FUZZ=1 exclude each other)
 endif
-LIBS     := -lnng -lmicrohttpd -lssl -lcrypto -lcurl -ljson-c -lhiredis -luv \
-            -lpthread -lm
+ifneq ($(filter san fuzz,$(MODE)),)
+OUR_LDFLAGS += $(SANITIZE)
+endif
+
+LIBS := -lnng -lmicrohttpd -lssl -lcrypto -lcurl -ljson-c -lhiredis -luv \
+        -lpthread -lm
 TEST_LIBS := -lcmocka -llua5.1
-WRAP     := $(if $(filter 1,$(SAN)),,-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=strdup,--wrap=strndup)
+# Tests count and starve our allocations; where a sanitizer is, it watches them.
+WRAP := $(if $(filter san fuzz,$(MODE)),,-Wl,--wrap=malloc,--wrap=calloc,$(strip \
+          )--wrap=realloc,--wrap=free,--wrap=strdup,--wrap=strndup)
 
-ROOMS    := $(wildcard common/* proto/*)
-LIB_SRC  := $(filter-out %_test.c %_fuzz.c,$(wildcard common/*/*.c proto/*/*.c proto/*.c))
-LIB_SRC  := $(filter-out common/test/%,$(LIB_SRC))
-LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
-TEST_LIB_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard common/test/*.c))
+COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
+LINK    = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS)
+
+# ---- what there is
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+proper  = $(filter-out %_test.c %_fuzz.c,$(1))
+
 LIB      := $(BUILD)/libweir.a
+LIB_SRC  := $(filter-out common/test/%,$(call proper,$(wildcard \
+              common/*/*.c proto/*.c proto/*/*.c)))
+TEST_LIB := $(call objects,$(call proper,$(wildcard common/test/*.c)))
 
-SERVICES := $(notdir $(patsubst %/,%,$(dir $(wildcard services/*/main.c))))
+# services/edge makes weir-edge; services/cli makes weir.
+SERVICES    := $(patsubst services/%/main.c,%,$(wildcard services/*/main.c))
 service_bin = $(BUILD)/bin/$(if $(filter cli,$(1)),weir,weir-$(1))
-BINS     := $(foreach s,$(SERVICES),$(call service_bin,$(s)))
-service_obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %_test.c %_fuzz.c,$(wildcard services/$(1)/*.c)))
+service_obj = $(call objects,$(call proper,$(wildcard services/$(1)/*.c)))
+BINS        := $(foreach s,$(SERVICES),$(call service_bin,$(s)))
 
-TEST_SRC := $(wildcard common/*/*_test.c proto/*/*_test.c services/*/*_test.c \
-              tests/contract/*_test.c)
-TESTS    := $(TEST_SRC:%.c=$(BUILD)/test/%)
+SIM_OBJ := $(call objects,$(call proper,$(wildcard tests/sim/*.c)))
+SIM     := $(if $(SIM_OBJ),$(BUILD)/test/sim)
+
+TESTS := $(patsubst %.c,$(BUILD)/test/%,$(wildcard common/*/*_test.c \
+           proto/*_test.c proto/*/*_test.c services/*/*_test.c \
+           tests/contract/*_test.c tests/sim/*_test.c))
+FUZZ_SRC := $(wildcard common/*/*_fuzz.c proto/*_fuzz.c proto/*/*_fuzz.c)
+FUZZERS  := $(patsubst %.c,$(BUILD)/run/%,$(if $(P),$(foreach f,$(FUZZ_SRC), \
+              $(if $(findstring $(P),$(f)),$(f))),$(FUZZ_SRC)))
+
+C_FILES := $(wildcard $(foreach d,common/* proto proto/* services/* tests/*, \
+             $(d)/*.c))
+H_FILES := $(wildcard $(foreach d,common/* proto proto/* services/* tests/*, \
+             $(d)/*.h))
+
+# ---- building
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all
+.SECONDEXPANSION:
+
+.PHONY: all tests
+## make                  build everything into build/
 all: $(LIB) $(BINS)
 
-$(BUILD)/obj/common/svc/version.o: CPPFLAGS += -DWEIR_VERSION='"$(VERSION)"' -DWEIR_COMMIT='"$(COMMIT)"'
+tests: all $(TESTS) $(SIM)
 
-$(BUILD)/obj/%.o: %.c
-	@mkdir -p $(@D)
-	$(if $(Q),@echo "  CC   $<")
-	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+# A file that changes with the text in it, so that what depends on it is made
+# anew when a flag or the version does.
+stamp = $(shell mkdir -p $(BUILD); echo '$(2)' | cmp -s - $(BUILD)/$(1) || \
+          echo '$(2)' >$(BUILD)/$(1))
+ifeq ($(filter clean help deps deps-test,$(MAKECMDGOALS)),)
+$(call stamp,flags,$(COMPILE) $(LINK) $(WRAP))
+$(call stamp,version,$(VERSION) $(COMMIT))
+endif
 
-$(LIB): $(LIB_OBJ)
+$(BUILD)/obj/common/svc/version.o: OUR_CPPFLAGS += \
+	-DWEIR_VERSION='"$(VERSION)"' -DWEIR_COMMIT='"$(COMMIT)"'
+$(BUILD)/obj/common/svc/version.o: $(BUILD)/version
+
+$(BUILD)/flags $(BUILD)/version: ;
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(LIB): $(call objects,$(LIB_SRC))
+	$(SAY) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 define service_rule
 $(call service_bin,$(1)): $(call service_obj,$(1)) $(LIB)
 	@mkdir -p $$(@D)
-	$$(if $$(Q),@echo "  LD   $$@")
-	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $(call service_obj,$(1)) $(LIB) $$(LIBS)
+	$$(SAY) LD $$@
+	$$(Q)$$(LINK) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_rule,$(s))))
 
-# A service's test is linked with the service's objects, but its main.
-test_service_obj = $(if $(filter services/%,$(1)),$(filter-out %/main.o,$(call service_obj,$(word 2,$(subst /, ,$(1))))))
-.SECONDEXPANSION:
-$(BUILD)/test/%: $(BUILD)/obj/%.o $(TEST_LIB_OBJ) $(LIB) $$(call test_service_obj,$$*)
-	@mkdir -p $(@D)
-	$(if $(Q),@echo "  LD   $@")
-	$(Q)$(CC) $(LDFLAGS) $(WRAP) -o $@ $(filter %.o,$^) $(LIB) $(LIBS) $(TEST_LIBS)
+# A test of a service or of the simulator is linked with all of it but main.
+tested_obj = $(filter-out %/main.o,$(if $(filter services/%,$(1)),$(call \
+               service_obj,$(word 2,$(subst /, ,$(1)))))$(if \
+               $(filter tests/sim/%,$(1)),$(SIM_OBJ)))
 
-.PHONY: tests check layers clean
-tests: $(TESTS)
-check: tests
-	$(Q)for t in $(TESTS); do $$t || exit 1; done
+$(BUILD)/test/%_test: $(BUILD)/obj/%_test.o $(TEST_LIB) \
+		$$(call tested_obj,$$*) $(LIB)
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(LINK) $(WRAP) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+$(BUILD)/test/sim: $(SIM_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(LINK) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+$(BUILD)/run/%_fuzz: $(BUILD)/obj/%_fuzz.o $(LIB)
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+-include $(shell test -d $(BUILD)/obj && find $(BUILD)/obj -name '*.d')
+
+# ---- the machine: what has to be installed
+
+.PHONY: deps deps-test
+## make deps             install what building and running need (apt)
+deps:
+	$(Q)scripts/deps run
+
+## make deps-test        install what the tests need too; ALL=1 large tools too
+deps-test:
+	$(Q)scripts/deps run test $(if $(filter 1,$(ALL)),all)
+
+# ---- running and testing
+
+AGAIN := +$(Q)$(MAKE) --no-print-directory
+CPUS  := $(shell nproc 2>/dev/null || echo 2)
+JOBS   = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(CPUS))
+RUN_TESTS = $(Q)scripts/run-tests --build $(BUILD) $(if $(MODE),--mode $(MODE))
+STYLE := scripts/check-layers scripts/check-text
+
+# make read this file before the packages came: it has to start again.
+.PHONY: run test test-built check check-san sim e2e
+## make run              build and start a small cluster here; Ctrl-C ends it
+run: deps
+	$(AGAIN) $(JOBS) all
+	$(Q)exec $(BUILD)/bin/weir up --demo $(ARGS)
+
+## make test             install, build, run all tests, count them in one line
+test:
+	$(Q)scripts/deps run test
+	$(AGAIN) $(JOBS) tests
+	$(AGAIN) test-built
+
+test-built: tests
+	$(RUN_TESTS) --style $(STYLE) --unit $(TESTS) --sim $(SIM) \
+		--e2e $(wildcard tests/e2e/*.py)
+
+## make check            unit and contract tests only, in under a minute
+check:
+	$(AGAIN) $(JOBS) tests
+	$(RUN_TESTS) --style $(STYLE) --unit $(TESTS)
+
+## make check-san        all tests under ASan and UBSan
+check-san:
+	$(AGAIN) $(JOBS) SAN=1 BUILD=$(BUILD)/san tests
+	$(AGAIN) SAN=1 BUILD=$(BUILD)/san test-built
+
+## make sim              the simulator; N=10000 schedules, SEED=1
+sim: $(SIM)
+	$(Q)$(SIM) $(if $(N),--schedules $(N)) $(if $(SEED),--seed $(SEED))
+
+## make e2e              end-to-end tests; T=part of a name
+e2e: all
+	$(RUN_TESTS) --e2e $(if $(T),$(foreach f,$(wildcard tests/e2e/*.py), \
+		$(if $(findstring $(T),$(f)),$(f))),$(wildcard tests/e2e/*.py))
+
+.PHONY: fuzz fuzzers fuzz-built cov cov-built
+## make fuzz             fuzz each parser for T=60 s; P=part of a path
+fuzz:
+	$(AGAIN) $(JOBS) CC=clang FUZZ=1 BUILD=$(BUILD)/fuzz fuzzers
+	$(AGAIN) CC=clang FUZZ=1 BUILD=$(BUILD)/fuzz fuzz-built
+
+fuzzers: $(FUZZERS)
+
+fuzz-built: $(FUZZERS)
+	$(Q)scripts/run-fuzzers $(BUILD) $(or $(T),60) $(FUZZERS)
+
+## make cov              which lines the tests reach
+cov:
+	$(AGAIN) $(JOBS) COV=1 BUILD=$(BUILD)/cov tests
+	$(AGAIN) COV=1 BUILD=$(BUILD)/cov cov-built
+
+cov-built: tests
+	$(Q)find $(BUILD) -name '*.gcda' -delete
+	$(RUN_TESTS) --unit $(TESTS) --sim $(SIM) \
+		--e2e $(wildcard tests/e2e/*.py)
+	$(Q)gcovr -r . --object-directory $(BUILD) --exclude '.*_test\.c' \
+		--exclude 'tests/.*' --exclude 'common/test/.*' \
+		--html-details $(BUILD)/report.html --txt $(BUILD)/report.txt
+	$(Q)cat $(BUILD)/report.txt; echo $(BUILD)/report.html
+
+# ---- style
+
+TIDY := $(patsubst %.c,$(BUILD)/tidy/%,$(filter-out tests/bench/%,$(C_FILES)))
+
+.PHONY: lint layers format-check tidy cppcheck shellcheck state docs-check
+## make lint             layers, formatting, linters, docs against the binaries
+lint:
+	$(AGAIN) $(JOBS) tests
+	$(AGAIN) $(JOBS) layers format-check shellcheck cppcheck tidy state \
+		docs-check
+	@echo "lint: clean"
+
+## make layers           who includes whom, and what no line may say
 layers:
 	$(Q)scripts/check-layers
+	$(Q)scripts/check-text
+
+format-check:
+	$(SAY) FMT '$(words $(C_FILES) $(H_FILES)) files'
+	$(Q)clang-format --style=file --dry-run -Werror $(C_FILES) $(H_FILES)
+
+tidy: $(TIDY)
+
+# The object stands for all headers that the file includes.
+$(BUILD)/tidy/%: $(BUILD)/obj/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(SAY) TIDY $*.c
+	$(Q)clang-tidy --quiet $*.c -- -std=c11 $(OUR_CPPFLAGS) \
+		-DWEIR_VERSION='""' -DWEIR_COMMIT='""' >$@.log 2>&1 || \
+		{ cat $@.log; exit 1; }
+	@touch $@
+
+cppcheck:
+	$(SAY) CPPC '$(words $(C_FILES)) files'
+	@mkdir -p $(BUILD)/cppcheck
+	$(Q)cppcheck -q --std=c11 -I. -D_GNU_SOURCE -D__GNUC__ --inline-suppr \
+		--enable=warning,performance,portability --error-exitcode=1 \
+		--cppcheck-build-dir=$(BUILD)/cppcheck \
+		--suppressions-list=scripts/cppcheck.txt $(C_FILES)
+
+shellcheck:
+	$(SAY) SH scripts
+	$(Q)shellcheck $$(grep -rlE '^#!/bin/(ba)?sh' scripts tests .ci)
+
+state:
+	$(SAY) NM 'no mutable file-level state'
+	$(Q)scripts/check-state $(filter-out $(TEST_LIB),$(call objects,$(LIB_SRC)) \
+		$(foreach s,$(SERVICES),$(call service_obj,$(s))))
+
+docs-check: all
+	$(SAY) DOCS docs
+	$(Q)scripts/make-docs $(BUILD)/bin $(BUILD)/docs
+	$(Q)for f in conf stats; do diff -u docs/$$f.md $(BUILD)/docs/$$f.md || \
+		{ echo "docs/$$f.md differs from the binaries: make docs"; exit 1; \
+		}; done
+
+.PHONY: format docs
+## make format           let clang-format have its way
+format:
+	$(Q)clang-format --style=file -i $(C_FILES) $(H_FILES)
+
+## make docs             docs/conf.md and docs/stats.md from the binaries
+docs: all
+	$(Q)scripts/make-docs $(BUILD)/bin docs
+
+# ---- giving it away
+
+PREFIX ?= /usr/local
+DOC    := $(DESTDIR)$(PREFIX)/share/doc/weir
+SHARE  := $(DESTDIR)$(PREFIX)/share/weir
+
+.PHONY: install dist clean help
+## make install          binaries, samples, documents; DESTDIR= PREFIX=/usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DOC) $(SHARE)
+	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard LICENSE *.md docs/*.md) $(DOC)
+	$(if $(wildcard conf/*),cp -R conf $(SHARE))
+
+## make dist             build/weir-VERSION.tar.gz of what is committed
+dist:
+	@mkdir -p build
+	git archive --prefix=weir-$(VERSION)/ -o build/weir-$(VERSION).tar.gz HEAD
+
+## make clean            remove build/
 clean:
 	rm -rf build
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+help:
+	@sed -n 's/^## //p' Makefile
+	@echo; sed -n '/^#   V=1/,/^$$/s/^# *//p' Makefile
