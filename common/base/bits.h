@@ -33,14 +33,11 @@ uint32_t bits_u(struct bits *b, unsigned count);
 bool bits_flag(struct bits *b);
 void bits_skip(struct bits *b, unsigned count);
 
-/* Exp-Golomb codes; more than 32 leading zeros fail the reader. */
+/* Exp-Golomb codes; one of 32 or more leading zeros fails the reader. */
 uint32_t bits_ue(struct bits *b);
 int32_t bits_se(struct bits *b);
 
 /* As bits_ue; a value above `max` fails the reader. */
 uint32_t bits_ue_max(struct bits *b, uint32_t max);
-
-/* Is there anything before the RBSP's trailing bits (a 1, then zeros)? */
-bool bits_has_more(const struct bits *b);
 
 #endif

@@ -72,9 +72,10 @@ WEIR_MUST_CHECK int h264_config_build(struct buf *out,
 /* Which id has this SPS or PPS? Returns 0 or WEIR_EPROTO. */
 WEIR_MUST_CHECK int h264_param_id(uint32_t *out, struct span nal);
 
-/* Collect the in-band parameter sets of a plain access unit into *out (emptied
- * first). Returns 0, WEIR_EPROTO or WEIR_ELIMIT. */
-WEIR_MUST_CHECK int h264_unit_sets(struct param_sets *out, struct span unit);
+/* Collect the parameter sets in an access unit (plain: length_size 4) into *out
+ * (emptied first). Returns 0, WEIR_EPROTO or WEIR_ELIMIT. */
+WEIR_MUST_CHECK int h264_unit_sets(struct param_sets *out, struct span unit,
+				   uint8_t length_size);
 
 /* What a plain access unit is. Returns 0, or WEIR_EPROTO when its lengths are
  * broken (*out untouched). Broken slices and SEI only leave facts unset. */

@@ -90,9 +90,10 @@ WEIR_MUST_CHECK int h265_config_build(struct buf *out,
 /* Which id has this VPS, SPS or PPS? Returns 0 or WEIR_EPROTO. */
 WEIR_MUST_CHECK int h265_param_id(uint32_t *out, struct span nal);
 
-/* Collect the in-band parameter sets of a plain access unit into *out (emptied
- * first). Returns 0, WEIR_EPROTO or WEIR_ELIMIT. */
-WEIR_MUST_CHECK int h265_unit_sets(struct param_sets *out, struct span unit);
+/* Collect the parameter sets in an access unit (plain: length_size 4) into *out
+ * (emptied first). Returns 0, WEIR_EPROTO or WEIR_ELIMIT. */
+WEIR_MUST_CHECK int h265_unit_sets(struct param_sets *out, struct span unit,
+				   uint8_t length_size);
 
 /* What a plain access unit is. `sub_layers` (as in h265_config; 0: not known)
  * decides about is_disposable: a sub-layer non-reference picture is needed by
