@@ -93,6 +93,14 @@ void buf_put_uint_le(struct buf *b, uint64_t v, unsigned bytes)
 		b->data[b->len++] = (uint8_t)(v >> (8 * i));
 }
 
+/* Behind `len` more bytes: it is not counted, so no limit speaks of it. */
+static int make_room_for_nul(struct buf *b, size_t len)
+{
+	if (b->len + len + 1 > b->cap)
+		b->err = grow_to(b, b->len + len + 1);
+	return b->err;
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
@@ -101,7 +109,9 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	len = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	if (len < 0 || buf_reserve(b, (size_t)len + 1))
+	if (len < 0 || buf_reserve(b, (size_t)len))
+		return;
+	if (make_room_for_nul(b, (size_t)len))
 		return;
 	va_start(ap, fmt);
 	vsnprintf((char *)b->data + b->len, (size_t)len + 1, fmt, ap);
@@ -111,9 +121,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 const char *buf_text(struct buf *b)
 {
-	if (b->err)
-		return "";
-	if (b->len == b->cap && grow_to(b, b->len + 1))
+	if (b->err || make_room_for_nul(b, 0))
 		return "";
 	b->data[b->len] = '\0';
 	return (const char *)b->data;

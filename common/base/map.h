@@ -40,9 +40,8 @@ WEIR_MUST_CHECK int map_put(struct map *m, struct span key, void *value);
 /* Remove the key and return its value, or NULL. */
 void *map_remove(struct map *m, struct span key);
 
-/* Walk: start with NULL; NULL ends. The slot that was returned last may be
- * removed before the next call only through map_each_safe's copy of values:
- * collect first, then remove. */
+/* Walk, in no order: start with NULL; NULL ends. Nothing may be put or removed
+ * on the way: collect first, then remove. */
 struct map_slot *map_next(const struct map *m, const struct map_slot *slot);
 
 #define map_each(slot, m)                                                      \

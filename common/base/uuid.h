@@ -31,7 +31,7 @@ static inline bool uuid_is_zero(const struct uuid *u)
 /* Write 32 hex digits and a NUL to `out`; returns `out`. */
 char *uuid_text(char out[UUID_TEXT_SIZE], const struct uuid *u);
 
-/* Read exactly 32 hex digits. Returns 0 or WEIR_EINVAL. */
+/* Read exactly 32 lower-case hex digits. Returns 0 or WEIR_EINVAL. */
 WEIR_MUST_CHECK int uuid_parse(struct uuid *out, struct span text);
 
 #endif

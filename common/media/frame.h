@@ -81,11 +81,12 @@ WEIR_MUST_CHECK int frame_new(struct frame **out, const struct frame *head,
 			      struct span payload);
 
 /* As frame_new, with `payload_len` bytes left for the maker to fill through
- * *payload before anybody else sees the frame. */
+ * *payload, all of it, before anybody else sees the frame. */
 WEIR_MUST_CHECK int frame_new_blank(struct frame **out,
 				    const struct frame *head,
 				    size_t payload_len, uint8_t **payload);
 
+/* One more reference to `f` (not NULL); returns it. */
 struct frame *frame_ref(struct frame *f);
 
 /* Give up a reference and set *f to NULL; NULL is fine. */
@@ -95,9 +96,10 @@ void frame_unref(struct frame **f);
  * replay or a replica must give.) Receivers check it where both are at hand. */
 bool frame_digest_same(const struct frame *a, const struct frame *b);
 
-/* Ticks of `rate` per second to nanoseconds and back, rounded to nearest, by a
- * 128-bit product: exact there and back for 0 < rate < 10^9. Convert absolute
- * values, never summed differences. */
+/* Ticks of `rate` per second to nanoseconds and back, rounded to nearest, half
+ * away from zero, by a 128-bit product: exact there and back for 0 < rate < 10^9.
+ * Convert absolute values, never summed differences. What does not fit becomes
+ * INT64_MAX or INT64_MIN; a rate of 0 gives 0. */
 int64_t ns_from_ticks(int64_t ticks, uint32_t rate);
 int64_t ns_to_ticks(int64_t ns, uint32_t rate);
 

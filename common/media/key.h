@@ -4,6 +4,12 @@
  * decoded once, no '/' at the ends; the first element is the app; a single
  * element means app "live". UTF-8, 1-512 bytes, no control characters, no "."
  * or ".." element; "hls", "api" and "-" cannot be apps.
+ *
+ * An escaped '/' ("%2F") is a '/' like any other, and folded like one; an
+ * escaped '?' is part of the key. Whatever is wrong anywhere in the path
+ * refuses it, also where only the last element will count; there the app that
+ * was typed means nothing, so it may be a reserved one. docs/addresses.md shows
+ * examples, and a test reads them there.
  */
 #ifndef WEIR_MEDIA_KEY_H
 #define WEIR_MEDIA_KEY_H
@@ -26,11 +32,11 @@ enum stream_identity {
 /* Why a path is no key; static texts for people: stream_key_why(). */
 enum key_fault {
 	KEY_OK = 0,
-	KEY_EMPTY,
-	KEY_TOO_LONG,
+	KEY_EMPTY,    /* nothing but '/' */
+	KEY_TOO_LONG, /* the path, folded and decoded, or the key */
 	KEY_BAD_ESCAPE,
 	KEY_BAD_UTF8,
-	KEY_CONTROL,
+	KEY_CONTROL, /* U+0000-001F, U+007F-009F */
 	KEY_DOTS,
 	KEY_RESERVED_APP,
 };
@@ -46,6 +52,7 @@ enum key_fault stream_key_from_rtmp(struct stream_key *out, struct span app,
 				    struct span name,
 				    enum stream_identity identity);
 
+/* A few words, static, never NULL. */
 const char *stream_key_why(enum key_fault fault);
 
 /* Length of the app part: "live/cam1" -> 4. The name is behind the '/'. */

@@ -51,7 +51,9 @@ void epoch_state_write(struct buf *out, const struct epoch_state *s);
 void clock_state_write(struct buf *out, const struct clock_state *s);
 void cut_state_write(struct buf *out, const struct cut_state *s);
 
-/* Each returns 0, WEIR_EPROTO or WEIR_EUNSUPPORTED. */
+/* Each returns 0; WEIR_EPROTO (too short, too long, a bit that means nothing);
+ * or WEIR_EUNSUPPORTED (a version or clock source not known here). What was
+ * read gives the same bytes when written. */
 WEIR_MUST_CHECK int epoch_state_read(struct epoch_state *out, struct span in);
 WEIR_MUST_CHECK int clock_state_read(struct clock_state *out, struct span in);
 WEIR_MUST_CHECK int cut_state_read(struct cut_state *out, struct span in);
@@ -68,8 +70,9 @@ struct stateset {
 
 /* The set that holds `f` in place of what it replaces in `old` (NULL: empty).
  * An EPOCH frame of another epoch empties the set first; a TRACKS frame drops
- * the CONFIGs of tracks that are not in it. Takes references of its own.
- * Returns 0, WEIR_ELIMIT or WEIR_ENOMEM. */
+ * the CONFIGs of tracks that are not in it (one that cannot be read drops
+ * none). Takes references of its own. Returns 0, WEIR_ELIMIT (it would hold
+ * more than STATESET_MAX) or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int stateset_with(struct stateset **out,
 				  const struct stateset *old, struct frame *f);
 

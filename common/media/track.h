@@ -4,7 +4,9 @@
  *   u16 id, u8 kind, u8 codec, u8 form, u8 is_default, u16 width, u16 height,
  *   u32 rate, u8 channels, u8 group, u16 fps_x100,
  *   u8 + language, u8 + label (UTF-8, no NUL)
- * A reader skips nothing: unknown versions are WEIR_EUNSUPPORTED.
+ * A reader skips nothing: unknown versions are WEIR_EUNSUPPORTED. Track ids are
+ * not 0, and each stands once. Codecs and forms that are not known here are
+ * carried.
  */
 #ifndef WEIR_MEDIA_TRACK_H
 #define WEIR_MEDIA_TRACK_H
@@ -55,7 +57,8 @@ struct tracks {
 	struct track track[TRACKS_MAX];
 };
 
-/* Append the payload of a TRACKS frame. Errors are the buffer's. */
+/* Append the payload of a TRACKS frame. Errors are the buffer's. A text ends
+ * before the first byte that is not UTF-8 (a character that was cut off). */
 void tracks_write(struct buf *out, const struct tracks *t);
 
 /* Returns 0, WEIR_EPROTO, WEIR_ELIMIT or WEIR_EUNSUPPORTED. */
@@ -68,10 +71,11 @@ const struct track *tracks_find(const struct tracks *t, uint16_t id);
 /* Does a codec have a decoder configuration that must come first? */
 bool codec_has_config(uint8_t codec);
 
-/* "H.264", "AAC", …: for people. */
+/* "H.264", "AAC", …: for people; "unknown". */
 const char *codec_name(uint8_t codec);
 
-/* "H264", "H265", "AAC", "PCMA", "PCMU", "OPUS", "MP3": lal's API names. */
+/* "H264", "H265", "AAC", "PCMA", "PCMU", "OPUS", "MP3": lal's API names;
+ * "" for what has none. */
 const char *codec_api_name(uint8_t codec);
 
 #endif
