@@ -40,8 +40,9 @@ static inline bool span_eq_str(struct span a, const char *s)
 /* The part from `at` on; empty when `at` is past the end. */
 static inline struct span span_from(struct span s, size_t at)
 {
-	return at >= s.len ? (struct span){0}
-			   : (struct span){s.data + at, s.len - at};
+	if (at >= s.len)
+		return (struct span){0};
+	return (struct span){s.data + at, s.len - at};
 }
 
 /* The first `len` bytes, or all of it when it is shorter. */
