@@ -50,6 +50,14 @@ void check_span(struct span a, struct span b, const char *file, int line);
 #define CHECK_STR(a, b)  check_str((a), (b), __FILE__, __LINE__)
 #define CHECK_SPAN(a, b) check_span((a), (b), __FILE__, __LINE__)
 
+/* Static analysis shall know that nothing goes on after a failed check. */
+#ifdef __clang_analyzer__
+#undef CHECK
+#undef CHECK_EQ
+#define CHECK(expr)    ((expr) ? (void)0 : __builtin_trap())
+#define CHECK_EQ(a, b) CHECK((int64_t)(a) == (int64_t)(b))
+#endif
+
 /* Is this a repetition with failing allocations? */
 int test_is_starved(void);
 

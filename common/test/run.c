@@ -136,17 +136,19 @@ static void report_output(const struct run *r)
 /* "peer_new at peer.c:31", if binutils are there; else where to look. */
 static void report_site(const struct run *r, const char *what, const void *site)
 {
-	const char *at = (const char *)site - 1; /* the call, not the return */
 	char command[512];
 	char line[256] = "";
 	Dl_info info;
 	FILE *tool;
 
-	if (!site || !dladdr(at, &info))
+	if (!site || !dladdr(site, &info))
 		return;
 	snprintf(command, sizeof(command),
 		 "addr2line -sfpe '%s' %#zx 2>/dev/null", info.dli_fname,
-		 (size_t)(at - (const char *)info.dli_fbase));
+		 /* the call, not where it returns to */
+		 (size_t)((const char *)site - (const char *)info.dli_fbase) -
+			 1);
+	/* NOLINTNEXTLINE(cert-env33-c): our own path, on our own machine */
 	tool = popen(command, "r");
 	if (tool && !fgets(line, sizeof(line), tool))
 		line[0] = '\0';
