@@ -83,7 +83,8 @@ SIM     := $(if $(SIM_OBJ),$(BUILD)/test/sim)
 TESTS := $(patsubst %.c,$(BUILD)/test/%,$(wildcard common/*/*_test.c \
            proto/*_test.c proto/*/*_test.c services/*/*_test.c \
            tests/contract/*_test.c tests/sim/*_test.c))
-FUZZ_SRC := $(wildcard common/*/*_fuzz.c proto/*_fuzz.c proto/*/*_fuzz.c)
+FUZZ_SRC := $(wildcard common/*/*_fuzz.c proto/*_fuzz.c proto/*/*_fuzz.c \
+              tests/fuzz/*_fuzz.c)
 FUZZERS  := $(patsubst %.c,$(BUILD)/run/%,$(if $(P),$(foreach f,$(FUZZ_SRC), \
               $(if $(findstring $(P),$(f)),$(f))),$(FUZZ_SRC)))
 
