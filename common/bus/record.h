@@ -12,6 +12,7 @@
 #define RECORD_HEADER_BYTES   32u
 #define RECORD_FRAGMENT_BYTES 65536u
 #define RECORD_BYTES_MAX      66048u
+#define RECORD_FRAME_COST     88u /* of a first fragment, beside its payload */
 #define NODE_ID_SIZE          64  /* with NUL */
 #define NODE_URL_SIZE         128 /* with NUL */
 #define ROLE_SIZE             16  /* with NUL */
@@ -24,6 +25,9 @@ enum record_type {
 };
 
 const char *record_name(uint16_t type); /* "unknown" */
+
+/* Where a type may travel: 1 media, 2 control, 3 both; 0: unknown type. */
+uint8_t record_connection(uint16_t type);
 
 /* Raised when the writer changes or the home moves. */
 struct term {
@@ -110,7 +114,8 @@ WEIR_MUST_CHECK int record_length(size_t *out_len, struct span in);
 WEIR_MUST_CHECK int record_read(struct record *out, struct span whole,
 				const char **why);
 
-/* Append a record that is no FRAME or STATE. Errors are the buffer's. */
+/* Append a record that is no FRAME or STATE. Errors are the buffer's;
+ * WEIR_ELIMIT: longer than RECORD_BYTES_MAX. */
 void record_write(struct buf *out, const struct record *r);
 
 /* Append one fragment of `f` from payload offset `offset`; `type` is
@@ -129,8 +134,9 @@ struct reassembly {
 	bool is_open;
 };
 
-/* Take a FRAME or STATE record. Returns 0 and *out (one reference, or NULL
- * while more fragments are to come); WEIR_EPROTO; WEIR_ELIMIT; WEIR_ENOMEM. */
+/* Take a FRAME or STATE record, as record_read gave it. Returns 0 and *out (one
+ * reference, or NULL while more fragments are to come); WEIR_EPROTO: a fragment
+ * is out of place; WEIR_ENOMEM. */
 WEIR_MUST_CHECK int reassembly_take(struct reassembly *ra, struct frame **out,
 				    const struct record *r);
 void reassembly_fini(struct reassembly *ra);
