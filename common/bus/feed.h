@@ -2,7 +2,9 @@
  *
  * Pure. A feed is a cursor in a log, plus the state frames that the receiver
  * lacks. Whoever owns the link pulls from it; the order is STATE…, RESUME,
- * then FRAME, SKIP … in the log's order.
+ * then FRAMEs in the log's order. Where frames are left out: SKIP, STATE…, and
+ * a FRAME that is a JOIN. It never skips before it has caught up once, but for
+ * frames that the log no longer has.
  */
 #ifndef WEIR_BUS_FEED_H
 #define WEIR_BUS_FEED_H
@@ -10,6 +12,7 @@
 #include "common/base/list.h"
 #include "common/bus/record.h"
 #include "common/media/log.h"
+#include "common/media/reason.h"
 
 enum feed_item_kind {
 	FEED_NOTHING = 0, /* the log has no more for now */
@@ -34,7 +37,11 @@ struct feed {
 	bool is_paused;       /* fenced or being re-validated */
 	uint32_t max_lag_ms;  /* 0: none; else past it: SKIP to a JOIN */
 	bool has_started;
-	bool must_join;                       /* drops until the next JOIN */
+	bool is_state_only;   /* nothing behind states and RESUME */
+	bool has_caught_up;   /* was at the log's end since the last start */
+	bool has_last;        /* `last` is what the receiver had last */
+	struct position last; /* it has all state up to there */
+	bool must_join;       /* drops until the next JOIN */
 	const struct stateset *pending_state; /* with a reference */
 	uint32_t state_next;                  /* index in pending_state */
 	struct record resume;                 /* sent after the states */
@@ -49,14 +56,24 @@ struct feed {
 void feed_init(struct feed *f, struct log *log, uint32_t sid);
 void feed_fini(struct feed *f);
 
-/* Start right behind `after`; the receiver has the state of that place and is
- * sent what differs where it goes on. Returns 0; WEIR_EGONE or WEIR_ENOENT when
- * the log has not got that place (then start at a join). */
+/* Start right behind `after`; the receiver has the state of that place. An epoch
+ * that says that it follows on `after` goes on behind it, too. Returns 0;
+ * WEIR_EAGAIN: the log may come to that place, ask again when it has grown;
+ * WEIR_EGONE or WEIR_ENOENT: it has not got it (then start at a join). */
 WEIR_MUST_CHECK int feed_start_after(struct feed *f,
 				     const struct position *after);
 /* Start at the newest join (or wait for the first), or at the oldest frame. */
 void feed_start_join(struct feed *f);
 void feed_start_oldest(struct feed *f);
+/* Start right at an ordinal of the log; the receiver lacks all state. */
+void feed_start_at(struct feed *f, uint64_t ordinal);
+/* Send the state in force at the log's end and RESUME, and nothing behind. */
+void feed_start_state_only(struct feed *f);
+
+/* RESUME in front of what comes next; its position, end and flags AT_JOIN and
+ * GOES_ON are filled in when it is sent. END behind all that the log has. */
+void feed_owe_resume(struct feed *f, const struct record *resume);
+void feed_owe_end(struct feed *f, enum reason why, uint32_t ms);
 
 /* The next thing to send; `now_dts` lag rules use the log's newest dts. */
 void feed_next(struct feed *f, struct feed_item *out);

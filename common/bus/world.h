@@ -71,6 +71,7 @@ struct question {
 	struct epoch epoch; /* whom it is about; CLAIM: the claimant */
 	struct term term;
 	int64_t start_us;
+	struct epoch expected;    /* CLAIM: may be displaced; 0: nobody */
 	char credential[64];      /* of the newcomer; "" anonymous */
 	char avoid[NODE_ID_SIZE]; /* PLACE: not this one (it died) */
 };
@@ -86,6 +87,10 @@ struct answer {
 	char node[NODE_ID_SIZE]; /* PLACE, RESOLVE: origin; CLAIM: who has it */
 	char url[NODE_URL_SIZE];
 	struct uuid instance;
+	uint32_t silent_ms; /* ALIVE: since the last input, when YES */
+	bool is_live; /* CLAIM, VALIDATE: with a bound or claiming writer */
+	char kind[ROLE_SIZE];           /* CLAIM, VALIDATE: publish, pull */
+	char writer_node[NODE_ID_SIZE]; /* CLAIM, VALIDATE: of `epoch` */
 };
 
 /* The scripts of the registry, and what they take. registry/scripts.h. */
@@ -103,7 +108,10 @@ struct script_call {
 	struct stream_entry entry; /* what the caller wants written */
 	struct epoch expected;     /* CLAIM: displaces this one */
 	uint64_t told_counter;     /* CLAIM: highest counter known elsewhere */
+	uint64_t told_term;        /* CLAIM: highest term number, as well */
 	struct term expected_term; /* MOVE */
+	bool only_without_lease;   /* LOST, END: not while the writer's node
+				  * holds its lease (who calls is no writer) */
 };
 
 struct script_result {
@@ -114,6 +122,16 @@ struct script_result {
 	bool has_previous;
 };
 
+/* Rules that the simulator breaks to see that it notices. */
+enum mutant {
+	MUTANT_NO_FENCE = 1 << 0, /* origins take any term and epoch */
+};
+
+/* The first byte of a tag says whose it is; others are the process's own. */
+#define TAG_WRITERS   ((uint64_t)1 << 56)
+#define TAG_HOMES     ((uint64_t)2 << 56)
+#define TAG_FOLLOWERS ((uint64_t)3 << 56)
+
 /* `tag` is the caller's: the answer comes back with it to the machine's
  * on_answer / on_script. Each tag gets exactly one answer (a time-out too). */
 struct world {
@@ -122,7 +140,9 @@ struct world {
 	/* settings, ms */
 	uint32_t publish_stall_ms, peer_dead_ms, publish_grace_ms, place_ms,
 		registry_ms, resume_window_ms, loop_away_ms, resolve_retry_ms;
-	bool takeover; /* a newcomer always wins */
+	bool takeover;    /* a newcomer always wins */
+	uint32_t mutants; /* the simulator's: rules to break (enum mutant);
+			   * 0 everywhere else */
 
 	int64_t (*utc_us)(void *ctx);
 	/* Queue a record (copied) on the media connection, in order with frames
@@ -132,6 +152,9 @@ struct world {
 	 * the link is down. The feed stays the machine's. */
 	void (*feed_start)(void *ctx, link_id link, struct feed *feed);
 	void (*feed_stop)(void *ctx, link_id link, struct feed *feed);
+	/* A started feed has something again: its log grew, it goes on after a
+	 * pause, it owes a record. */
+	void (*feed_kick)(void *ctx, struct feed *feed);
 	/* Ask one node. */
 	void (*ask)(void *ctx, link_id link, uint64_t tag,
 		    const struct question *q, uint32_t deadline_ms);
@@ -142,7 +165,8 @@ struct world {
 	void (*script)(void *ctx, uint64_t tag, const struct script_call *c);
 	/* Origins whose link is up; returns how many were written. */
 	size_t (*origins)(void *ctx, struct node_ref *out, size_t max);
-	/* The link to a node by id, 0: down. */
+	/* The link to a node by id, 0: down. The process may begin to dial a
+	 * node that it knows; who needs it asks again. */
 	link_id (*link_to)(void *ctx, const char *node);
 	/* The local copy's entry, NULL: not known. Borrowed, for the moment. */
 	const struct stream_entry *(*known)(void *ctx,

@@ -35,6 +35,11 @@ struct claim_request {
 	char credential[64]; /* "" anonymous */
 	int64_t start_us;
 	uint64_t own_counter; /* highest that this process knows of the key */
+	uint64_t own_term;    /* as well */
+	uint64_t tag_base;    /* its low byte is the claim's to fill */
+	/* ALIVE of a writer of this very process: answered at once. */
+	void (*ask_self)(void *ctx, const struct question *q,
+			 struct answer *out);
 };
 
 WEIR_MUST_CHECK int claim_new(struct claim **out, const struct world *world,
