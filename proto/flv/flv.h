@@ -32,10 +32,9 @@ void flv_header_write(struct buf *out, const struct tracks *tracks);
 WEIR_MUST_CHECK int flv_tag_write(struct buf *out, uint8_t type,
 				  uint32_t timestamp_ms, struct span body);
 
-/* The same in parts, for who puts the body there himself. `body_len` must not
- * pass FLV_BODY_MAX. */
-void flv_tag_head_write(struct buf *out, uint8_t type, uint32_t timestamp_ms,
-			size_t body_len);
+/* The same in parts, for who puts the body there himself. */
+WEIR_MUST_CHECK int flv_tag_head_write(struct buf *out, uint8_t type,
+				       uint32_t timestamp_ms, size_t body_len);
 void flv_tag_tail_write(struct buf *out, size_t body_len);
 
 /* The milliseconds of a stream's time, rounded to nearest. */
@@ -49,15 +48,14 @@ bool flv_can_carry(const struct track *track);
 
 /* Append what stands in a body before the payload of `frame` (VIDEO, AUDIO, or
  * CONFIG of that track); the frame's payload follows it. Composition time is
- * flv_ms(pts) - flv_ms(dts), held within 24 bits signed. Returns 0,
- * WEIR_EUNSUPPORTED, WEIR_EINVAL for other kinds of frames, or the buffer's
- * error. */
+ * flv_ms(pts) - flv_ms(dts), held within 24 bits signed. Returns 0;
+ * WEIR_EUNSUPPORTED; WEIR_EINVAL for other kinds of frames; WEIR_ELIMIT for a
+ * payload past FLV_BODY_MAX - FLV_BODY_HEAD_MAX; or the buffer's error. */
 WEIR_MUST_CHECK int flv_body_head_from_frame(struct buf *out,
 					     const struct track *track,
 					     const struct frame *frame);
 
-/* Append the whole body: head and payload. Returns as above; and WEIR_ELIMIT
- * past FLV_BODY_MAX (out is as it was). */
+/* Append the whole body: head and payload. Returns as above. */
 WEIR_MUST_CHECK int flv_body_from_frame(struct buf *out,
 					const struct track *track,
 					const struct frame *frame);
@@ -69,8 +67,9 @@ WEIR_MUST_CHECK int flv_body_end(struct buf *out, const struct track *track);
 /* Append the body of a script tag: "onMetaData" and an ECMA array. Keys that
  * follow from `tracks` are generated and win; other keys of the publisher's
  * `meta` (the payload of a META frame, or empty; what cannot be parsed is left
- * out) are kept in their order: title, encoder, videodatarate, … but never
- * those that speak of a whole file (duration, filesize, keyframes, …).
+ * out) are kept in their order where they are numbers, booleans, strings or
+ * dates: title, encoder, videodatarate, … but never those that speak of a whole
+ * file (duration, filesize, …) or of a kind of track that is not there.
  * Returns 0 or the buffer's error. */
 WEIR_MUST_CHECK int flv_metadata_write(struct buf *out,
 				       const struct tracks *tracks,
