@@ -67,7 +67,8 @@ WEIR_MUST_CHECK int conn_feed(struct conn *c, struct span unread);
 
 /* Queue a copy of `out`; it leaves at the end of the pass. Returns 0;
  * WEIR_ELIMIT: the queue is full because the peer does not read (nothing was
- * queued; close it); WEIR_ECLOSED: it is closing; WEIR_ENOMEM. */
+ * queued; close it); WEIR_ECLOSED: it is closing; WEIR_ENOMEM: it
+ * was closed. */
 WEIR_MUST_CHECK int conn_send(struct conn *c, struct span out);
 
 /* Stop and go on reading. While paused on_data is not called and the peer fills

@@ -172,7 +172,8 @@ WEIR_MUST_CHECK int loop_away_set(struct loop *loop, uint64_t threshold_ms,
  * not be sent late. Returns whether fn was called. */
 bool loop_check_away(struct loop *loop);
 
-/* 64 kB that callbacks may use until they return. Borrowed. */
+/* 64 kB that callbacks may use until they return, but for on_data of a conn,
+ * whose bytes lie there. */
 #define LOOP_SCRATCH_BYTES 65536
 uint8_t *loop_scratch(struct loop *loop);
 

@@ -1,0 +1,39 @@
+/* common/io/loop_priv.h - the inside of a loop, for this room only. */
+#ifndef WEIR_IO_LOOP_PRIV_H
+#define WEIR_IO_LOOP_PRIV_H
+
+#include <uv.h>
+
+#include "common/io/loop.h"
+
+struct loop {
+	uv_loop_t uv;
+	uv_prepare_t prepare; /* the end of a pass */
+	uv_idle_t spin;       /* runs while tasks wait: no blocking */
+	uv_timer_t heartbeat; /* signs of life while nothing else happens */
+	struct list tasks;
+
+	bool is_waiting;        /* since wait_at_us */
+	uint64_t wait_at_us;    /* boot time */
+	uint64_t waited_us;     /* since sample_at_us */
+	uint64_t sample_at_us;  /* boot time */
+	unsigned busy_permille; /* of the last whole sample */
+
+	uint64_t alive_at_us; /* boot time of the last sign of life */
+	uint64_t away_us;     /* threshold */
+	loop_away_fn *on_away;
+	void *away_ctx;
+
+	uint8_t scratch[LOOP_SCRATCH_BYTES];
+};
+
+/* First thing in every callback from libuv: notes the end of the wait, and runs
+ * on_away when it is due. */
+void loop_enter(struct loop *loop);
+
+static inline struct loop *loop_of(uv_loop_t *uv)
+{
+	return uv->data;
+}
+
+#endif
