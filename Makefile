@@ -42,7 +42,7 @@ OUR_CFLAGS += $(SANITIZE)
 else ifeq ($(MODE),fuzz)
 OUR_CFLAGS += $(SANITIZE) -fsanitize=fuzzer-no-link
 else ifeq ($(MODE),cov)
-CFLAGS := -O0 -g --coverage
+CFLAGS := -O0 -g --coverage -Wno-maybe-uninitialized # -O0 cannot tell
 OUR_LDFLAGS += --coverage -u __gcov_dump
 else
 $(error SAN=1, COV=1 and FUZZ=1 exclude each other)
@@ -238,7 +238,7 @@ cov-built: tests
 	$(Q)gcovr -r . --object-directory $(BUILD) --exclude '.*_test\.c' \
 		--exclude 'tests/.*' --exclude 'common/test/.*' \
 		--html-details $(BUILD)/report.html --txt $(BUILD)/report.txt
-	$(Q)cat $(BUILD)/report.txt; echo $(BUILD)/report.html
+	$(Q)cut -c1-79 $(BUILD)/report.txt; echo $(BUILD)/report.html
 
 # ---- style
 
