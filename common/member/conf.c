@@ -1,0 +1,68 @@
+/* common/member/conf.c - settings that every member of a cluster has. */
+#include "common/member/conf.h"
+
+#define CLUSTER struct member_cluster_settings
+#define REDIS   struct member_redis_settings
+#define BUS     struct member_bus_settings
+
+/* clang-format off */
+static const struct conf_key cluster_keys[] = {
+	CONF_INT(CLUSTER, publish_stall_ms, "ms", 100, 600000, 3000, CONF_FIXED,
+		 "A publisher that sent nothing for so long may be displaced by another one."),
+	CONF_INT(CLUSTER, publish_grace_ms, "ms", 0, 3600000, 10000, CONF_FIXED,
+		 "How long viewers wait for a publisher that left."),
+	CONF_ENUM(CLUSTER, publish_conflict, "refuse|take_over", "refuse", CONF_FIXED,
+		  "What a second publisher of a live stream gets."),
+	CONF_INT(CLUSTER, place_ms, "ms", 10, 10000, 300, CONF_FIXED,
+		 "How long dispatch is waited for when a home is chosen."),
+	CONF_INT(CLUSTER, resume_window_ms, "ms", 0, 60000, 5000, CONF_FIXED,
+		 "After a move nobody is called unwanted before this time is over."),
+	CONF_INT(CLUSTER, loop_away_ms, "ms", 100, 60000, 1000, CONF_FIXED,
+		 "A process that stood still for longer validates its claims before it sends."),
+	CONF_INT(CLUSTER, resolve_retry_ms, "ms", 100, 60000, 2000, CONF_FIXED,
+		 "How often dispatch is asked about a stream that viewers wait for."),
+	CONF_STRING(CLUSTER, state_dir, 0, 4096, "", CONF_FIXED,
+		    "Folder for the node list that is used while the registry is away; empty: none is kept."),
+};
+
+static const struct conf_key redis_keys[] = {
+	CONF_STRING(REDIS, url, 1, 1024, "127.0.0.1:6379", CONF_FIXED,
+		    "The registry: host:port, redis://host:port/db or sentinel://host:port,host:port/name."),
+	CONF_STRING(REDIS, user, 0, 255, "", CONF_FIXED, "User of the registry; empty: none."),
+	CONF_STRING(REDIS, password, 0, 255, "", CONF_SECRET, "Password of the registry; empty: none."),
+	CONF_INT(REDIS, registry_ms, "ms", 10, 60000, 500, CONF_FIXED,
+		 "How long one answer of the registry is waited for."),
+	CONF_INT(REDIS, registry_settle_ms, "ms", 0, 60000, 1500, CONF_FIXED,
+		 "After another generation of the registry came up, homes decide for so long."),
+	CONF_INT(REDIS, lease_ms, "ms", 100, 60000, 1000, CONF_FIXED, "How often a node renews its lease."),
+	CONF_INT(REDIS, lease_ttl_ms, "ms", 300, 600000, 3000, CONF_FIXED, "How long a lease lasts."),
+	CONF_INT(REDIS, reread_ms, "ms", 100, 600000, 2000, CONF_FIXED,
+		 "How often everything is read again, besides what is told."),
+};
+
+static const struct conf_key bus_keys[] = {
+	CONF_ADDR(BUS, listen, ":0", CONF_FIXED,
+		  "Where other nodes reach this one (ingest, origin and dispatch listen); port 0: any."),
+	CONF_STRING(BUS, advertise, 0, 63, "", CONF_FIXED,
+		    "Host that others are told; empty: the local address of the connection to the registry."),
+	CONF_INT(BUS, flush_ms, "ms", 0, 1000, 0, CONF_FIXED,
+		 "When busy, records to one node wait at most so long for others; 0: until the end of a loop pass."),
+	CONF_INT(BUS, ping_ms, "ms", 100, 60000, 1000, CONF_FIXED, "How often a sign of life is sent."),
+	CONF_INT(BUS, peer_dead_ms, "ms", 200, 60000, 2000, CONF_FIXED,
+		 "A node that is silent for so long is taken to be dead."),
+	CONF_INT(BUS, window_max_bytes, "bytes", 65536, 1073741824, 16777216, CONF_FIXED,
+		 "Most bytes under way to one node."),
+	CONF_INT(BUS, handshake_ms, "ms", 100, 60000, 3000, CONF_FIXED,
+		 "A connection must have proven itself within this time."),
+	CONF_INT(BUS, peers_max, "count", 1, 100000, 1024, CONF_FIXED, "Most links of one process."),
+};
+/* clang-format on */
+
+const struct conf_table member_cluster_conf =
+	CONF_TABLE("cluster", "Rules of the whole cluster.",
+		   struct member_cluster_settings, cluster_keys);
+const struct conf_table member_redis_conf = CONF_TABLE(
+	"redis", "The registry.", struct member_redis_settings, redis_keys);
+const struct conf_table member_bus_conf =
+	CONF_TABLE("bus", "Between the processes of a cluster.",
+		   struct member_bus_settings, bus_keys);

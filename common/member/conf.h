@@ -1,0 +1,47 @@
+/* common/member/conf.h - settings that every member of a cluster has. */
+#ifndef WEIR_MEMBER_CONF_H
+#define WEIR_MEMBER_CONF_H
+
+#include "common/conf/conf.h"
+
+enum member_conflict { MEMBER_CONFLICT_REFUSE, MEMBER_CONFLICT_TAKE_OVER };
+
+/* Section "cluster", what the stream machines need. */
+struct member_cluster_settings {
+	int64_t publish_stall_ms;
+	int64_t publish_grace_ms;
+	int64_t place_ms;
+	int64_t resume_window_ms;
+	int64_t loop_away_ms;
+	int64_t resolve_retry_ms;
+	int publish_conflict; /* enum member_conflict */
+	const char *state_dir;
+};
+
+struct member_redis_settings {
+	const char *url;
+	const char *user;
+	const char *password;
+	int64_t registry_ms;
+	int64_t registry_settle_ms;
+	int64_t lease_ms;
+	int64_t lease_ttl_ms;
+	int64_t reread_ms;
+};
+
+struct member_bus_settings {
+	const char *listen;
+	const char *advertise;
+	int64_t flush_ms;
+	int64_t ping_ms;
+	int64_t peer_dead_ms;
+	int64_t window_max_bytes;
+	int64_t handshake_ms;
+	int64_t peers_max;
+};
+
+extern const struct conf_table member_cluster_conf;
+extern const struct conf_table member_redis_conf;
+extern const struct conf_table member_bus_conf;
+
+#endif

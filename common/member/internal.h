@@ -1,0 +1,65 @@
+/* common/member/internal.h - what the files of this room share. */
+#ifndef WEIR_MEMBER_INTERNAL_H
+#define WEIR_MEMBER_INTERNAL_H
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/base/map.h"
+#include "common/member/events.h"
+#include "common/member/member.h"
+
+struct member {
+	struct svc *svc;
+	struct loop *loop;
+	struct logger *log;
+	const struct member_events *events;
+	void *ctx;
+	uint64_t seed;
+	struct world world;
+	struct node self;
+	struct bus *bus;
+	struct store *store;
+	struct event_book *book;
+	struct timer *timer;  /* the machines' next due time */
+	struct timer *second; /* load, once a second */
+	struct pass_task pass_end;
+	struct pass_task deferred_task;
+	struct list deferred; /* answers that come later by rule */
+	struct list dials;    /* nodes that are dialed to be asked */
+	uint32_t last_dial;
+	struct map taps; /* feed pointer -> struct tap */
+	unsigned bus_port;
+	bool is_wildcard; /* the bus listens on any address */
+	struct stat_series bus_series, store_series;
+	struct stat_refresh refresh;
+	struct bus_stats bus_stats;
+	struct store_stats store_stats;
+};
+
+extern const struct log_event member_stream_event;
+
+/* world.c: struct world as the machines see it. */
+void world_init(struct member *m);
+void world_fini(struct member *m);
+
+/* calls.c: questions and calls on the control connections. */
+void calls_on_request(void *ctx, const struct node_ref *from,
+		      struct bus_request *rq, struct span json);
+void calls_on_up(struct member *m, const struct node_ref *node);
+void calls_ask(struct member *m, link_id link, uint64_t tag,
+	       const struct question *q, uint32_t deadline_ms);
+void calls_ask_dispatch(struct member *m, uint64_t tag,
+			const struct question *q, uint32_t deadline_ms);
+/* The link to a node; an ingest that is known and not linked is dialed, and a
+ * number stands for it that only calls_ask takes. */
+link_id calls_link_to(struct member *m, const char *node);
+/* Give the answer at the end of this pass. */
+void calls_answer_later(struct member *m, uint64_t tag, const struct answer *a);
+void calls_fini(struct member *m);
+
+/* stat.c */
+void member_stats_add(struct member *m);
+void member_stats_remove(struct member *m);
+
+#endif

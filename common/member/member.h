@@ -1,0 +1,104 @@
+/* common/member/member.h - one process as a member of the cluster.
+ *
+ * Bus, registry and loop put together, once for all services: it dials who must
+ * be dialed, keeps the lease, fills struct world for the stream machines, runs
+ * their timers, carries questions and calls, and remembers the events of each
+ * stream. A service gives it a table of callbacks and reads the rest.
+ */
+#ifndef WEIR_MEMBER_MEMBER_H
+#define WEIR_MEMBER_MEMBER_H
+
+#include <json-c/json.h>
+
+#include "common/bus/bus.h"
+#include "common/bus/world.h"
+#include "common/member/conf.h"
+#include "common/registry/store.h"
+#include "common/svc/svc.h"
+
+struct member;
+struct member_call; /* a call of another node, to be answered once */
+
+extern const struct stat_table member_bus_stat;
+extern const struct stat_table member_store_stat;
+extern const struct log_event *const member_log_events[]; /* ends with NULL */
+
+/* NULL slots are left out. now_ms is the loop's. */
+struct member_events {
+	void (*on_link)(void *ctx, const struct node_ref *node, bool is_up,
+			int64_t now_ms);
+	int (*on_record)(void *ctx, link_id link, const struct record *r,
+			 int64_t now_ms);
+	int (*on_frame)(void *ctx, link_id link, uint16_t type, uint32_t sid,
+			uint64_t term_number, struct frame *f, int64_t now_ms);
+	bool (*on_answer)(void *ctx, uint64_t tag, const struct answer *a,
+			  int64_t now_ms);
+	bool (*on_script)(void *ctx, uint64_t tag,
+			  const struct script_result *r, int64_t now_ms);
+	/* Fill in *out, which says WEIR_ENOENT at first. */
+	void (*on_question)(void *ctx, const struct question *q,
+			    struct answer *out, int64_t now_ms);
+	void (*on_registry)(void *ctx, bool is_up, bool is_other,
+			    int64_t now_ms);
+	void (*on_entry)(void *ctx, const struct stream_entry *e,
+			 int64_t now_ms);
+	void (*on_away)(void *ctx, int64_t now_ms);
+	/* Do what is due, return the next due time (INT64_MAX: none). Called at
+	 * the end of each pass in which one of the above was. */
+	int64_t (*tick)(void *ctx, int64_t now_ms);
+	/* A call by name; args may be NULL. Answer with member_answer, now or
+	 * later. false: no such call here. */
+	bool (*on_call)(void *ctx, struct member_call *call, const char *name,
+			struct json_object *args);
+	/* Each second: bring the load up to date that others see. */
+	void (*on_load)(void *ctx, struct node_load *load);
+};
+
+/* Joins the cluster: listens on the bus if bus.listen says so, connects to the
+ * registry, dials by role. `svc` and `events` are borrowed. The events begin
+ * with loop_run. Failure is logged. Returns 0, WEIR_ECONF, WEIR_ENOMEM, -errno.
+ */
+WEIR_MUST_CHECK int member_new(struct member **out, struct svc *svc,
+			       const struct member_events *events, void *ctx);
+void member_free(struct member **m);
+
+/* Leave the lease; `done` comes once. */
+void member_leave(struct member *m, void (*done)(void *ctx), void *ctx);
+
+const struct world *member_world(const struct member *m);
+struct bus *member_bus(struct member *m);
+struct store *member_store(struct member *m);
+int64_t member_now_ms(const struct member *m);
+
+/* Have tick called at the end of this pass: something was done to a machine
+ * outside of the callbacks. */
+void member_wake(struct member *m);
+
+/* This node takes no new work from now on; others are told. */
+void member_set_draining(struct member *m);
+
+/* An address of this node, for the node list: "rtmp", "127.0.0.1:1935". Returns 0,
+ * WEIR_EINVAL or WEIR_ELIMIT. */
+WEIR_MUST_CHECK int member_add_address(struct member *m, const char *name,
+				       const char *addr);
+
+/* One event of a stream: logged, and kept among its last 100. */
+void member_event(struct member *m, const struct stream_key *key,
+		  const char *what, int reason, const char *detail);
+
+/* ---- calls: requests of services to each other, by name ---- */
+
+/* `fn` is called exactly once, later. `json` is NULL unless err is 0; borrowed.
+ * `args` (may be NULL) stays the caller's. */
+typedef void member_answer_fn(void *ctx, int err, struct json_object *json);
+void member_ask(struct member *m, link_id link, const char *name,
+		struct json_object *args, uint32_t deadline_ms,
+		member_answer_fn *fn, void *ctx);
+
+/* Answer and let the call go; takes `json` (NULL: an empty object). */
+void member_answer(struct member_call **call, struct json_object *json);
+
+/* Text fields of JSON that a peer sent: NULL when absent or no string. */
+const char *member_json_text(struct json_object *obj, const char *name);
+
+#endif
