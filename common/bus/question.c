@@ -29,7 +29,8 @@ enum member_kind {
 	MEMBER_NONE = 0,
 	MEMBER_BOOL,
 	MEMBER_U8,
-	MEMBER_INT,
+	MEMBER_U32,
+	MEMBER_INT, /* an error: 0 or below */
 	MEMBER_I64,
 	MEMBER_TEXT,
 	MEMBER_UUID,
@@ -57,6 +58,7 @@ static const struct member question_members[] = {
 	ASKED(EPOCH, "epoch", epoch),
 	ASKED(TERM, "term", term),
 	ASKED(I64, "start_us", start_us),
+	ASKED(EPOCH, "expected", expected),
 	ASKED(TEXT, "credential", credential),
 	ASKED(TEXT, "avoid", avoid),
 	{0},
@@ -73,6 +75,10 @@ static const struct member answer_members[] = {
 	ANSWERED(TEXT, "node", node),
 	ANSWERED(TEXT, "url", url),
 	ANSWERED(UUID, "instance", instance),
+	ANSWERED(U32, "silent_ms", silent_ms),
+	ANSWERED(BOOL, "live", is_live),
+	ANSWERED(TEXT, "kind", kind),
+	ANSWERED(TEXT, "writer_node", writer_node),
 	{0},
 };
 
@@ -158,6 +164,8 @@ static int add_member(json_object *to, const struct member *m, void *at)
 			       : 0;
 	case MEMBER_U8:
 		return add_number(to, m->name, *(uint8_t *)at);
+	case MEMBER_U32:
+		return add_number(to, m->name, *(uint32_t *)at);
 	case MEMBER_INT:
 		return add_number(to, m->name, *(int *)at);
 	case MEMBER_I64:
@@ -317,16 +325,21 @@ static int take_small(json_object *v, const struct member *m, void *at)
 	if (m->kind == MEMBER_I64)
 		return take_number(v, at, -(INT64_C(1) << 61),
 				   INT64_C(1) << 61);
-	if (m->kind == MEMBER_U8) {
-		err = take_number(v, &n, 0, UINT8_MAX);
-		if (!err)
-			*(uint8_t *)at = (uint8_t)n;
+	if (m->kind == MEMBER_INT)
+		err = take_number(v, &n, INT32_MIN, 0);
+	else
+		err = take_number(v, &n, 0,
+				  m->kind == MEMBER_U8 ? UINT8_MAX
+						       : UINT32_MAX);
+	if (err)
 		return err;
-	}
-	err = take_number(v, &n, INT32_MIN, 0);
-	if (!err)
+	if (m->kind == MEMBER_INT)
 		*(int *)at = (int)n;
-	return err;
+	else if (m->kind == MEMBER_U32)
+		*(uint32_t *)at = (uint32_t)n;
+	else
+		*(uint8_t *)at = (uint8_t)n;
+	return 0;
 }
 
 static int take_member(json_object *v, const struct member *m, void *at)

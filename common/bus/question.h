@@ -6,18 +6,19 @@
  * refused.
  *
  *   {"ask":"alive","key":"live/cam1","epoch":{"counter":5,"by":"32 hex"},
- *    "term":{"number":7,"by":"32 hex"},"start_us":0,"credential":"",
- *    "avoid":"origin-1"}
+ *    "term":{"number":7,"by":"32 hex"},"start_us":0,"expected":{…},
+ *    "credential":"","avoid":"origin-1"}
  *   {"error":-1006,"verdict":1,"granted":true,"known":true,"epoch":{…},
  *    "term":{…},"start_us":0,"node":"origin-2","url":"tcp://…",
- *    "instance":"32 hex"}
+ *    "instance":"32 hex","silent_ms":40,"live":true,"kind":"publish",
+ *    "writer_node":"ingest-1"}
  */
 #ifndef WEIR_BUS_QUESTION_H
 #define WEIR_BUS_QUESTION_H
 
 #include "common/bus/world.h"
 
-#define QUESTION_JSON_MAX 4096 /* bytes; no question or answer is longer */
+#define QUESTION_JSON_MAX 6144 /* bytes; no question or answer is longer */
 
 const char *question_name(uint8_t kind); /* "alive"; "unknown" */
 

@@ -16,6 +16,7 @@ static struct question full_question(void)
 		.epoch = {UINT64_MAX, by},
 		.term = {7, by},
 		.start_us = -3,
+		.expected = {4, by},
 		.credential = "user",
 		.avoid = "origin-1",
 	};
@@ -34,6 +35,10 @@ static struct answer full_answer(void)
 		.node = "origin-2",
 		.url = "tcp://10.0.0.1:7000",
 		.instance = by,
+		.silent_ms = UINT32_MAX,
+		.is_live = true,
+		.kind = "publish",
+		.writer_node = "ingest-1",
 	};
 }
 
@@ -52,6 +57,7 @@ TEST(a_question_comes_back_as_it_was_asked)
 		CHECK(epoch_eq(&back.epoch, &q.epoch));
 		CHECK(term_eq(&back.term, &q.term));
 		CHECK_EQ(back.start_us, q.start_us);
+		CHECK(epoch_eq(&back.expected, &q.expected));
 		CHECK_STR(back.credential, q.credential);
 		CHECK_STR(back.avoid, q.avoid);
 		buf_fini(&b);
@@ -68,7 +74,10 @@ TEST(an_answer_comes_back_as_it_was_given)
 	CHECK_EQ(answer_read(&back, buf_span(&b)), 0);
 	CHECK_EQ(back.err, a.err);
 	CHECK_EQ(back.verdict, a.verdict);
-	CHECK(back.is_granted && back.is_known);
+	CHECK(back.is_granted && back.is_known && back.is_live);
+	CHECK_EQ(back.silent_ms, a.silent_ms);
+	CHECK_STR(back.kind, a.kind);
+	CHECK_STR(back.writer_node, a.writer_node);
 	CHECK(epoch_eq(&back.epoch, &a.epoch));
 	CHECK(term_eq(&back.term, &a.term));
 	CHECK_EQ(back.start_us, a.start_us);
@@ -107,6 +116,7 @@ TEST(the_largest_question_and_answer_fit)
 	memset(q.avoid, 1, sizeof(q.avoid) - 1);
 	memset(a.node, 1, sizeof(a.node) - 1);
 	memset(a.url, 1, sizeof(a.url) - 1);
+	memset(a.writer_node, 1, sizeof(a.writer_node) - 1);
 	q.start_us = a.start_us = -(INT64_C(1) << 61);
 	CHECK_EQ(question_write(&b, &q), 0);
 	buf_clear(&b);
@@ -181,6 +191,8 @@ static const struct {
 	{"{\"error\":1}", WEIR_EPROTO},
 	{"{\"error\":-99999999999}", WEIR_EPROTO},
 	{"{\"granted\":1}", WEIR_EPROTO},
+	{"{\"silent_ms\":4294967296}", WEIR_EPROTO},
+	{"{\"silent_ms\":-1}", WEIR_EPROTO},
 	{"{\"granted\":\"true\"}", WEIR_EPROTO},
 	{"{\"known\":false}", 0},
 	{"{\"instance\":\"00\"}", WEIR_EPROTO},
