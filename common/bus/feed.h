@@ -45,6 +45,8 @@ struct feed {
 	const struct stateset *pending_state; /* with a reference */
 	uint32_t state_next;                  /* index in pending_state */
 	struct record resume;                 /* sent after the states */
+	uint64_t join; /* ordinal to which a skip went; UINT64_MAX: none */
+	uint16_t resume_flags; /* RESUME_GOES_ON, RESUME_AT_JOIN */
 	bool owes_resume, owes_skip, owes_end;
 	struct record skip, end;
 	uint64_t skipped; /* frames, in all */
