@@ -89,6 +89,7 @@ struct answer {
 	struct uuid instance;
 	uint32_t silent_ms; /* ALIVE: since the last input, when YES */
 	bool is_live; /* CLAIM, VALIDATE: with a bound or claiming writer */
+	bool has_log; /* VALIDATE: frames of it are here */
 	char kind[ROLE_SIZE];           /* CLAIM, VALIDATE: publish, pull */
 	char writer_node[NODE_ID_SIZE]; /* CLAIM, VALIDATE: of `epoch` */
 };

@@ -36,7 +36,7 @@ struct claim_request {
 	int64_t start_us;
 	uint64_t own_counter; /* highest that this process knows of the key */
 	uint64_t own_term;    /* as well */
-	uint64_t tag_base;    /* its low byte is the claim's to fill */
+	uint64_t tag_base;    /* its low 16 bits are the claim's */
 	/* ALIVE of a writer of this very process: answered at once. */
 	void (*ask_self)(void *ctx, const struct question *q,
 			 struct answer *out);
@@ -48,8 +48,7 @@ WEIR_MUST_CHECK int claim_new(struct claim **out, const struct world *world,
 			      int64_t now_ms);
 void claim_free(struct claim **c);
 
-/* Answers of the world, by tag. Tags of a claim are `tag_base` + small numbers;
- * returns false when the tag is not this claim's. */
+/* Answers of the world, by tag; false: the tag is not this claim's. */
 bool claim_on_answer(struct claim *c, uint64_t tag, const struct answer *a,
 		     int64_t now_ms);
 bool claim_on_script(struct claim *c, uint64_t tag,
