@@ -48,6 +48,7 @@ struct rtmp_chunk_reader {
 	uint8_t back[BACK_BYTES_MAX]; /* to be read once more, before all */
 	uint32_t current;             /* lane, from STAGE_REPEAT on */
 	uint32_t left_bytes;          /* of this chunk, in STAGE_BODY */
+	bool omits_repeat; /* the peer was seen to leave the field out */
 
 	uint32_t lane_count;
 	uint32_t lane_cap;
@@ -333,6 +334,16 @@ static bool may_be_extended(const struct lane *l, struct span first)
 	       begins_with(absolute, first);
 }
 
+/* Would the bytes, if they were body, end the message? Then there may be nothing
+ * behind them for long, and a peer that is known to leave the field out is
+ * believed to do so here. */
+static bool may_be_tail(const struct rtmp_chunk_reader *rd,
+			const struct lane *l)
+{
+	return rd->omits_repeat &&
+	       rd->head_len >= l->length_bytes - (uint32_t)l->body.len;
+}
+
 /* Whether fmt 3 chunks repeat the extended field is not settled in the field:
  * old librtmp leaves it out. So look: as soon as a byte differs from what would
  * have to stand there, all of them are body, and are read again as such. */
@@ -340,20 +351,22 @@ static int step_repeat(struct rtmp_chunk_reader *rd, struct span *in)
 {
 	const struct header fmt3 = {.fmt = 3};
 	struct lane *l = &rd->lane[rd->current];
-	bool is_extended = true;
+	bool is_omitted = false;
 
-	while (in->len && rd->head_len < 4 && is_extended) {
+	while (in->len && rd->head_len < 4 && !is_omitted) {
 		take_head(rd, in, 1);
-		is_extended =
-			may_be_extended(l, span_of(rd->head, rd->head_len));
+		is_omitted =
+			!may_be_extended(l, span_of(rd->head, rd->head_len)) ||
+			may_be_tail(rd, l);
 	}
-	if (is_extended && rd->head_len < 4)
+	if (!is_omitted && rd->head_len < 4)
 		return 0;
-	if (!is_extended) {
+	if (is_omitted) {
 		memcpy(rd->back, rd->head, rd->head_len);
 		rd->back_len = rd->head_len;
 		rd->bytes -= rd->head_len;
 	}
+	rd->omits_repeat = is_omitted;
 	rd->head_len = 0;
 	return l->is_open ? continue_message(rd, l, &fmt3)
 			  : begin_message(rd, l, &fmt3);
@@ -515,6 +528,7 @@ void rtmp_chunk_reader_save(const struct rtmp_chunk_reader *rd, struct buf *out)
 	buf_put_u32_le(out, rd->chunk_bytes);
 	buf_put_u64_le(out, rd->bytes);
 	buf_put_u8(out, rd->stage);
+	buf_put_u8(out, rd->omits_repeat);
 	buf_put_u8(out, rd->head_len);
 	buf_put(out, span_of(rd->head, rd->head_len));
 	buf_put_u8(out, rd->back_len);
@@ -590,6 +604,7 @@ int rtmp_chunk_reader_load(struct rtmp_chunk_reader *rd, struct reader *in)
 	rd->chunk_bytes = read_u32_le(in);
 	rd->bytes = read_u64_le(in);
 	rd->stage = read_u8(in);
+	rd->omits_repeat = read_u8(in) != 0;
 	load_bytes(in, rd->head, &rd->head_len, sizeof(rd->head));
 	load_bytes(in, rd->back, &rd->back_len, sizeof(rd->back) / 2);
 	rd->current = read_u32_le(in);
