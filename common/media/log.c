@@ -215,9 +215,9 @@ static void begin_run(struct log *log, const struct position *p)
 	};
 }
 
-/* Is the newest join too near to the one before it to be kept beside a still
- * newer one? Then that takes its place: the newest is always there, and those
- * before it are at least the spacing apart. */
+/* Is the newest join an audio one, too near to the one before it to be kept
+ * beside a still newer one? Then that takes its place: so the newest is always
+ * there, and audio ones before it are at least the spacing apart. */
 static bool is_newest_join_spare(const struct log *log)
 {
 	const struct join *last, *before;
@@ -236,12 +236,10 @@ static bool is_newest_join_spare(const struct log *log)
 
 static void push_join(struct log *log, const struct frame *f)
 {
-	bool is_audio = f->kind == FRAME_AUDIO;
-	struct join *j = ring_last(&log->joins);
+	struct join *j = is_newest_join_spare(log) ? ring_last(&log->joins)
+						   : ring_push(&log->joins);
 
-	if (!is_audio || !is_newest_join_spare(log))
-		j = ring_push(&log->joins);
-	*j = (struct join){log_next(log), f->dts_ns, is_audio};
+	*j = (struct join){log_next(log), f->dts_ns, f->kind == FRAME_AUDIO};
 	log->join_ordinal = j->ordinal;
 	log->has_join = true;
 	log->has_video_join |= f->kind == FRAME_VIDEO;

@@ -1,0 +1,798 @@
+/* common/media/log_test.c - each sentence of log.h. */
+#include "common/media/log.h"
+
+#include "common/media/testing.h"
+
+#define PLENTY (UINT64_C(1) << 40)
+
+static const struct log_limits roomy = {3600000, PLENTY, PLENTY, 0};
+
+typedef int append_fn(struct log *log, struct frame *f);
+
+static int feed_by(append_fn *append, struct log *log, struct frame head,
+		   size_t bytes)
+{
+	struct frame *f = frame_of_size(head, bytes);
+	int err = f ? append(log, f) : WEIR_ENOMEM;
+
+	frame_unref(&f);
+	return err;
+}
+
+static int feed(struct log *log, struct frame head)
+{
+	return feed_by(log_append, log, head, 0);
+}
+
+static int feed_gap(struct log *log, struct frame head)
+{
+	return feed_by(log_append_gap, log, head, 0);
+}
+
+#define VIDEO(counter, sequence, ms)                                           \
+	HEAD(FRAME_VIDEO, counter, sequence, .track = 1,                       \
+	     .dts_ns = (ms)*NS_PER_MS)
+#define KEY(counter, sequence, ms)                                             \
+	HEAD(FRAME_VIDEO, counter, sequence, .track = 1, .flags = FRAME_JOIN,  \
+	     .dts_ns = (ms)*NS_PER_MS)
+#define AUDIO(counter, sequence, ms)                                           \
+	HEAD(FRAME_AUDIO, counter, sequence, .track = 2, .flags = FRAME_JOIN,  \
+	     .dts_ns = (ms)*NS_PER_MS)
+
+/* A log with epoch `counter` opened. */
+static struct log *open_log(const struct log_limits *limits, uint64_t counter)
+{
+	struct log *log = NULL;
+
+	CHECK_EQ(log_new(&log, limits), 0);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, counter, 0)), 0);
+	return log;
+}
+
+/* Video frames `from` to `to` - 1, 40 ms apart; those whose sequence divided by
+ * `gop` leaves 1 are key frames. */
+static void feed_video(struct log *log, uint64_t counter, uint64_t from,
+		       uint64_t to, uint64_t gop, size_t bytes)
+{
+	for (uint64_t s = from; s < to; s++) {
+		struct frame head = VIDEO(counter, s, (int64_t)s * 40);
+
+		head.flags = s % gop == 1 ? FRAME_JOIN : 0;
+		CHECK_EQ(feed_by(log_append, log, head, bytes), 0);
+	}
+}
+
+static struct log_stats stats_of(const struct log *log)
+{
+	struct log_stats s;
+
+	log_stats(log, &s);
+	return s;
+}
+
+/* ---- what is taken ---- */
+
+TEST(an_empty_log_has_nothing_but_its_next_ordinal)
+{
+	struct log_join join;
+	struct position p = position_of(1, 0);
+	struct log *log = NULL;
+	uint64_t ordinal;
+
+	CHECK_EQ(log_new(&log, &roomy), 0);
+	CHECK_EQ(log_next(log), 0);
+	CHECK_EQ(log_tail(log), 0);
+	CHECK(!log_at(log, 0));
+	CHECK(!log_last_position(log, &p));
+	CHECK(!log_state_before(log, 0));
+	CHECK_EQ(log_newest_join(log, &join), WEIR_ENOENT);
+	CHECK_EQ(log_join_from(log, &join, 0), WEIR_ENOENT);
+	CHECK_EQ(log_join_at_dts(log, &join, 0), WEIR_ENOENT);
+	CHECK_EQ(log_find_after(log, &ordinal, &p), WEIR_ENOENT);
+	CHECK_EQ(stats_of(log).frames, 0);
+	log_free(&log);
+	log_free(&log);
+}
+
+TEST(frames_get_ordinals_and_keep_their_positions)
+{
+	struct log *log = open_log(&roomy, 5);
+	struct position p;
+
+	CHECK_EQ(feed(log, KEY(5, 1, 0)), 0);
+	CHECK_EQ(feed(log, VIDEO(5, 2, 40)), 0);
+	CHECK_EQ(log_next(log), 3);
+	CHECK_EQ(log_at(log, 0)->kind, FRAME_EPOCH);
+	CHECK_EQ(log_at(log, 2)->dts_ns, 40 * NS_PER_MS);
+	CHECK(!log_at(log, 3));
+	CHECK(log_last_position(log, &p));
+	CHECK(p.sequence == 2 && p.epoch.counter == 5);
+	log_free(&log);
+}
+
+TEST(a_log_holds_its_own_reference)
+{
+	struct log *log = open_log(&roomy, 5);
+	struct frame *f = frame_of(KEY(5, 1, 0), SPAN_LIT("abc"));
+
+	CHECK(f);
+	CHECK_EQ(log_append(log, f), 0);
+	CHECK_EQ(f->refs, 2);
+	log_free(&log);
+	CHECK_EQ(f->refs, 1);
+	frame_unref(&f);
+}
+
+TEST(an_epoch_opens_with_its_epoch_frame)
+{
+	struct log *log = NULL;
+
+	CHECK_EQ(log_new(&log, &roomy), 0);
+	CHECK_EQ(feed(log, KEY(5, 0, 0)), WEIR_EPROTO);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 5, 1)), WEIR_EPROTO);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 0, 0)), WEIR_EPROTO);
+	CHECK_EQ(feed_gap(log, KEY(0, 7, 0)), WEIR_EPROTO);
+	CHECK_EQ(feed_gap(log, KEY(5, UINT64_MAX, 0)), WEIR_EPROTO);
+	CHECK_EQ(log_next(log), 0);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 5, 0)), 0);
+	CHECK_EQ(feed(log, KEY(6, 0, 0)), WEIR_EPROTO);
+	CHECK_EQ(feed(log, KEY(6, 1, 0)), WEIR_EPROTO);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 6, 0)), 0);
+	CHECK_EQ(log_next(log), 2);
+	log_free(&log);
+}
+
+TEST(frames_out_of_order_are_refused_and_nothing_happens)
+{
+	struct log *log = open_log(&roomy, 5);
+
+	feed_video(log, 5, 1, 4, 10, 0);
+	CHECK_EQ(feed(log, VIDEO(5, 3, 0)), WEIR_EDUP);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 5, 0)), WEIR_EDUP);
+	CHECK_EQ(feed(log, VIDEO(5, 5, 0)), WEIR_EGAP);
+	CHECK_EQ(feed_gap(log, VIDEO(5, 2, 0)), WEIR_EDUP);
+	CHECK_EQ(log_next(log), 4);
+	CHECK_EQ(stats_of(log).bytes, 4 * LOG_FRAME_COST);
+	CHECK_EQ(feed(log, VIDEO(5, 4, 160)), 0);
+	log_free(&log);
+}
+
+TEST(frames_of_older_epochs_are_stale)
+{
+	struct log *log = open_log(&roomy, 5);
+	struct frame rival = HEAD(FRAME_EPOCH, 6, 0);
+
+	rival.position.epoch.writer.byte[15] = 1;
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 6, 0)), 0);
+	CHECK_EQ(feed(log, KEY(5, 1, 0)), WEIR_ESTALE);
+	CHECK_EQ(feed_gap(log, KEY(5, 1, 0)), WEIR_ESTALE);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 5, 0)), WEIR_ESTALE);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 4, 0)), WEIR_ESTALE);
+	/* as high a counter, another writer: another epoch */
+	CHECK_EQ(feed(log, rival), 0);
+	CHECK_EQ(feed(log, KEY(6, 1, 0)), WEIR_ESTALE);
+	CHECK_EQ(log_next(log), 3);
+	log_free(&log);
+}
+
+TEST(a_log_that_must_go_on_takes_frames_behind_a_gap)
+{
+	struct log *log = NULL;
+
+	CHECK_EQ(log_new(&log, &roomy), 0);
+	CHECK_EQ(feed_gap(log, KEY(5, 100, 0)), 0); /* in the middle */
+	CHECK_EQ(feed(log, VIDEO(5, 101, 40)), 0);
+	CHECK_EQ(feed_gap(log, KEY(5, 200, 80)), 0);
+	CHECK_EQ(feed(log, VIDEO(5, 150, 80)), WEIR_EDUP);
+	CHECK_EQ(feed_gap(log, VIDEO(5, 201, 90)), 0); /* no gap at all */
+	CHECK_EQ(feed_gap(log, KEY(6, 3, 100)), 0);
+	CHECK_EQ(log_next(log), 5);
+	CHECK_EQ(log_at(log, 2)->position.sequence, 200);
+	log_free(&log);
+}
+
+TEST(an_append_without_memory_changes_nothing)
+{
+	struct frame *f[40] = {NULL};
+	struct log *log = NULL;
+
+	CHECK_EQ(log_new(&log, &roomy), 0);
+	for (uint64_t i = 0; i < 40; i++) {
+		f[i] = frame_of(i % 4 ? KEY(5, i, 0) : HEAD(FRAME_META, 5, i),
+				SPAN_LIT("x"));
+		CHECK(f[i]);
+	}
+	f[0]->kind = FRAME_EPOCH;
+	for (uint64_t i = 0; i < 40; i++) {
+		struct log_stats before = stats_of(log);
+		int err = log_append(log, f[i]);
+
+		CHECK(err == 0 || err == WEIR_ENOMEM);
+		if (!err)
+			continue;
+		CHECK_EQ(log_next(log), i);
+		CHECK_EQ(stats_of(log).bytes, before.bytes);
+		CHECK_EQ(stats_of(log).joins, before.joins);
+		CHECK_EQ(f[i]->refs, 1);
+		CHECK_EQ(log_append(log, f[i]), 0); /* and then it works */
+	}
+	CHECK_EQ(log_next(log), 40);
+	CHECK_EQ(stats_of(log).joins, 30);
+	CHECK_EQ(log_state_before(log, 40)->count, 2);
+	log_free(&log);
+	for (size_t i = 0; i < 40; i++)
+		frame_unref(&f[i]);
+}
+
+/* ---- what is kept ---- */
+
+TEST(frames_leave_when_the_log_is_longer_than_retain_ms)
+{
+	const struct log_limits limits = {1000, PLENTY, PLENTY, 0};
+	struct log *log = open_log(&limits, 5);
+
+	feed_video(log, 5, 1, 101, 5, 10);
+	/* 1000 ms behind the newest, whose sequence is 100 */
+	CHECK_EQ(log_at(log, log_tail(log))->position.sequence, 75);
+	CHECK_EQ(stats_of(log).first_dts_ns, 3000 * NS_PER_MS);
+	CHECK_EQ(stats_of(log).frames, 26);
+	CHECK_EQ(stats_of(log).bytes, 26 * (10 + LOG_FRAME_COST));
+	CHECK_EQ(stats_of(log).evicted_past_join, 0);
+	CHECK(!log_at(log, log_tail(log) - 1));
+	log_free(&log);
+}
+
+TEST(frames_leave_when_the_log_is_larger_than_retain_bytes)
+{
+	const struct log_limits limits = {3600000, 20 * (1000 + LOG_FRAME_COST),
+					  PLENTY, 0};
+	struct log *log = open_log(&limits, 5);
+
+	feed_video(log, 5, 1, 101, 5, 1000);
+	CHECK_EQ(stats_of(log).frames, 20);
+	CHECK_EQ(log_at(log, log_tail(log))->position.sequence, 81);
+	log_free(&log);
+}
+
+TEST(the_newest_join_and_what_follows_it_stay_below_gop_max_bytes)
+{
+	const struct log_limits limits = {1000, 10 * LOG_FRAME_COST, PLENTY, 0};
+	struct log *log = open_log(&limits, 5);
+	struct log_join join;
+
+	feed_video(log, 5, 1, 1000, 5000, 0); /* a GOP of 40 s */
+	CHECK_EQ(log_newest_join(log, &join), 0);
+	CHECK_EQ(join.ordinal, log_tail(log));
+	CHECK_EQ(log_at(log, log_tail(log))->position.sequence, 1);
+	CHECK_EQ(stats_of(log).frames, 999);
+	CHECK_EQ(feed(log, KEY(5, 1000, 40000)), 0);
+	/* now nothing holds it any more */
+	CHECK_EQ(stats_of(log).frames, 10);
+	CHECK_EQ(stats_of(log).evicted_past_join, 0);
+	log_free(&log);
+}
+
+TEST(a_gop_past_gop_max_bytes_loses_its_oldest_frames_and_they_are_counted)
+{
+	const struct log_limits limits = {1000, 10 * LOG_FRAME_COST,
+					  100 * LOG_FRAME_COST, 0};
+	struct log *log = open_log(&limits, 5);
+	struct log_join join;
+
+	feed_video(log, 5, 1, 101, 5000, 0);
+	CHECK_EQ(stats_of(log).frames, 100);
+	CHECK_EQ(stats_of(log).evicted_past_join, 0);
+	CHECK_EQ(log_newest_join(log, &join), 0);
+	feed_video(log, 5, 101, 111, 5000, 0);
+	CHECK_EQ(stats_of(log).frames, 100);
+	CHECK_EQ(stats_of(log).evicted_past_join, 10);
+	CHECK_EQ(log_newest_join(log, &join), WEIR_ENOENT);
+	CHECK_EQ(log_join_from(log, &join, log_tail(log)), WEIR_ENOENT);
+	CHECK(stats_of(log).has_video_join);
+	CHECK_EQ(feed(log, KEY(5, 111, 4440)), 0);
+	CHECK_EQ(log_newest_join(log, &join), 0);
+	CHECK_EQ(stats_of(log).frames, 10);
+	log_free(&log);
+}
+
+TEST(a_log_without_any_join_keeps_to_the_plain_limits)
+{
+	const struct log_limits limits = {1000, PLENTY, PLENTY, 0};
+	struct log *log = open_log(&limits, 5);
+
+	for (uint64_t s = 1; s < 101; s++)
+		CHECK_EQ(feed(log, VIDEO(5, s, (int64_t)s * 40)), 0);
+	CHECK_EQ(stats_of(log).frames, 26);
+	CHECK(!stats_of(log).has_video_join);
+	log_free(&log);
+}
+
+TEST(the_newest_frame_stays_however_large_it_is)
+{
+	const struct log_limits none = {0, 0, 0, 0};
+	struct log *log = open_log(&none, 5);
+
+	for (uint64_t s = 1; s < 10; s++) {
+		CHECK_EQ(feed_by(log_append, log, KEY(5, s, (int64_t)s), 9999),
+			 0);
+		CHECK_EQ(stats_of(log).frames, 1);
+		CHECK_EQ(log_at(log, s)->position.sequence, s);
+	}
+	log_free(&log);
+}
+
+/* How many frames a log of 1000 ms keeps when the second epoch's dts, and a
+ * jump within it, are as given. */
+static uint64_t kept_over(int64_t second_epoch_ms, int64_t jump_ms)
+{
+	const struct log_limits limits = {1000, PLENTY, PLENTY, 0};
+	struct log *log = open_log(&limits, 5);
+	uint64_t frames;
+
+	for (int64_t s = 1; s <= 50; s++)
+		CHECK_EQ(feed(log, KEY(5, (uint64_t)s, s * 40)), 0);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 6, 0)), 0);
+	for (int64_t s = 1; s <= 10; s++)
+		CHECK_EQ(feed(log,
+			      KEY(6, (uint64_t)s, second_epoch_ms + s * 40)),
+			 0);
+	for (int64_t s = 11; s <= 20; s++)
+		CHECK_EQ(feed(log, KEY(6, (uint64_t)s,
+				       second_epoch_ms + jump_ms + s * 40)),
+			 0);
+	frames = stats_of(log).frames;
+	log_free(&log);
+	return frames;
+}
+
+TEST(length_goes_on_over_an_epoch_or_a_jump_in_either_direction)
+{
+	static const int64_t hour = 3600000;
+	uint64_t even = kept_over(2000, 0);
+
+	CHECK(even >= 26 && even <= 28);
+	CHECK_EQ(kept_over(2000 + hour, 0), even);
+	CHECK_EQ(kept_over(2000 - hour, 0), even);
+	CHECK_EQ(kept_over(0, 0), even);
+	/* a jump is a step of no length: one frame more */
+	CHECK_EQ(kept_over(2000, hour), even + 1);
+	CHECK_EQ(kept_over(2000, -hour), even + 1);
+}
+
+TEST(a_track_that_lags_does_not_stop_the_eviction)
+{
+	const struct log_limits limits = {1000, PLENTY, PLENTY, 0};
+	struct log *log = open_log(&limits, 5);
+	uint64_t s = 1;
+
+	for (int64_t ms = 0; ms < 60000; ms += 40) {
+		CHECK_EQ(feed(log, KEY(5, s++, ms)), 0);
+		if (ms >= 30000) /* audio, 30 s late */
+			CHECK_EQ(feed(log,
+				      HEAD(FRAME_AUDIO, 5, s++, .track = 2,
+					   .dts_ns = (ms - 30000) * NS_PER_MS)),
+				 0);
+	}
+	CHECK_EQ(stats_of(log).frames, 52);
+	CHECK_EQ(stats_of(log).last_dts_ns, 59960 * NS_PER_MS);
+	log_free(&log);
+}
+
+TEST(the_latest_end_is_the_dts_and_a_duration_like_the_one_before)
+{
+	struct log *log = open_log(&roomy, 5);
+
+	CHECK_EQ(stats_of(log).end_dts_ns, 0);
+	CHECK_EQ(feed(log, KEY(5, 1, -500)), 0);
+	CHECK_EQ(stats_of(log).last_dts_ns, -500 * NS_PER_MS);
+	CHECK_EQ(stats_of(log).end_dts_ns, -500 * NS_PER_MS);
+	CHECK_EQ(feed(log, VIDEO(5, 2, 1000)), 0);
+	CHECK_EQ(feed(log, VIDEO(5, 3, 1040)), 0);
+	CHECK_EQ(feed(log, AUDIO(5, 4, 1021)), 0);
+	CHECK_EQ(stats_of(log).last_dts_ns, 1040 * NS_PER_MS);
+	CHECK_EQ(stats_of(log).end_dts_ns, 2500 * NS_PER_MS);
+	CHECK_EQ(feed(log, VIDEO(5, 5, 2490)), 0);
+	CHECK_EQ(feed(log, VIDEO(5, 6, 2530)), 0);
+	CHECK_EQ(feed(log, HEAD(FRAME_CUT, 5, 7, .dts_ns = PLENTY)), 0);
+	CHECK_EQ(stats_of(log).last_dts_ns, 2530 * NS_PER_MS);
+	log_free(&log);
+}
+
+TEST(times_at_the_ends_of_the_range_do_no_harm)
+{
+	static const int64_t dts[] = {0, INT64_MAX, INT64_MIN, INT64_MAX,
+				      5, INT64_MIN, -1,        INT64_MAX};
+	const struct log_limits limits = {1000, PLENTY, PLENTY, 1000};
+	struct log *log = open_log(&limits, 5);
+
+	for (uint64_t s = 0; s < 8; s++) {
+		CHECK_EQ(feed(log,
+			      HEAD(FRAME_AUDIO, 5, s + 1, .flags = FRAME_JOIN,
+				   .track = 1, .dts_ns = dts[s])),
+			 0);
+		CHECK(log_at(log, s + 1));
+	}
+	log_free(&log);
+}
+
+/* ---- joins ---- */
+
+TEST(joins_are_found_from_either_end_and_by_dts)
+{
+	struct log *log = open_log(&roomy, 5);
+	struct log_join join;
+
+	feed_video(log, 5, 1, 100, 10, 0); /* joins: 1, 11, … 91 */
+	CHECK_EQ(log_newest_join(log, &join), 0);
+	CHECK_EQ(join.ordinal, 91);
+	CHECK_EQ(join.dts_ns, 3640 * NS_PER_MS);
+	CHECK_EQ(join.state->count, 1);
+	CHECK_EQ(log_join_from(log, &join, log_tail(log)), 0);
+	CHECK_EQ(join.ordinal, 1);
+	CHECK_EQ(log_join_from(log, &join, 11), 0);
+	CHECK_EQ(join.ordinal, 11);
+	CHECK_EQ(log_join_from(log, &join, 12), 0);
+	CHECK_EQ(join.ordinal, 21);
+	CHECK_EQ(log_join_from(log, &join, 92), WEIR_ENOENT);
+	CHECK_EQ(log_join_at_dts(log, &join, 840 * NS_PER_MS - 1), 0);
+	CHECK_EQ(join.ordinal, 11);
+	CHECK_EQ(log_join_at_dts(log, &join, 840 * NS_PER_MS), 0);
+	CHECK_EQ(join.ordinal, 21);
+	CHECK_EQ(log_join_at_dts(log, &join, 39 * NS_PER_MS), WEIR_ENOENT);
+	log_free(&log);
+}
+
+TEST(a_join_flag_on_a_state_frame_is_no_join)
+{
+	struct log *log = open_log(&roomy, 5);
+	struct log_join join;
+
+	CHECK_EQ(feed(log, HEAD(FRAME_CUT, 5, 1, .flags = FRAME_JOIN)), 0);
+	CHECK_EQ(log_newest_join(log, &join), WEIR_ENOENT);
+	log_free(&log);
+}
+
+TEST(of_audio_joins_the_newest_is_known_exactly_and_older_ones_are_sparse)
+{
+	const struct log_limits limits = {10000, PLENTY, PLENTY, 200};
+	struct log *log = open_log(&limits, 5);
+	int64_t before_ns = -NS_PER_S;
+	struct log_join join;
+	uint64_t from = 0;
+
+	for (uint64_t s = 1; s <= 400; s++) {
+		CHECK_EQ(feed(log, AUDIO(5, s, (int64_t)s * 20)), 0);
+		CHECK_EQ(log_newest_join(log, &join), 0);
+		CHECK_EQ(join.ordinal, s);
+	}
+	CHECK_EQ(stats_of(log).joins, 41);
+	while (!log_join_from(log, &join, from) && join.ordinal < 400) {
+		CHECK(join.dts_ns - before_ns >= 200 * NS_PER_MS);
+		before_ns = join.dts_ns;
+		from = join.ordinal + 1;
+	}
+	CHECK_EQ(from, 392);
+	CHECK(!stats_of(log).has_video_join);
+	log_free(&log);
+}
+
+TEST(video_joins_are_all_kept_however_near_they_are)
+{
+	const struct log_limits limits = {10000, PLENTY, PLENTY, 1000};
+	struct log *log = open_log(&limits, 5);
+
+	for (uint64_t s = 1; s <= 20; s++)
+		CHECK_EQ(feed(log, KEY(5, s, (int64_t)s * 40)), 0);
+	CHECK_EQ(stats_of(log).joins, 20);
+	log_free(&log);
+}
+
+/* ---- state ---- */
+
+static uint64_t state_sequence(const struct log *log, uint64_t ordinal,
+			       uint8_t kind)
+{
+	const struct stateset *s = log_state_before(log, ordinal);
+	struct frame *f = stateset_get(s, kind, 0);
+
+	return f ? f->position.sequence : UINT64_MAX;
+}
+
+TEST(the_state_in_force_is_known_before_every_ordinal)
+{
+	struct log *log = open_log(&roomy, 5);
+
+	CHECK_EQ(feed(log, HEAD(FRAME_CUT, 5, 1)), 0);
+	CHECK_EQ(feed(log, KEY(5, 2, 0)), 0);
+	CHECK_EQ(feed(log, HEAD(FRAME_CUT, 5, 3)), 0);
+	CHECK_EQ(feed(log, KEY(5, 4, 40)), 0);
+	CHECK(!log_state_before(log, 0));
+	CHECK_EQ(log_state_before(log, 1)->count, 1);
+	CHECK_EQ(state_sequence(log, 1, FRAME_CUT), UINT64_MAX);
+	CHECK_EQ(state_sequence(log, 2, FRAME_CUT), 1);
+	CHECK_EQ(state_sequence(log, 3, FRAME_CUT), 1);
+	CHECK_EQ(state_sequence(log, 4, FRAME_CUT), 3);
+	CHECK_EQ(state_sequence(log, 5, FRAME_CUT), 3);
+	CHECK(!log_state_before(log, 6));
+	CHECK(log_state_before(log, 2) == log_state_before(log, 3));
+	log_free(&log);
+}
+
+TEST(state_outlives_the_frames_around_it)
+{
+	const struct log_limits limits = {200, PLENTY, PLENTY, 0};
+	struct log *log = open_log(&limits, 5);
+	struct log_join join;
+
+	CHECK_EQ(feed(log, HEAD(FRAME_META, 5, 1)), 0);
+	for (uint64_t s = 2; s < 50; s++)
+		CHECK_EQ(feed(log, KEY(5, s, (int64_t)s * 40)), 0);
+	CHECK(log_tail(log) > 40);
+	CHECK_EQ(state_sequence(log, log_tail(log), FRAME_META), 1);
+	CHECK_EQ(state_sequence(log, log_tail(log), FRAME_EPOCH), 0);
+	CHECK(!log_state_before(log, log_tail(log) - 1));
+	CHECK_EQ(log_join_from(log, &join, log_tail(log)), 0);
+	CHECK(join.state == log_state_before(log, join.ordinal));
+	log_free(&log);
+}
+
+TEST(state_sent_again_counts_for_what_comes_and_has_no_ordinal)
+{
+	struct log *log = open_log(&roomy, 5);
+
+	CHECK_EQ(feed(log, HEAD(FRAME_META, 5, 1)), 0);
+	CHECK_EQ(feed(log, KEY(5, 2, 0)), 0);
+	CHECK_EQ(feed_by(log_set_state, log, HEAD(FRAME_META, 5, 70), 0), 0);
+	CHECK_EQ(feed_by(log_set_state, log, HEAD(FRAME_CUT, 5, 71), 0), 0);
+	CHECK_EQ(log_next(log), 3);
+	CHECK_EQ(feed_gap(log, KEY(5, 80, 40)), 0);
+	CHECK_EQ(state_sequence(log, 2, FRAME_META), 1);
+	CHECK_EQ(state_sequence(log, 2, FRAME_CUT), UINT64_MAX);
+	CHECK_EQ(state_sequence(log, 3, FRAME_META), 70);
+	CHECK_EQ(state_sequence(log, 3, FRAME_CUT), 71);
+	CHECK_EQ(feed_by(log_set_state, log, KEY(5, 81, 0), 0), WEIR_EINVAL);
+	log_free(&log);
+}
+
+TEST(a_configuration_too_many_is_refused_and_nothing_happens)
+{
+	struct log *log = open_log(&roomy, 5);
+	uint64_t s = 1;
+
+	while (s <= STATESET_MAX - 1) {
+		CHECK_EQ(feed(log,
+			      HEAD(FRAME_CONFIG, 5, s, .track = (uint16_t)s)),
+			 0);
+		s++;
+	}
+	CHECK_EQ(feed(log, HEAD(FRAME_CONFIG, 5, s, .track = 999)),
+		 WEIR_ELIMIT);
+	CHECK_EQ(feed_by(log_set_state, log, HEAD(FRAME_CUT, 5, s), 0),
+		 WEIR_ELIMIT);
+	CHECK_EQ(log_next(log), s);
+	CHECK_EQ(feed(log, KEY(5, s, 0)), 0);
+	log_free(&log);
+}
+
+/* ---- positions ---- */
+
+struct found {
+	uint64_t counter;
+	uint64_t sequence;
+	int64_t result; /* an ordinal, or an error */
+};
+
+static void check_found(const struct log *log, const struct found *f,
+			size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct position p = position_of(f[i].counter, f[i].sequence);
+		uint64_t ordinal = 12345;
+		int err = log_find_after(log, &ordinal, &p);
+
+		CHECK_EQ(err ? err : (int64_t)ordinal, f[i].result);
+		if (err)
+			CHECK_EQ(ordinal, 12345);
+	}
+}
+
+TEST(the_place_after_a_position_is_found_over_epochs_and_gaps)
+{
+	static const struct found want[] = {
+		{5, 0, 1},
+		{5, 3, 4},
+		{5, 4, 5},  /* the next epoch's first */
+		{5, 99, 5}, /* whoever saw more of it goes on there, too */
+		{6, 0, 6},
+		{6, 1, WEIR_EGONE}, /* skipped over */
+		{6, 8, WEIR_EGONE},
+		{6, 9, 7},
+		{6, 10, 8}, /* will stand there */
+		{6, 11, WEIR_ENOENT},
+		{6, UINT64_MAX, WEIR_ENOENT},
+		{7, 0, WEIR_ENOENT},
+		{4, 0, WEIR_ENOENT},
+		{0, 0, WEIR_ENOENT},
+	};
+	struct log *log = open_log(&roomy, 5);
+
+	feed_video(log, 5, 1, 5, 10, 0);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 6, 0)), 0);
+	CHECK_EQ(feed(log, KEY(6, 1, 200)), 0);
+	CHECK_EQ(feed_gap(log, KEY(6, 10, 240)), 0);
+	check_found(log, want, WEIR_ARRAY_LEN(want));
+	log_free(&log);
+}
+
+TEST(an_epoch_that_was_met_in_the_middle_leaves_nothing_to_go_on_with)
+{
+	static const struct found want[] = {
+		{5, 3, WEIR_EGONE}, /* 4 may be the last of its epoch */
+		{5, 4, WEIR_EGONE}, /* 0 to 6 of the next are not here */
+		{6, 0, WEIR_EGONE}, {6, 6, 4}, {6, 7, 5},
+	};
+	struct log *log = open_log(&roomy, 5);
+
+	feed_video(log, 5, 1, 4, 10, 0);
+	CHECK_EQ(feed_gap(log, KEY(6, 7, 200)), 0);
+	check_found(log, want, WEIR_ARRAY_LEN(want));
+	log_free(&log);
+}
+
+TEST(positions_whose_successors_left_the_tail_are_gone)
+{
+	const struct log_limits limits = {3600000, 4 * LOG_FRAME_COST, 0, 0};
+	static const struct found want[] = {
+		{5, 0, WEIR_EGONE}, {5, 3, WEIR_EGONE}, {6, 0, WEIR_EGONE},
+		{6, 4, WEIR_EGONE}, {6, 5, 10},         {6, 9, 14},
+	};
+	struct log *log = open_log(&limits, 5);
+
+	feed_video(log, 5, 1, 4, 10, 0);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 6, 0)), 0);
+	for (uint64_t s = 1; s < 10; s++)
+		CHECK_EQ(feed(log, VIDEO(6, s, (int64_t)(s + 4) * 40)), 0);
+	CHECK_EQ(log_tail(log), 10);
+	check_found(log, want, WEIR_ARRAY_LEN(want));
+	log_free(&log);
+}
+
+TEST_NO_OOM(at_least_16_epochs_are_remembered) /* too many allocations */
+{
+	const struct log_limits limits = {3600000, 0, 0, 0};
+	struct log *log = open_log(&limits, 1);
+	struct position p;
+	uint64_t ordinal;
+
+	for (uint64_t counter = 2; counter <= 100; counter++)
+		CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, counter, 0)), 0);
+	p = position_of(84, 0);
+	CHECK_EQ(log_find_after(log, &ordinal, &p), WEIR_EGONE);
+	p = position_of(83, 0);
+	CHECK_EQ(log_find_after(log, &ordinal, &p), WEIR_ENOENT);
+	CHECK_EQ(feed(log, HEAD(FRAME_EPOCH, 83, 0)), WEIR_ESTALE);
+	log_free(&log);
+}
+
+/* ---- watchers ---- */
+
+struct watcher {
+	struct log_watch watch;
+	struct watcher *removes; /* in its callback */
+	struct watcher *adds;
+	int *journal; /* decimal digits */
+	int number;
+};
+
+static void on_append(struct watcher *w, struct log *log, uint64_t ordinal)
+{
+	CHECK(log_at(log, ordinal));
+	CHECK_EQ(log_next(log), ordinal + 1);
+	*w->journal = *w->journal * 10 + w->number;
+	if (w->removes)
+		log_watch_remove(&w->removes->watch);
+	if (w->adds)
+		log_watch_add(log, &w->adds->watch);
+	w->adds = NULL;
+}
+
+static void on_append_v(void *ctx, struct log *log, uint64_t ordinal)
+{
+	on_append(ctx, log, ordinal);
+}
+
+/* Four watchers that write their numbers, 1 to 4, into *journal. */
+static void make_watchers(struct watcher w[4], int *journal)
+{
+	for (int i = 0; i < 4; i++) {
+		w[i] = (struct watcher){.journal = journal, .number = i + 1};
+		w[i].watch.on_append = on_append_v;
+		w[i].watch.ctx = &w[i];
+		list_init(&w[i].watch.link);
+	}
+}
+
+/* What the watchers wrote during the next append. */
+static int journal_of_append(struct log *log, int *journal)
+{
+	*journal = 0;
+	CHECK_EQ(feed(log, KEY(5, log_next(log), 0)), 0);
+	return *journal;
+}
+
+TEST(watchers_are_told_at_once_in_the_order_in_which_they_came)
+{
+	struct log *log = open_log(&roomy, 5);
+	struct watcher w[4];
+	int journal = 0;
+
+	make_watchers(w, &journal);
+	log_watch_add(log, &w[2].watch);
+	log_watch_add(log, &w[0].watch);
+	log_watch_add(log, &w[1].watch);
+	CHECK_EQ(journal_of_append(log, &journal), 312);
+	CHECK_EQ(feed(log, KEY(5, 0, 0)), WEIR_EDUP);
+	CHECK_EQ(feed_by(log_set_state, log, HEAD(FRAME_META, 5, 9), 0), 0);
+	CHECK_EQ(journal, 312); /* nothing was appended */
+	log_watch_remove(&w[0].watch);
+	log_watch_remove(&w[0].watch);
+	CHECK_EQ(journal_of_append(log, &journal), 32);
+	log_free(&log);
+	log_watch_remove(&w[1].watch); /* after the log: fine */
+}
+
+TEST(a_watcher_may_remove_any_watcher_itself_included)
+{
+	for (int who = 0; who < 3; who++)
+		for (int whom = 0; whom < 3; whom++) {
+			struct log *log = open_log(&roomy, 5);
+			struct watcher w[4];
+			int journal, want = 0, later = 0;
+
+			make_watchers(w, &journal);
+			w[who].removes = &w[whom];
+			for (int i = 0; i < 3; i++) {
+				log_watch_add(log, &w[i].watch);
+				if (i != whom || whom <= who)
+					want = want * 10 + i + 1;
+				if (i != whom)
+					later = later * 10 + i + 1;
+			}
+			CHECK_EQ(journal_of_append(log, &journal), want);
+			CHECK_EQ(journal_of_append(log, &journal), later);
+			log_free(&log);
+		}
+}
+
+TEST(a_watcher_that_is_added_by_another_hears_of_the_next_frame)
+{
+	struct log *log = open_log(&roomy, 5);
+	struct watcher w[4];
+	int journal;
+
+	make_watchers(w, &journal);
+	log_watch_add(log, &w[0].watch);
+	log_watch_add(log, &w[1].watch);
+	w[1].adds = &w[2];
+	w[0].adds = &w[3];
+	CHECK_EQ(journal_of_append(log, &journal), 12);
+	CHECK_EQ(journal_of_append(log, &journal), 1243);
+	log_free(&log);
+}
+
+TEST(a_watcher_that_leaves_and_comes_back_stands_last)
+{
+	struct log *log = open_log(&roomy, 5);
+	struct watcher w[4];
+	int journal;
+
+	make_watchers(w, &journal);
+	log_watch_add(log, &w[0].watch);
+	log_watch_add(log, &w[1].watch);
+	w[0].removes = &w[0];
+	w[0].adds = &w[0];
+	CHECK_EQ(journal_of_append(log, &journal), 12);
+	w[0].removes = NULL;
+	CHECK_EQ(journal_of_append(log, &journal), 21);
+	log_free(&log);
+}
