@@ -153,8 +153,7 @@ static struct asking *asking_new(struct member *m, uint64_t tag,
 	k->m = m;
 	k->tag = tag;
 	k->deadline_ms = deadline_ms;
-	question_write(&k->json, q);
-	if (buf_error(&k->json)) {
+	if (question_write(&k->json, q)) {
 		asking_free(k);
 		return NULL;
 	}
@@ -299,7 +298,6 @@ void calls_fini(struct member *m)
 struct naming {
 	member_answer_fn *fn;
 	void *ctx;
-	struct member *m;
 };
 
 static void on_named(void *ctx, int err, struct span json)
@@ -322,44 +320,60 @@ static void on_named(void *ctx, int err, struct span json)
 	free(n);
 }
 
-static void name_later(void *ctx)
-{
-	on_named(ctx, WEIR_ECLOSED, (struct span){0});
-}
-
+/* An answer of our own, at the end of the pass. */
 struct late_name {
 	struct pass_task task;
-	struct naming *naming;
+	struct naming naming;
 };
 
 static void run_late_name(struct late_name *l)
 {
-	name_later(l->naming);
+	l->naming.fn(l->naming.ctx, WEIR_ECLOSED, NULL);
 	free(l);
 }
 
-void member_ask(struct member *m, link_id link, const char *name,
-		struct json_object *args, uint32_t deadline_ms,
-		member_answer_fn *fn, void *ctx)
+static int ask_by_name(struct member *m, link_id link, const char *name,
+		       struct json_object *args, uint32_t deadline_ms,
+		       struct naming *n)
 {
-	struct naming *n = calloc(1, sizeof(*n));
-	struct late_name *l = calloc(1, sizeof(*l));
 	struct json_object *o = json_object_new_object();
 	const char *text;
+	int err;
 
-	BUG_ON(!n || !l || !o);
-	*n = (struct naming){fn, ctx, m};
+	if (!o)
+		return WEIR_ENOMEM;
 	json_object_object_add(o, "call", json_object_new_string(name));
 	if (args)
 		json_object_object_add(o, "args", json_object_get(args));
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-	if (bus_ask(m->bus, link, span_str(text), deadline_ms, on_named, n)) {
-		l->naming = n;
-		loop_at_pass_end(m->loop, &l->task, run_late_name, l);
-	} else {
-		free(l);
-	}
+	err = text ? bus_ask(m->bus, link, span_str(text), deadline_ms,
+			     on_named, n)
+		   : WEIR_ENOMEM;
 	json_object_put(o);
+	return err;
+}
+
+int member_ask(struct member *m, link_id link, const char *name,
+	       struct json_object *args, uint32_t deadline_ms,
+	       member_answer_fn *fn, void *ctx)
+{
+	struct naming *n = calloc(1, sizeof(*n));
+	struct late_name *l = calloc(1, sizeof(*l));
+
+	if (!n || !l) {
+		free(n);
+		free(l);
+		return WEIR_ENOMEM;
+	}
+	*n = (struct naming){fn, ctx};
+	if (ask_by_name(m, link, name, args, deadline_ms, n) == 0) {
+		free(l);
+		return 0;
+	}
+	l->naming = *n;
+	free(n);
+	loop_at_pass_end(m->loop, &l->task, run_late_name, l);
+	return 0;
 }
 
 void member_answer(struct member_call **pcall, struct json_object *json)
@@ -448,7 +462,8 @@ void calls_on_request(void *ctx, const struct node_ref *from,
 	if (m->events->on_question)
 		m->events->on_question(m->ctx, &q, &a, member_now_ms(m));
 	member_wake(m);
-	answer_write(&out, &a);
-	bus_answer(&rq, buf_span(&out));
+	if (answer_write(&out, &a))
+		buf_clear(&out);
+	bus_answer(&rq, out.len ? buf_span(&out) : SPAN_LIT("{}"));
 	buf_fini(&out);
 }

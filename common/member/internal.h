@@ -28,7 +28,6 @@ struct member {
 	struct list deferred; /* answers that come later by rule */
 	struct list dials;    /* nodes that are dialed to be asked */
 	uint32_t last_dial;
-	struct map taps; /* feed pointer -> struct tap */
 	unsigned bus_port;
 	bool is_wildcard; /* the bus listens on any address */
 	struct stat_series bus_series, store_series;
@@ -41,7 +40,6 @@ extern const struct log_event member_stream_event;
 
 /* world.c: struct world as the machines see it. */
 void world_init(struct member *m);
-void world_fini(struct member *m);
 
 /* calls.c: questions and calls on the control connections. */
 void calls_on_request(void *ctx, const struct node_ref *from,

@@ -435,7 +435,6 @@ int member_new(struct member **out, struct svc *svc,
 	io_random(&m->seed, sizeof(m->seed));
 	list_init(&m->deferred);
 	list_init(&m->dials);
-	map_init(&m->taps, m->seed);
 	err = start(m);
 	if (err)
 		member_free(&m);
@@ -458,11 +457,9 @@ void member_free(struct member **pm)
 	store_free(&m->store);
 	bus_free(&m->bus);
 	calls_fini(m);
-	world_fini(m);
 	event_book_free(&m->book);
 	timer_free(&m->timer);
 	timer_free(&m->second);
-	map_fini(&m->taps);
 	free(m);
 	*pm = NULL;
 }

@@ -88,12 +88,13 @@ void member_event(struct member *m, const struct stream_key *key,
 
 /* ---- calls: requests of services to each other, by name ---- */
 
-/* `fn` is called exactly once, later. `json` is NULL unless err is 0; borrowed.
- * `args` (may be NULL) stays the caller's. */
+/* `fn` is called exactly once, later: err 0; WEIR_ETIMEOUT; WEIR_ECLOSED;
+ * WEIR_EPROTO. `json` is NULL unless err is 0; borrowed. `args` (may be NULL)
+ * stays the caller's. member_ask returns 0, or WEIR_ENOMEM: fn never comes. */
 typedef void member_answer_fn(void *ctx, int err, struct json_object *json);
-void member_ask(struct member *m, link_id link, const char *name,
-		struct json_object *args, uint32_t deadline_ms,
-		member_answer_fn *fn, void *ctx);
+WEIR_MUST_CHECK int member_ask(struct member *m, link_id link, const char *name,
+			       struct json_object *args, uint32_t deadline_ms,
+			       member_answer_fn *fn, void *ctx);
 
 /* Answer and let the call go; takes `json` (NULL: an empty object). */
 void member_answer(struct member_call **call, struct json_object *json);

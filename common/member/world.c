@@ -7,14 +7,6 @@ const struct log_event member_stream_event = {
 	"stream", LOG_INFO, "stream event reason detail",
 	"Something happened to a stream: claim, home, epoch, skip, refusal."};
 
-/* The bus does not watch logs: a tap kicks the bus when a feed's log grows. */
-struct tap {
-	struct log_watch watch;
-	struct bus *bus;
-	struct feed *feed;
-	link_id link;
-};
-
 static int64_t world_utc_us(void *ctx)
 {
 	(void)ctx;
@@ -28,56 +20,25 @@ static bool world_send(void *ctx, link_id link, const struct record *r)
 	return bus_send(m->bus, link, r);
 }
 
-static struct span tap_key(struct feed *const *feed)
-{
-	return span_of(feed, sizeof(*feed));
-}
-
-static void on_append(void *ctx, struct log *log, uint64_t ordinal)
-{
-	struct tap *t = ctx;
-
-	(void)log;
-	(void)ordinal;
-	bus_feed_kick(t->bus, t->feed);
-}
-
 static void world_feed_start(void *ctx, link_id link, struct feed *feed)
 {
 	struct member *m = ctx;
-	struct tap *t = map_get(&m->taps, tap_key(&feed));
 
 	bus_feed_start(m->bus, link, feed);
-	if (t) {
-		t->link = link;
-		bus_feed_kick(m->bus, feed);
-		return;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t || map_put(&m->taps, tap_key(&feed), t)) {
-		/* Without a tap the stream would stand still unseen. */
-		free(t);
-		bus_close_link(m->bus, link, REASON_no_resources);
-		return;
-	}
-	*t = (struct tap){.bus = m->bus, .feed = feed, .link = link};
-	t->watch.on_append = on_append;
-	t->watch.ctx = t;
-	list_init(&t->watch.link);
-	log_watch_add(feed->log, &t->watch);
-	bus_feed_kick(m->bus, feed);
 }
 
 static void world_feed_stop(void *ctx, link_id link, struct feed *feed)
 {
 	struct member *m = ctx;
-	struct tap *t = map_remove(&m->taps, tap_key(&feed));
 
 	bus_feed_stop(m->bus, link, feed);
-	if (!t)
-		return;
-	log_watch_remove(&t->watch);
-	free(t);
+}
+
+static void world_feed_kick(void *ctx, struct feed *feed)
+{
+	struct member *m = ctx;
+
+	bus_feed_kick(m->bus, feed);
 }
 
 static void world_ask(void *ctx, link_id link, uint64_t tag,
@@ -182,6 +143,7 @@ void world_init(struct member *m)
 		.send = world_send,
 		.feed_start = world_feed_start,
 		.feed_stop = world_feed_stop,
+		.feed_kick = world_feed_kick,
 		.ask = world_ask,
 		.ask_dispatch = world_ask_dispatch,
 		.script = world_script,
@@ -190,14 +152,4 @@ void world_init(struct member *m)
 		.known = world_known,
 		.event = world_event,
 	};
-}
-
-void world_fini(struct member *m)
-{
-	map_each (slot, &m->taps) {
-		struct tap *t = slot->value;
-
-		log_watch_remove(&t->watch);
-		free(t);
-	}
 }
