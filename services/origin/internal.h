@@ -1,0 +1,17 @@
+/* services/origin/internal.h - what the files of an origin share. */
+#ifndef WEIR_ORIGIN_INTERNAL_H
+#define WEIR_ORIGIN_INTERNAL_H
+
+#include "common/base/map.h"
+#include "services/origin/origin.h"
+
+struct origin_stats {
+	uint64_t streams, live, wanting, following, log_bytes, frames;
+	struct stat_histogram age;
+};
+
+struct origin_stream_stats {
+	uint64_t consumers, log_bytes, skipped;
+};
+
+#endif

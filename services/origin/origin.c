@@ -1,0 +1,344 @@
+/* services/origin/origin.c - the process of an origin: wiring. */
+#include "services/origin/origin.h"
+
+#include <stdlib.h>
+
+#include "services/origin/internal.h"
+
+/* A stream's counters, while it is here. */
+struct shown {
+	struct list link;
+	struct stream_key key;
+	struct stat_series series;
+	struct origin_stream_stats stats;
+	bool is_here;
+};
+
+struct origin {
+	struct svc *svc;
+	struct member *member;
+	struct homes *homes;
+	struct stat_series series;
+	struct stat_refresh refresh;
+	struct origin_stats stats;
+	struct list shown;
+	struct map by_key;
+	struct timer *drain;
+};
+
+/* ---- what the cluster says ---- */
+
+static void on_link(void *ctx, const struct node_ref *node, bool is_up,
+		    int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	homes_on_link(o->homes, node, is_up, now_ms);
+}
+
+static int on_record(void *ctx, link_id link, const struct record *r,
+		     int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	return homes_on_record(o->homes, link, r, now_ms);
+}
+
+static int on_frame(void *ctx, link_id link, uint16_t type, uint32_t sid,
+		    uint64_t term_number, struct frame *f, int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	o->stats.frames++;
+	stat_age_add(&o->stats.age, f->arrival_us, io_utc_us());
+	return homes_on_frame(o->homes, link, type, sid, term_number, f,
+			      now_ms);
+}
+
+static bool on_answer(void *ctx, uint64_t tag, const struct answer *a,
+		      int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	return homes_on_answer(o->homes, tag, a, now_ms);
+}
+
+static bool on_script(void *ctx, uint64_t tag, const struct script_result *r,
+		      int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	return homes_on_script(o->homes, tag, r, now_ms);
+}
+
+static void on_question(void *ctx, const struct question *q, struct answer *out,
+			int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	homes_on_question(o->homes, q, out, now_ms);
+}
+
+static void on_registry(void *ctx, bool is_up, bool is_other, int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	homes_on_registry(o->homes, is_up, is_other, now_ms);
+}
+
+static void on_entry(void *ctx, const struct stream_entry *e, int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	homes_on_entry(o->homes, e, now_ms);
+}
+
+static void on_away(void *ctx, int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	homes_on_away(o->homes, now_ms);
+}
+
+static int64_t tick(void *ctx, int64_t now_ms)
+{
+	struct origin *o = ctx;
+
+	return homes_tick(o->homes, now_ms);
+}
+
+/* ---- counters ---- */
+
+static void drop_shown(struct origin *o, struct shown *s)
+{
+	stat_remove(&s->series);
+	map_remove(&o->by_key, span_str(s->key.text));
+	list_remove(&s->link);
+	free(s);
+}
+
+static struct shown *find_shown(struct origin *o, const struct stream_key *key)
+{
+	struct shown *s = map_get(&o->by_key, span_str(key->text));
+	const char *label = key->text;
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->key = *key;
+	list_init(&s->link);
+	if (map_put(&o->by_key, span_str(key->text), s)) {
+		free(s);
+		return NULL;
+	}
+	list_append(&o->shown, &s->link);
+	if (stat_add(svc_stats(o->svc), &origin_stream_stat, &s->series,
+		     &s->stats, &label)) {
+		drop_shown(o, s);
+		return NULL;
+	}
+	return s;
+}
+
+static void add_stream(void *ctx, const struct home_info *info)
+{
+	struct origin *o = ctx;
+	struct shown *s = find_shown(o, info->key);
+	struct log_stats log;
+
+	log_stats(info->log, &log);
+	o->stats.streams++;
+	o->stats.live += info->has_writer;
+	o->stats.wanting += info->wanting;
+	o->stats.following += info->following;
+	o->stats.log_bytes += log.bytes;
+	if (!s)
+		return;
+	s->is_here = true;
+	s->stats = (struct origin_stream_stats){
+		.consumers = info->wanting + info->following,
+		.log_bytes = log.bytes,
+		.skipped = info->skipped,
+	};
+}
+
+static void refresh(void *ctx)
+{
+	struct origin *o = ctx;
+
+	o->stats.streams = o->stats.live = o->stats.wanting = 0;
+	o->stats.following = o->stats.log_bytes = 0;
+	list_each (it, &o->shown)
+		list_entry(it, struct shown, link)->is_here = false;
+	homes_each(o->homes, add_stream, o);
+	list_each_safe (it, &o->shown) {
+		struct shown *s = list_entry(it, struct shown, link);
+
+		if (!s->is_here)
+			drop_shown(o, s);
+	}
+}
+
+static void on_load(void *ctx, struct node_load *load)
+{
+	struct origin *o = ctx;
+
+	refresh(o);
+	load->streams = (uint32_t)o->stats.streams;
+}
+
+/* ---- calls of dispatch ---- */
+
+static void stream_json(void *ctx, const struct home_info *info)
+{
+	struct json_object *list = ctx;
+	struct json_object *o = json_object_new_object();
+	struct log_stats log;
+
+	log_stats(info->log, &log);
+	json_object_object_add(o, "stream",
+			       json_object_new_string(info->key->text));
+	json_object_object_add(o, "is_home",
+			       json_object_new_boolean(info->is_home));
+	json_object_object_add(o, "has_writer",
+			       json_object_new_boolean(info->has_writer));
+	json_object_object_add(o, "wanting",
+			       json_object_new_int64(info->wanting));
+	json_object_object_add(o, "following",
+			       json_object_new_int64(info->following));
+	json_object_object_add(o, "log_bytes",
+			       json_object_new_uint64(log.bytes));
+	json_object_object_add(o, "log_frames",
+			       json_object_new_uint64(log.frames));
+	json_object_object_add(o, "skipped",
+			       json_object_new_uint64(info->skipped));
+	json_object_array_add(list, o);
+}
+
+static bool on_call(void *ctx, struct member_call *call, const char *name,
+		    struct json_object *args)
+{
+	struct origin *o = ctx;
+	struct json_object *answer, *list;
+
+	(void)args;
+	if (strcmp(name, "streams"))
+		return false;
+	answer = json_object_new_object();
+	list = json_object_new_array();
+	homes_each(o->homes, stream_json, list);
+	json_object_object_add(answer, "streams", list);
+	member_answer(&call, answer);
+	return true;
+}
+
+static const struct member_events events = {
+	.on_link = on_link,
+	.on_record = on_record,
+	.on_frame = on_frame,
+	.on_answer = on_answer,
+	.on_script = on_script,
+	.on_question = on_question,
+	.on_registry = on_registry,
+	.on_entry = on_entry,
+	.on_away = on_away,
+	.tick = tick,
+	.on_call = on_call,
+	.on_load = on_load,
+};
+
+/* ---- life ---- */
+
+static void on_left(void *ctx)
+{
+	struct origin *o = ctx;
+
+	svc_drained(o->svc);
+}
+
+static void on_drain_tick(struct origin *o)
+{
+	if (!homes_is_empty(o->homes))
+		return;
+	timer_stop(o->drain);
+	member_leave(o->member, on_left, o);
+}
+
+/* Writers and consumers are told to go; the end comes when they have. */
+static void on_drain(struct origin *o)
+{
+	svc_ready(o->svc, false, "draining");
+	member_set_draining(o->member);
+	homes_drain(o->homes, member_now_ms(o->member));
+	member_wake(o->member);
+	timer_repeat(o->drain, 20);
+}
+
+static struct home_limits limits_of(struct svc *svc)
+{
+	const struct origin_settings *s = svc_settings(svc, &origin_conf);
+
+	return (struct home_limits){
+		.log = {.retain_ms = (uint32_t)s->retain_ms,
+			.retain_bytes = (uint64_t)s->retain_bytes,
+			.gop_max_bytes = (uint64_t)s->gop_max_bytes,
+			.join_spacing_ms = 100},
+		.max_lag_ms = (uint32_t)s->consumer_max_lag_ms,
+		.streams_max = (uint32_t)s->streams_max,
+		.consumers_max = (uint32_t)s->consumers_max,
+	};
+}
+
+int origin_new(struct origin **out, struct svc *svc)
+{
+	struct home_limits limits = limits_of(svc);
+	struct origin *o = calloc(1, sizeof(*o));
+	uint64_t seed;
+	int err;
+
+	if (!o)
+		return WEIR_ENOMEM;
+	o->svc = svc;
+	list_init(&o->shown);
+	io_random(&seed, sizeof(seed));
+	map_init(&o->by_key, seed);
+	err = timer_new(&o->drain, svc_loop(svc), on_drain_tick, o);
+	if (!err)
+		err = member_new(&o->member, svc, &events, o);
+	if (!err)
+		err = homes_new(&o->homes, member_world(o->member), &limits,
+				NULL, o);
+	if (!err)
+		err = stat_add(svc_stats(svc), &origin_stat, &o->series,
+			       &o->stats, NULL);
+	if (err) {
+		origin_free(&o);
+		return err;
+	}
+	stat_refresh_add(svc_stats(svc), &o->refresh, refresh, o);
+	svc_on_drain(svc, on_drain, o);
+	svc_ready(svc, true, "");
+	*out = o;
+	return 0;
+}
+
+void origin_free(struct origin **po)
+{
+	struct origin *o = *po;
+
+	if (!o)
+		return;
+	if (o->refresh.fn)
+		stat_refresh_remove(&o->refresh);
+	stat_remove(&o->series);
+	homes_free(&o->homes);
+	member_free(&o->member);
+	timer_free(&o->drain);
+	while (!list_is_empty(&o->shown))
+		drop_shown(o, list_entry(o->shown.next, struct shown, link));
+	map_fini(&o->by_key);
+	free(o);
+	*po = NULL;
+}
