@@ -88,7 +88,7 @@ struct stat_metric {
 struct stat_table {
 	const char *title;
 	const char *labels;  /* names, one space between: "stream", "" */
-	unsigned series_max; /* label sets; beyond them series are not shown */
+	unsigned series_max; /* label sets that are shown at a time */
 	const struct stat_metric *metric;
 	size_t metric_count;
 };
@@ -127,7 +127,7 @@ struct stat_series {
 	struct list link;
 	const void *values;
 	char *labels; /* escaped; owned */
-	bool is_shown;
+	bool is_added;
 };
 
 WEIR_MUST_CHECK int stat_new(struct stats **out);
@@ -135,15 +135,15 @@ void stat_free(struct stats **st);
 
 /* Show `values` (borrowed, the struct that the table describes) with the given
  * label values, as many as the table has names; they may be a peer's text.
- * Past series_max the series is not shown (and counted in
- * weir_stat_hidden_series); that is no error. Tables come in the order of their
+ * Only the oldest series_max ones of a table are shown; the others are
+ * counted in weir_stat_hidden_series. Tables come in the order of their
  * first stat_add. Returns 0; WEIR_ENOMEM; WEIR_EEXIST: another table has one of
  * these names. */
 WEIR_MUST_CHECK int stat_add(struct stats *st, const struct stat_table *table,
 			     struct stat_series *series, const void *values,
 			     const char *const *label_values);
 
-/* Show no more; fine when it is not shown. Also after stat_free. */
+/* Show no more; fine when it was not added. Also after stat_free. */
 void stat_remove(struct stat_series *series);
 
 /* Call fn(ctx) before each exposition, to bring gauges up to date. Storage of
