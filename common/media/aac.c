@@ -26,13 +26,16 @@ static uint8_t read_object_type(struct bits *b)
 }
 
 /* 0 when it is reserved. */
+static uint32_t rate_at(uint32_t index)
+{
+	return index < WEIR_ARRAY_LEN(rates) ? rates[index] : 0;
+}
+
 static uint32_t read_rate(struct bits *b)
 {
 	uint32_t index = bits_u(b, 4);
 
-	if (index == RATE_ESCAPE)
-		return bits_u(b, 24);
-	return index < WEIR_ARRAY_LEN(rates) ? rates[index] : 0;
+	return index == RATE_ESCAPE ? bits_u(b, 24) : rate_at(index);
 }
 
 /* program_config_element: returns the number of channels. */
@@ -235,7 +238,7 @@ int aac_adts_parse(struct aac_adts *out, struct span in)
 	layer = bits_u(&b, 2);
 	has_checksum = !bits_flag(&b);
 	h.config.object_type = (uint8_t)(bits_u(&b, 2) + 1);
-	h.config.core_rate = h.config.rate = read_rate(&b);
+	h.config.core_rate = h.config.rate = rate_at(bits_u(&b, 4));
 	bits_skip(&b, 1); /* private */
 	h.config.channel_config = (uint8_t)bits_u(&b, 3);
 	bits_skip(&b, 4); /* original, home, copyright */
@@ -248,7 +251,6 @@ int aac_adts_parse(struct aac_adts *out, struct span in)
 	if (bits_failed(&b) || in.len < h.head_bytes)
 		return WEIR_ESHORT;
 	if (sync != 0xfff || layer || !h.config.rate ||
-	    rate_index(h.config.rate) == RATE_ESCAPE ||
 	    h.frame_bytes < h.head_bytes)
 		return WEIR_EPROTO;
 	*out = h;
