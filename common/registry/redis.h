@@ -43,7 +43,7 @@ WEIR_MUST_CHECK int redis_new(struct redis **out, struct loop *loop,
 /* Close at once; nothing is called any more. NULL is fine. */
 void redis_free(struct redis **r);
 
-#define REDIS_ARGS_MAX 32
+#define REDIS_ARGS_MAX 40
 
 /* A command, word by word; words are borrowed until it is sent. */
 struct redis_command {

@@ -1,0 +1,352 @@
+/* common/registry/store_read.c - the registry's content into the copy: all of
+ * it after each connect and slowly again, and single keys when they change.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/registry/store_priv.h"
+
+#define SCAN_COUNT     "200"
+#define PAIRS_MAX      64
+#define FILE_EACH_MS   3000
+#define FILE_BYTES_MAX ((size_t)8 << 20)
+#define FETCHES_MAX    2000 /* change messages beyond that wait for reread */
+
+static void scan(struct store *st);
+
+void store_bad(struct store *st, const char *key, int err)
+{
+	st->stats.bad_entries++;
+	logger_event(st->lg, &store_bad_entry, kv_str("key", key),
+		     kv_err("why", err));
+}
+
+/* ---- one key ---- */
+
+static void end_fetch(struct fetch *f)
+{
+	list_remove(&f->link);
+	free(f);
+}
+
+/* Returns 0, WEIR_ENOENT (it is not there) or why it cannot be used. */
+static int put_stream(struct store *st, const struct stream_key *key,
+		      const struct span *pair, size_t count)
+{
+	struct stream_entry e;
+	int err = entry_read_pairs(&e, key, pair, count);
+
+	return err ? err : copy_put_stream(st->copy, &e);
+}
+
+static struct span value_of(const struct span *pair, size_t count,
+			    const char *name)
+{
+	for (size_t i = 0; i + 1 < count; i += 2)
+		if (span_eq_str(pair[i], name))
+			return pair[i + 1];
+	return (struct span){0};
+}
+
+static int put_node(struct store *st, const char *id, const struct span *pair,
+		    size_t count)
+{
+	struct uuid instance;
+	struct node n;
+	int err;
+
+	if (!count)
+		return WEIR_ENOENT;
+	if (uuid_parse(&instance, value_of(pair, count, "instance")))
+		return WEIR_EPROTO;
+	err = node_read(&n, value_of(pair, count, "info"));
+	if (err)
+		return err;
+	/* The lease's word counts, whatever the text says. */
+	if (strcmp(n.ref.id, id) != 0)
+		return WEIR_EPROTO;
+	n.ref.instance = instance;
+	return copy_put_node(st->copy, &n);
+}
+
+static void drop(struct store *st, const struct fetch *f)
+{
+	if (f->is_read) /* the end of the reading does it */
+		return;
+	if (f->is_node)
+		copy_drop_node(st->copy, f->key.text);
+	else
+		copy_drop_stream(st->copy, &f->key);
+}
+
+static void on_pairs(void *ctx, const redisReply *reply)
+{
+	struct fetch *f = ctx;
+	struct store *st = f->st;
+	struct span pair[PAIRS_MAX];
+	size_t count = store_reply_words(pair, PAIRS_MAX, reply);
+	bool is_read = f->is_read;
+	int err;
+
+	if (store_is_error(reply))
+		err = WEIR_EPROTO; /* another type of key */
+	else if (f->is_node)
+		err = put_node(st, f->key.text, pair, count);
+	else
+		err = put_stream(st, &f->key, pair, count);
+	if (err == WEIR_ENOENT)
+		drop(st, f);
+	else if (err)
+		store_bad(st, f->key.text, err);
+	end_fetch(f);
+	if (is_read && --st->reading.open_count == 0)
+		scan(st);
+}
+
+/* Returns 0 or why it could not be asked for. */
+static int start_fetch(struct store *st, bool is_node, bool is_read,
+		       struct span key)
+{
+	char name[sizeof(st->root) + 16 + STREAM_KEY_MAX];
+	struct redis_command c = {0};
+	struct fetch *f;
+	int err;
+
+	if (!key.len || key.len > STREAM_KEY_MAX ||
+	    memchr(key.data, '\0', key.len))
+		return WEIR_EINVAL;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return WEIR_ENOMEM;
+	f->st = st;
+	f->is_node = is_node;
+	f->is_read = is_read;
+	memcpy(f->key.text, key.data, key.len);
+	snprintf(name, sizeof(name), "%s%s%s", st->root,
+		 is_node ? REGISTRY_NODE : REGISTRY_STREAM, f->key.text);
+	redis_add_str(&c, "HGETALL");
+	redis_add_str(&c, name);
+	err = redis_send(st->command, NULL, &c, on_pairs, f);
+	if (err) {
+		free(f);
+		return err;
+	}
+	list_append(&st->fetches, &f->link);
+	return 0;
+}
+
+static bool cut_word(struct span *s, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (!span_eq_str(span_first(*s, len), word))
+		return false;
+	*s = span_from(*s, len);
+	return true;
+}
+
+void store_read_change(struct store *st, struct span text)
+{
+	bool is_node = cut_word(&text, "node ");
+
+	if (!store_is_up(st) || (!is_node && !cut_word(&text, "stream ")) ||
+	    redis_pending(st->command) > FETCHES_MAX)
+		return; /* the next reading shows it */
+	if (start_fetch(st, is_node, false, text) == WEIR_EINVAL)
+		store_bad(st, "change", WEIR_EINVAL);
+}
+
+/* ---- all of it ---- */
+
+static bool is_settled(const struct store *st)
+{
+	return loop_now_ms(st->loop) - st->connected_ms >= st->settle_ms;
+}
+
+static void begin_part(struct store *st, enum copy_part part)
+{
+	st->reading = (struct reading){.part = part, .cursor = "0"};
+	copy_read_begin(st->copy, part);
+	scan(st);
+}
+
+static void end_part(struct store *st)
+{
+	enum copy_part part = st->reading.part;
+	bool is_whole = !st->reading.is_incomplete;
+
+	st->reading = (struct reading){0};
+	if (is_whole && is_settled(st))
+		copy_read_end(st->copy, part);
+	if (part == COPY_NODES) {
+		begin_part(st, COPY_STREAMS);
+		return;
+	}
+	if (is_whole) {
+		st->is_read = true;
+		st->stats.rereads++;
+	}
+	timer_start(st->reread, st->reread_ms);
+}
+
+static void fetch_all(struct store *st, const redisReply *keys)
+{
+	bool is_node = st->reading.part == COPY_NODES;
+	int err;
+
+	/* Holds the reading open until all have been asked for. */
+	st->reading.open_count++;
+	for (size_t i = 0; i < keys->elements; i++) {
+		const redisReply *e = keys->element[i];
+
+		if (e->type != REDIS_REPLY_STRING)
+			continue;
+		err = start_fetch(st, is_node, true,
+				  span_of(e->str, (size_t)e->len));
+		if (!err)
+			st->reading.open_count++;
+		else if (err != WEIR_EINVAL)
+			st->reading.is_incomplete = true;
+	}
+	if (--st->reading.open_count == 0)
+		scan(st);
+}
+
+static void on_keys(void *ctx, const redisReply *reply)
+{
+	struct store *st = ctx;
+
+	if (store_is_error(reply)) {
+		store_link_refused(st, "SSCAN", reply);
+		return;
+	}
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+	    reply->element[0]->type != REDIS_REPLY_STRING ||
+	    reply->element[0]->len <= 0 ||
+	    (size_t)reply->element[0]->len >= sizeof(st->reading.cursor) ||
+	    reply->element[1]->type != REDIS_REPLY_ARRAY) {
+		store_link_lost(st, "SSCAN", WEIR_EPROTO);
+		return;
+	}
+	memcpy(st->reading.cursor, reply->element[0]->str,
+	       (size_t)reply->element[0]->len + 1);
+	if (!strcmp(st->reading.cursor, "0"))
+		st->reading.cursor[0] = '\0'; /* this was the last */
+	fetch_all(st, reply->element[1]);
+}
+
+/* The next keys; or the end of this part, when there are no more. */
+static void scan(struct store *st)
+{
+	char name[sizeof(st->root) + sizeof(REGISTRY_STREAMS)];
+	struct redis_command c = {0};
+	int err;
+
+	if (!st->reading.cursor[0]) {
+		end_part(st);
+		return;
+	}
+	snprintf(name, sizeof(name), "%s%s", st->root,
+		 st->reading.part == COPY_NODES ? REGISTRY_NODES
+						: REGISTRY_STREAMS);
+	redis_add_str(&c, "SSCAN");
+	redis_add_str(&c, name);
+	redis_add_str(&c, st->reading.cursor);
+	redis_add_str(&c, "COUNT");
+	redis_add_str(&c, SCAN_COUNT);
+	err = redis_send(st->command, NULL, &c, on_keys, st);
+	if (err)
+		store_link_lost(st, "SSCAN", err);
+}
+
+static void on_reread(struct store *st)
+{
+	if (store_is_up(st) && !st->reading.part)
+		begin_part(st, COPY_NODES);
+}
+
+void store_read_start(struct store *st)
+{
+	begin_part(st, COPY_NODES);
+}
+
+void store_read_lost(struct store *st)
+{
+	list_each_safe (it, &st->fetches)
+		end_fetch(list_entry(it, struct fetch, link));
+	st->reading = (struct reading){0};
+	if (st->reread)
+		timer_stop(st->reread);
+}
+
+/* ---- the node list on disk ---- */
+
+static void on_written(void *ctx, int err)
+{
+	struct store *st = ctx;
+
+	if (err)
+		logger_event(st->lg, &store_bad_file, kv_err("why", err));
+}
+
+static void on_disk_timer(struct store *st)
+{
+	struct buf text = {0};
+	int err;
+
+	copy_nodes_write(st->copy, &text);
+	err = buf_error(&text);
+	if (!err)
+		err = disk_write(st->disk, &text);
+	buf_fini(&text);
+	st->is_disk_dirty = err != 0;
+	if (err == WEIR_EBUSY)
+		timer_start(st->disk_timer, FILE_EACH_MS);
+	else if (err)
+		on_written(st, err);
+}
+
+void store_read_nodes_changed(struct store *st)
+{
+	if (!st->disk)
+		return;
+	st->is_disk_dirty = true;
+	if (!timer_is_running(st->disk_timer))
+		timer_start(st->disk_timer, FILE_EACH_MS);
+}
+
+static void load_file(struct store *st, const char *file)
+{
+	struct buf text = {0};
+	int err = disk_read(&text, file, FILE_BYTES_MAX);
+
+	if (!err)
+		err = copy_nodes_read(st->copy, buf_span(&text));
+	buf_fini(&text);
+	if (err && err != -ENOENT)
+		logger_event(st->lg, &store_bad_file, kv_err("why", err));
+}
+
+/* ---- life ---- */
+
+int store_read_init(struct store *st, const char *nodes_file)
+{
+	int err = timer_new(&st->reread, st->loop, on_reread, st);
+
+	if (err || !nodes_file)
+		return err;
+	load_file(st, nodes_file);
+	err = timer_new(&st->disk_timer, st->loop, on_disk_timer, st);
+	if (!err)
+		err = disk_new(&st->disk, st->loop, nodes_file, on_written, st);
+	return err;
+}
+
+void store_read_fini(struct store *st)
+{
+	store_read_lost(st);
+	timer_free(&st->reread);
+	timer_free(&st->disk_timer);
+	disk_free(&st->disk);
+}

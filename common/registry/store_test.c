@@ -1,0 +1,823 @@
+/* common/registry/store_test.c - the store against a real redis-server, which
+ * each test starts in a private folder. They are not repeated with failing
+ * allocations: each repetition would start a server of its own.
+ */
+#include "common/registry/store.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/io/net.h"
+#include "common/test/check.h"
+
+#define PATIENCE_MS 15000
+
+/* ---- a redis-server ---- */
+
+struct server {
+	pid_t pid;
+	unsigned port;
+	char dir[64];
+	char password[32];
+};
+
+static unsigned free_port(void)
+{
+	struct net_addr a;
+	int fd = -1;
+	unsigned port;
+
+	CHECK_EQ(net_addr_parse(&a, "127.0.0.1:0"), 0);
+	CHECK_EQ(net_listen(&fd, &a), 0);
+	CHECK_EQ(net_local_addr(&a, fd), 0);
+	port = net_addr_port(&a);
+	close(fd);
+	return port;
+}
+
+static void run_server(const struct server *s, int out, const char *sentinel)
+{
+	char port[16];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(port, sizeof(port), "%u", s->port);
+	dup2(out, STDOUT_FILENO);
+	dup2(out, STDERR_FILENO);
+	if (sentinel)
+		execlp("redis-server", "redis-server", sentinel, "--sentinel",
+		       (char *)NULL);
+	else
+		execlp("redis-server", "redis-server", "--port", port, "--bind",
+		       "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
+		       s->dir, "--requirepass", s->password, (char *)NULL);
+	_exit(127);
+}
+
+/* Wait until it says that it serves; its later words are never read, and fit
+ * into the pipe. Returns false when it ended instead. */
+static bool wait_ready(int fd, const char *sign)
+{
+	char text[16384];
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < sizeof(text) - 1 &&
+	       (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
+		len += (size_t)n;
+		text[len] = '\0';
+		if (strstr(text, sign))
+			return true;
+	}
+	return false;
+}
+
+static bool start_as(struct server *s, const char *sentinel, const char *sign)
+{
+	int out[2];
+
+	CHECK_EQ(pipe2(out, O_CLOEXEC), 0);
+	s->pid = fork();
+	CHECK(s->pid >= 0);
+	if (!s->pid)
+		run_server(s, out[1], sentinel);
+	close(out[1]);
+	return wait_ready(out[0], sign);
+}
+
+static bool start(struct server *s)
+{
+	return start_as(s, NULL, "Ready to accept connections");
+}
+
+static void stop(struct server *s)
+{
+	kill(s->pid, SIGKILL);
+	waitpid(s->pid, NULL, 0);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void end(struct server *s)
+{
+	stop(s);
+	nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static bool have_redis(void)
+{
+	if (!system("command -v redis-server >/dev/null"))
+		return true;
+	printf("skipped: redis-server is not installed\n");
+	return false;
+}
+
+static void make_server(struct server *s)
+{
+	*s = (struct server){.dir = "/tmp/weir-store-test-XXXXXX"};
+	CHECK(mkdtemp(s->dir) != NULL);
+	s->port = free_port();
+	CHECK(start(s));
+}
+
+static void command(const struct server *s, const char *text)
+{
+	redisContext *c = redisConnect("127.0.0.1", (int)s->port);
+	redisReply *r = c ? redisCommand(c, text) : NULL;
+	bool is_done = r && r->type != REDIS_REPLY_ERROR;
+
+	freeReplyObject(r);
+	redisFree(c);
+	CHECK(is_done);
+}
+
+/* ---- a store and what it said ---- */
+
+struct member {
+	struct loop *loop;
+	struct store *store;
+	unsigned ups, others, downs;
+	unsigned came, went, restarted; /* nodes, but itself */
+	unsigned streams_came, streams_changed, streams_went;
+	unsigned answers;
+	struct script_result last;
+	bool has_left;
+	char id[NODE_ID_SIZE];
+};
+
+static void on_up(void *ctx, bool is_other)
+{
+	struct member *m = ctx;
+
+	m->ups++;
+	m->others += is_other;
+}
+
+static void on_down(void *ctx)
+{
+	((struct member *)ctx)->downs++;
+}
+
+static void on_node(void *ctx, const struct node *n, enum copy_change change)
+{
+	struct member *m = ctx;
+
+	if (!strcmp(n->ref.id, m->id))
+		return;
+	m->came += change == COPY_CAME;
+	m->went += change == COPY_WENT;
+	m->restarted += change == COPY_RESTARTED;
+}
+
+static void on_stream(void *ctx, const struct stream_entry *e,
+		      enum copy_change change)
+{
+	struct member *m = ctx;
+
+	(void)e;
+	m->streams_came += change == COPY_CAME;
+	m->streams_changed += change == COPY_CHANGED;
+	m->streams_went += change == COPY_WENT;
+}
+
+static void on_left(void *ctx)
+{
+	((struct member *)ctx)->has_left = true;
+}
+
+static void on_result(void *ctx, const struct script_result *r)
+{
+	struct member *m = ctx;
+
+	m->answers++;
+	m->last = *r;
+}
+
+static struct store_options options_of(const struct member *m, const char *url,
+				       uint8_t instance)
+{
+	struct store_options o = {
+		.url = url,
+		.cluster = "test",
+		.registry_ms = 200,
+		.lease_ms = 100,
+		.lease_ttl_ms = 400,
+		.reread_ms = 100,
+		.settle_ms = 300,
+		.self = {.ref = {.role = "ingest", .instance = {{instance}}}},
+	};
+
+	snprintf(o.self.ref.id, sizeof(o.self.ref.id), "%s", m->id);
+	return o;
+}
+
+static const struct store_events events = {on_up, on_down, on_node, on_stream};
+
+static void join(struct member *m, struct loop *loop, const struct server *s,
+		 const char *id, uint8_t instance)
+{
+	char url[64];
+	struct store_options o;
+
+	*m = (struct member){.loop = loop};
+	snprintf(m->id, sizeof(m->id), "%s", id);
+	snprintf(url, sizeof(url), "127.0.0.1:%u", s->port);
+	o = options_of(m, url, instance);
+	CHECK_EQ(store_new(&m->store, loop, &o, &events, m, NULL), 0);
+}
+
+static void on_patience(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+/* Serve until `condition` holds; its text is what failed. */
+#define SERVE_UNTIL(loop, condition)                                           \
+	do {                                                                   \
+		bool is_over_ = false;                                         \
+		struct timer *t_ = NULL;                                       \
+                                                                               \
+		CHECK_EQ(timer_new(&t_, (loop), on_patience, &is_over_), 0);   \
+		timer_start(t_, PATIENCE_MS);                                  \
+		while (!(condition) && !is_over_)                              \
+			loop_run_once(loop);                                   \
+		timer_free(&t_);                                               \
+		CHECK(condition);                                              \
+	} while (0)
+
+static struct script_call claim_of(const struct member *m, const char *key,
+				   uint8_t session)
+{
+	struct script_call c = {.kind = SCRIPT_CLAIM};
+	struct stream_entry *e = &c.entry;
+
+	snprintf(e->key.text, sizeof(e->key.text), "%s", key);
+	snprintf(e->kind, sizeof(e->kind), "publish");
+	snprintf(e->writer_node, sizeof(e->writer_node), "%s", m->id);
+	e->writer_instance.byte[0] = (uint8_t)m->id[0];
+	snprintf(e->home_node, sizeof(e->home_node), "origin-1");
+	snprintf(e->home_url, sizeof(e->home_url), "tcp://127.0.0.1:7");
+	e->home_instance.byte[0] = 9;
+	e->epoch.writer.byte[0] = session;
+	e->term.by.byte[0] = session;
+	e->is_live = true;
+	e->start_us = 5;
+	return c;
+}
+
+static void claim(struct member *m, const char *key, uint8_t session)
+{
+	struct script_call c = claim_of(m, key, session);
+	unsigned before = m->answers;
+
+	store_script(m->store, &c, on_result, m);
+	CHECK_EQ(m->answers, before); /* never from inside */
+	SERVE_UNTIL(m->loop, m->answers == before + 1);
+}
+
+static const struct stream_entry *known(struct member *m, const char *key)
+{
+	struct stream_key k;
+
+	snprintf(k.text, sizeof(k.text), "%s", key);
+	return copy_stream(store_copy(m->store), &k);
+}
+
+/* ---- claims and changes ---- */
+
+TEST_NO_OOM(a_claim_is_granted_once_and_seen_by_all)
+{
+	struct loop *loop = NULL;
+	struct member a, b;
+	struct server s;
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	join(&b, loop, &s, "b", 'b');
+	SERVE_UNTIL(loop, store_is_read(a.store) && store_is_read(b.store));
+	CHECK_EQ(a.ups, 1);
+	CHECK_EQ(a.others, 0);
+	CHECK_STR(store_local_ip(a.store), "127.0.0.1");
+	SERVE_UNTIL(loop, copy_node(store_copy(b.store), "a"));
+
+	claim(&a, "live/x", 1);
+	CHECK_EQ(a.last.err, 0);
+	CHECK_EQ(a.last.entry.epoch.counter, 1);
+	CHECK(a.last.entry.writer_has_lease);
+	CHECK(known(&a, "live/x") != NULL); /* with the answer */
+	SERVE_UNTIL(loop, b.streams_came == 1);
+	CHECK_STR(known(&b, "live/x")->writer_node, "a");
+	CHECK(known(&b, "live/x")->writer_has_lease);
+
+	claim(&b, "live/x", 2);
+	CHECK_EQ(b.last.err, WEIR_EBUSY);
+	CHECK_STR(b.last.entry.writer_node, "a");
+	CHECK_EQ(b.streams_changed, 0);
+
+	store_free(&a.store);
+	store_free(&b.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(scripts_that_the_server_forgot_are_sent_again)
+{
+	struct loop *loop = NULL;
+	struct member a;
+	struct server s;
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	SERVE_UNTIL(loop, store_is_up(a.store));
+	command(&s, "SCRIPT FLUSH");
+	claim(&a, "live/x", 1);
+	CHECK_EQ(a.last.err, 0);
+	CHECK_EQ(a.downs, 0);
+	store_free(&a.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(a_thousand_streams_are_read_after_connecting)
+{
+	struct loop *loop = NULL;
+	struct member a, b;
+	struct server s;
+	char key[32];
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	SERVE_UNTIL(loop, store_is_up(a.store));
+	for (unsigned i = 0; i < 1000; i++) {
+		struct script_call c;
+
+		snprintf(key, sizeof(key), "live/%u", i);
+		c = claim_of(&a, key, (uint8_t)(1 + i % 200));
+		store_script(a.store, &c, on_result, &a);
+	}
+	SERVE_UNTIL(loop, a.answers == 1000);
+	join(&b, loop, &s, "b", 'b');
+	SERVE_UNTIL(loop, store_is_read(b.store));
+	CHECK_EQ(copy_stream_count(store_copy(b.store)), 1000);
+	store_free(&a.store);
+	store_free(&b.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+/* ---- nodes ---- */
+
+TEST_NO_OOM(a_node_that_leaves_is_gone_at_once_and_one_that_dies_soon)
+{
+	struct loop *loop = NULL;
+	struct member a, b, c;
+	struct server s;
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	join(&b, loop, &s, "b", 'b');
+	join(&c, loop, &s, "c", 'c');
+	SERVE_UNTIL(loop, a.came == 2);
+	store_leave(b.store, on_left, &b);
+	SERVE_UNTIL(loop, b.has_left);
+	SERVE_UNTIL(loop, a.went == 1);
+	CHECK(!copy_node(store_copy(a.store), "b"));
+	store_free(&b.store);
+	store_free(&c.store); /* as if it were killed */
+	SERVE_UNTIL(loop, a.went == 2);
+	CHECK(copy_node(store_copy(a.store), "a") != NULL);
+	store_free(&a.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(a_node_that_comes_back_as_another_instance_has_restarted)
+{
+	struct loop *loop = NULL;
+	struct member a, b;
+	struct server s;
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	join(&b, loop, &s, "b", 'b');
+	SERVE_UNTIL(loop, a.came == 1);
+	store_free(&b.store);
+	join(&b, loop, &s, "b", 'B');
+	SERVE_UNTIL(loop, a.restarted == 1);
+	CHECK_EQ(copy_node(store_copy(a.store), "b")->ref.instance.byte[0],
+		 'B');
+	store_free(&a.store);
+	store_free(&b.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(what_a_node_says_of_itself_reaches_the_others)
+{
+	struct loop *loop = NULL;
+	struct member a, b;
+	struct server s;
+	struct node self;
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	join(&b, loop, &s, "b", 'b');
+	SERVE_UNTIL(loop, a.came == 1);
+	self = *copy_node(store_copy(a.store), "b");
+	self.load.viewers = 77;
+	CHECK_EQ(node_set_address(&self, "rtmp", "10.0.0.1:1935"), 0);
+	snprintf(self.ref.id, sizeof(self.ref.id), "not-me");
+	store_set_self(b.store, &self, true);
+	SERVE_UNTIL(loop,
+		    copy_node(store_copy(a.store), "b")->load.viewers == 77);
+	CHECK_STR(node_address(copy_node(store_copy(a.store), "b"), "rtmp"),
+		  "10.0.0.1:1935");
+	CHECK(!copy_node(store_copy(a.store), "not-me"));
+	store_free(&a.store);
+	store_free(&b.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(the_node_list_is_kept_on_disk)
+{
+	struct loop *loop = NULL;
+	struct member a = {.id = "a"}, b, late = {.id = "late"};
+	struct store_options o;
+	struct server s;
+	char file[128], url[64];
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	snprintf(file, sizeof(file), "%s/nodes.json", s.dir);
+	snprintf(url, sizeof(url), "127.0.0.1:%u", s.port);
+	CHECK_EQ(loop_new(&loop), 0);
+	a.loop = loop;
+	o = options_of(&a, url, 'a');
+	o.nodes_file = file;
+	CHECK_EQ(store_new(&a.store, loop, &o, &events, &a, NULL), 0);
+	join(&b, loop, &s, "b", 'b');
+	SERVE_UNTIL(loop, access(file, R_OK) == 0);
+	store_free(&a.store);
+	store_free(&b.store);
+	stop(&s);
+	o = options_of(&late, url, 'l');
+	o.nodes_file = file;
+	CHECK_EQ(store_new(&late.store, loop, &o, &events, &late, NULL), 0);
+	CHECK(copy_node(store_copy(late.store), "b") != NULL);
+	CHECK(!store_is_up(late.store));
+	store_free(&late.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+/* ---- a server that is away ---- */
+
+TEST_NO_OOM(a_killed_and_emptied_registry_is_another_generation)
+{
+	struct loop *loop = NULL;
+	struct member a;
+	struct server s;
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	SERVE_UNTIL(loop, store_is_up(a.store));
+	claim(&a, "live/x", 1);
+	stop(&s);
+	SERVE_UNTIL(loop, a.downs == 1);
+	claim(&a, "live/y", 2);
+	CHECK_EQ(a.last.err, WEIR_ETIMEOUT);
+	CHECK(known(&a, "live/x") != NULL);
+	CHECK(start(&s));
+	SERVE_UNTIL(loop, a.ups == 2);
+	CHECK_EQ(a.others, 1);
+	SERVE_UNTIL(loop, store_is_read(a.store));
+	CHECK(known(&a, "live/x") != NULL); /* its writer may yet settle it */
+	SERVE_UNTIL(loop, a.streams_went == 1);
+	CHECK(copy_node(store_copy(a.store), "a") != NULL);
+	claim(&a, "live/x", 3);
+	CHECK_EQ(a.last.err, 0);
+	store_free(&a.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(a_flushed_registry_is_another_generation)
+{
+	struct loop *loop = NULL;
+	struct member a;
+	struct server s;
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	SERVE_UNTIL(loop, store_is_up(a.store));
+	command(&s, "FLUSHALL");
+	SERVE_UNTIL(loop, a.ups == 2);
+	CHECK_EQ(a.downs, 1);
+	CHECK_EQ(a.others, 1);
+	store_free(&a.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(a_frozen_registry_costs_registry_ms_and_comes_back_the_same)
+{
+	struct loop *loop = NULL;
+	struct store_stats st;
+	struct member a;
+	struct server s;
+	uint64_t begin;
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	SERVE_UNTIL(loop, store_is_up(a.store));
+	claim(&a, "live/x", 1);
+	kill(s.pid, SIGSTOP);
+	begin = loop_now_ms(loop);
+	claim(&a, "live/y", 2);
+	CHECK_EQ(a.last.err, WEIR_ETIMEOUT);
+	CHECK(loop_now_ms(loop) - begin < 2000);
+	SERVE_UNTIL(loop, a.downs == 1);
+	for (int i = 0; i < 3000; i++) {
+		struct script_call c = claim_of(&a, "live/z", 3);
+
+		store_script(a.store, &c, on_result, &a);
+	}
+	SERVE_UNTIL(loop, a.answers == 2 + 3000);
+	kill(s.pid, SIGCONT);
+	SERVE_UNTIL(loop, a.ups == 2);
+	CHECK_EQ(a.others, 0);
+	SERVE_UNTIL(loop, store_is_read(a.store));
+	CHECK(known(&a, "live/x") != NULL);
+	store_get_stats(a.store, &st);
+	CHECK(st.pending < 100);
+	CHECK_EQ(st.timeouts, 3001);
+	store_free(&a.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(a_late_answer_is_dropped_and_the_copy_learns_of_it_all_the_same)
+{
+	struct loop *loop = NULL;
+	struct store_stats st;
+	struct script_call c;
+	struct member a;
+	struct server s;
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	join(&a, loop, &s, "a", 'a');
+	SERVE_UNTIL(loop, store_is_up(a.store));
+	kill(s.pid, SIGSTOP);
+	c = claim_of(&a, "live/x", 1);
+	store_script(a.store, &c, on_result, &a);
+	SERVE_UNTIL(loop, a.answers == 1);
+	CHECK_EQ(a.last.err, WEIR_ETIMEOUT);
+	kill(s.pid, SIGCONT);
+	SERVE_UNTIL(loop, known(&a, "live/x"));
+	store_get_stats(a.store, &st);
+	CHECK_EQ(a.answers, 1);
+	CHECK(st.late == 1 || a.downs);
+	store_free(&a.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(more_calls_than_the_limit_are_refused_and_answered)
+{
+	struct loop *loop = NULL;
+	struct member a = {.id = "a"};
+	struct store_options o;
+	struct server s;
+	char url[64];
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK_EQ(loop_new(&loop), 0);
+	a.loop = loop;
+	snprintf(url, sizeof(url), "127.0.0.1:%u", s.port);
+	o = options_of(&a, url, 'a');
+	o.pending_max = 10;
+	o.registry_ms = 5000;
+	CHECK_EQ(store_new(&a.store, loop, &o, &events, &a, NULL), 0);
+	SERVE_UNTIL(loop, store_is_up(a.store));
+	for (unsigned i = 0; i < 15; i++) {
+		struct script_call c = claim_of(&a, "live/x", 1);
+
+		store_script(a.store, &c, on_result, &a);
+	}
+	SERVE_UNTIL(loop, a.answers == 15);
+	{
+		struct store_stats st;
+
+		store_get_stats(a.store, &st);
+		CHECK_EQ(st.timeouts, 5);
+	}
+	store_free(&a.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+TEST_NO_OOM(a_password_is_used_and_a_wrong_one_is_no_way_in)
+{
+	struct loop *loop = NULL;
+	struct member good = {.id = "a"}, bad = {.id = "b"};
+	struct server s = {.dir = "/tmp/weir-store-test-XXXXXX",
+			   .password = "secret"};
+	struct store_options o;
+	char url[64];
+
+	if (!have_redis())
+		return;
+	CHECK(mkdtemp(s.dir) != NULL);
+	s.port = free_port();
+	CHECK(start(&s));
+	CHECK_EQ(loop_new(&loop), 0);
+	good.loop = bad.loop = loop;
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%u/3", s.port);
+	o = options_of(&bad, url, 'b');
+	o.password = "wrong";
+	CHECK_EQ(store_new(&bad.store, loop, &o, &events, &bad, NULL), 0);
+	o = options_of(&good, url, 'a');
+	o.password = "secret";
+	CHECK_EQ(store_new(&good.store, loop, &o, &events, &good, NULL), 0);
+	SERVE_UNTIL(loop, store_is_up(good.store));
+	claim(&good, "live/x", 1);
+	CHECK_EQ(good.last.err, 0);
+	CHECK_EQ(bad.ups, 0);
+	store_free(&good.store);
+	store_free(&bad.store);
+	loop_free(&loop);
+	end(&s);
+}
+
+/* ---- Sentinels ---- */
+
+static void write_sentinel(char *file, size_t size, const struct server *sen,
+			   const struct server *master)
+{
+	FILE *f;
+
+	snprintf(file, size, "%s/sentinel.conf", sen->dir);
+	f = fopen(file, "w");
+	CHECK(f != NULL);
+	fprintf(f,
+		"port %u\nbind 127.0.0.1\ndir %s\n"
+		"sentinel monitor main 127.0.0.1 %u 1\n",
+		sen->port, sen->dir, master->port);
+	fclose(f);
+}
+
+TEST_NO_OOM(the_master_is_found_through_a_sentinel)
+{
+	struct loop *loop = NULL;
+	struct member a = {.id = "a"}, lost = {.id = "b"};
+	struct server s, sen = {.dir = "/tmp/weir-store-test-XXXXXX"};
+	struct store_options o;
+	char file[128], url[96];
+
+	if (!have_redis())
+		return;
+	make_server(&s);
+	CHECK(mkdtemp(sen.dir) != NULL);
+	sen.port = free_port();
+	write_sentinel(file, sizeof(file), &sen, &s);
+	CHECK(start_as(&sen, file, "+monitor master main"));
+	CHECK_EQ(loop_new(&loop), 0);
+	a.loop = lost.loop = loop;
+	/* Nobody answers on the first; the second is asked next. */
+	snprintf(url, sizeof(url), "sentinel://127.0.0.1:%u,127.0.0.1:%u/other",
+		 free_port(), sen.port);
+	o = options_of(&lost, url, 'b');
+	CHECK_EQ(store_new(&lost.store, loop, &o, &events, &lost, NULL), 0);
+	snprintf(url, sizeof(url), "sentinel://127.0.0.1:%u,127.0.0.1:%u/main",
+		 free_port(), sen.port);
+	o = options_of(&a, url, 'a');
+	CHECK_EQ(store_new(&a.store, loop, &o, &events, &a, NULL), 0);
+	SERVE_UNTIL(loop, store_is_up(a.store));
+	claim(&a, "live/x", 1);
+	CHECK_EQ(a.last.err, 0);
+	CHECK_EQ(lost.ups, 0);
+	store_free(&a.store);
+	store_free(&lost.store);
+	loop_free(&loop);
+	end(&sen);
+	end(&s);
+}
+
+/* ---- without a server ---- */
+
+TEST(options_that_cannot_work_are_refused)
+{
+	struct member m = {.id = "a"};
+	struct store_options good = options_of(&m, "127.0.0.1:1", 1), o;
+	const char *why = "";
+	struct loop *loop = NULL;
+	struct store *st = NULL;
+
+	CHECK_EQ(loop_new(&loop), 0);
+	o = good;
+	o.url = "127.0.0.1:nonsense";
+	CHECK_EQ(store_url_check(o.url, &why), WEIR_EINVAL);
+	CHECK_STR(why, "a port is not a number from 1 to 65535");
+	CHECK_EQ(store_new(&st, loop, &o, NULL, NULL, NULL), WEIR_EINVAL);
+	o = good;
+	o.self.ref.instance = (struct uuid){{0}};
+	CHECK_EQ(store_new(&st, loop, &o, NULL, NULL, NULL), WEIR_EINVAL);
+	o = good;
+	o.self.ref.id[0] = '\0';
+	CHECK_EQ(store_new(&st, loop, &o, NULL, NULL, NULL), WEIR_EINVAL);
+	loop_free(&loop);
+}
+
+TEST(without_a_server_every_call_is_answered)
+{
+	struct member a = {.id = "a"};
+	char url[64];
+	struct store_options o;
+	struct script_call c;
+	int err;
+
+	CHECK_EQ(loop_new(&a.loop), 0);
+	snprintf(url, sizeof(url), "127.0.0.1:%u", free_port());
+	o = options_of(&a, url, 1);
+	err = store_new(&a.store, a.loop, &o, &events, &a, NULL);
+	if (err) {
+		loop_free(&a.loop);
+		CHECK_EQ(err, 0);
+	}
+	c = claim_of(&a, "live/x", 1);
+	store_script(a.store, &c, on_result, &a);
+	store_script(a.store, &c, on_result, &a);
+	while (a.answers < 2)
+		loop_run_once(a.loop);
+	CHECK_EQ(a.last.err, WEIR_ETIMEOUT);
+	store_free(&a.store);
+	loop_free(&a.loop);
+}
+
+TEST(leaving_without_a_server_ends_too)
+{
+	struct member a = {.id = "a"};
+	struct store_options o = options_of(&a, "127.0.0.1:1", 1);
+	int err;
+
+	CHECK_EQ(loop_new(&a.loop), 0);
+	err = store_new(&a.store, a.loop, &o, &events, &a, NULL);
+	if (err) {
+		loop_free(&a.loop);
+		CHECK_EQ(err, 0);
+	}
+	store_leave(a.store, on_left, &a);
+	while (!a.has_left)
+		loop_run_once(a.loop);
+	store_free(&a.store);
+	loop_free(&a.loop);
+}
