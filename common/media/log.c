@@ -60,7 +60,7 @@ static uint64_t frame_cost(const struct frame *f)
 static bool is_over_limits(const struct log *log)
 {
 	const struct slot *oldest = ring_at(&log->slots, 0);
-	int64_t kept_ns = log->timeline.now_ns - oldest->time_ns;
+	int64_t kept_ns = log->time.now_ns - oldest->time_ns;
 
 	return kept_ns > (int64_t)log->limits.retain_ms * NS_PER_MS ||
 	       log->bytes > log->limits.retain_bytes;
@@ -207,7 +207,7 @@ static void begin_run(struct log *log, const struct position *p)
 	const struct run *newest = ring_last(&log->runs);
 
 	if (!newest || !epoch_eq(&newest->epoch, &p->epoch))
-		timeline_begin_epoch(&log->timeline);
+		log_time_begin_epoch(&log->time);
 	*(struct run *)ring_push(&log->runs) = (struct run){
 		p->epoch,
 		log_next(log),
@@ -264,7 +264,7 @@ static void push_frame(struct log *log, struct frame *f)
 		push_join(log, f);
 	*(struct slot *)ring_push(&log->slots) = (struct slot){
 		frame_ref(f),
-		timeline_add(&log->timeline, f),
+		log_time_add(&log->time, f),
 	};
 	log->bytes += frame_cost(f);
 }

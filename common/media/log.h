@@ -10,7 +10,7 @@
  * and what follows it, up to `gop_max_bytes` (then the log drops from the tail
  * although no joiner can start before the next JOIN; frames evicted so are
  * counted in log_stats.evicted_past_join), and never the newest frame. Length
- * is what timeline.h makes of the dts: epochs are laid end to end, and a dts
+ * is what log_time.h makes of the dts: epochs are laid end to end, and a dts
  * that jumps within one neither empties the log nor stops the eviction.
  *
  * Joins: a frame with FRAME_JOIN that is not a state frame. Of AUDIO ones (a

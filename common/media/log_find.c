@@ -153,8 +153,8 @@ void log_stats(const struct log *log, struct log_stats *out)
 		.joins = log->joins.count,
 		.has_video_join = log->has_video_join,
 		.first_dts_ns = first_dts(log),
-		.last_dts_ns = log->timeline.last_dts_ns,
-		.end_dts_ns = log->timeline.end_dts_ns,
+		.last_dts_ns = log->time.last_dts_ns,
+		.end_dts_ns = log->time.end_dts_ns,
 		.evicted_past_join = log->evicted_past_join,
 	};
 }

@@ -6,11 +6,11 @@
 
 #include "common/base/ring.h"
 #include "common/media/log.h"
-#include "common/media/timeline.h"
+#include "common/media/log_time.h"
 
 struct slot {
 	struct frame *frame;
-	int64_t time_ns; /* of the timeline; never decreases */
+	int64_t time_ns; /* of log_time; never decreases */
 };
 
 struct join {
@@ -47,7 +47,7 @@ struct log {
 	bool has_video_join;
 	bool is_telling; /* watchers are being called */
 	uint64_t evicted_past_join;
-	struct timeline timeline;
+	struct log_time time;
 	struct list watchers; /* struct log_watch */
 };
 

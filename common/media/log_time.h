@@ -1,4 +1,4 @@
-/* common/media/timeline.h - how much stream has passed, whatever the dts do.
+/* common/media/log_time.h - how much stream has passed, whatever the dts do.
  *
  * A log measures its length in the dts of its media. Several tracks interleave,
  * one of them may lag, and an epoch may put the dts somewhere else. This clock
@@ -8,13 +8,13 @@
  *
  * Used by log.c alone.
  */
-#ifndef WEIR_MEDIA_TIMELINE_H
-#define WEIR_MEDIA_TIMELINE_H
+#ifndef WEIR_MEDIA_LOG_TIME_H
+#define WEIR_MEDIA_LOG_TIME_H
 
 #include "common/media/frame.h"
 #include "common/media/track.h"
 
-struct timeline_track {
+struct log_time_track {
 	uint16_t id;
 	bool is_known; /* a frame of it came in this epoch */
 	int64_t dts_ns;
@@ -23,7 +23,7 @@ struct timeline_track {
 };
 
 /* All zero: nothing passed yet. */
-struct timeline {
+struct log_time {
 	int64_t now_ns;      /* from 0 */
 	int64_t shift_ns;    /* for a track that is new in this epoch */
 	int64_t last_dts_ns; /* highest dts of any media frame, ever */
@@ -31,13 +31,13 @@ struct timeline {
 	bool has_media;
 	bool is_epoch_known; /* a media frame came in this epoch */
 	unsigned count;
-	struct timeline_track track[TRACKS_MAX];
+	struct log_time_track track[TRACKS_MAX];
 };
 
 /* What follows belongs to a new epoch. */
-void timeline_begin_epoch(struct timeline *t);
+void log_time_begin_epoch(struct log_time *t);
 
 /* Take a frame into account; returns the time at which it stands. */
-int64_t timeline_add(struct timeline *t, const struct frame *f);
+int64_t log_time_add(struct log_time *t, const struct frame *f);
 
 #endif

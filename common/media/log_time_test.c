@@ -1,20 +1,20 @@
-/* common/media/timeline_test.c - what a log takes for time. */
-#include "common/media/timeline.h"
+/* common/media/log_time_test.c - what a log takes for time. */
+#include "common/media/log_time.h"
 
 #include "common/media/testing.h"
 
 /* Add a frame of `track` at `ms`; the time in ms at which it stands. */
-static int64_t add(struct timeline *t, uint16_t track, int64_t ms)
+static int64_t add(struct log_time *t, uint16_t track, int64_t ms)
 {
 	struct frame f = HEAD(FRAME_VIDEO, 1, 1, .track = track,
 			      .dts_ns = ms * NS_PER_MS);
 
-	return timeline_add(t, &f) / NS_PER_MS;
+	return log_time_add(t, &f) / NS_PER_MS;
 }
 
 TEST(time_begins_at_zero_and_goes_with_the_dts)
 {
-	struct timeline t = {0};
+	struct log_time t = {0};
 
 	CHECK_EQ(add(&t, 1, 5000), 0);
 	CHECK_EQ(add(&t, 1, 5040), 40);
@@ -26,22 +26,22 @@ TEST(time_begins_at_zero_and_goes_with_the_dts)
 TEST(state_frames_stand_where_time_is_and_move_nothing)
 {
 	struct frame f = HEAD(FRAME_CUT, 1, 1, .dts_ns = INT64_MAX);
-	struct timeline t = {0};
+	struct log_time t = {0};
 
-	CHECK_EQ(timeline_add(&t, &f), 0);
+	CHECK_EQ(log_time_add(&t, &f), 0);
 	CHECK_EQ(add(&t, 1, 100), 0);
 	CHECK_EQ(add(&t, 1, 140), 40);
-	CHECK_EQ(timeline_add(&t, &f), 40 * NS_PER_MS);
+	CHECK_EQ(log_time_add(&t, &f), 40 * NS_PER_MS);
 	CHECK_EQ(t.last_dts_ns, 140 * NS_PER_MS);
 }
 
 TEST(epochs_are_laid_end_to_end)
 {
-	struct timeline t = {0};
+	struct log_time t = {0};
 
 	add(&t, 1, 0);
 	CHECK_EQ(add(&t, 1, 40), 40);
-	timeline_begin_epoch(&t);
+	log_time_begin_epoch(&t);
 	CHECK_EQ(add(&t, 2, -777000), 40);
 	CHECK_EQ(add(&t, 1, -776980), 60);
 	CHECK_EQ(add(&t, 1, -776940), 100);
@@ -49,7 +49,7 @@ TEST(epochs_are_laid_end_to_end)
 
 TEST(a_track_that_jumps_stays_at_now_and_the_others_follow_their_own_way)
 {
-	struct timeline t = {0};
+	struct log_time t = {0};
 
 	add(&t, 1, 0);
 	add(&t, 2, 0);
@@ -63,7 +63,7 @@ TEST(a_track_that_jumps_stays_at_now_and_the_others_follow_their_own_way)
 
 TEST(a_small_step_back_is_no_jump)
 {
-	struct timeline t = {0};
+	struct log_time t = {0};
 
 	add(&t, 1, 1000);
 	CHECK_EQ(add(&t, 1, 1040), 40);
@@ -73,7 +73,7 @@ TEST(a_small_step_back_is_no_jump)
 
 TEST(more_tracks_than_a_stream_may_have_share_places_and_do_no_harm)
 {
-	struct timeline t = {0};
+	struct log_time t = {0};
 	int64_t last = 0;
 
 	for (int64_t i = 0; i < 1000; i++) {
@@ -88,11 +88,11 @@ TEST(more_tracks_than_a_stream_may_have_share_places_and_do_no_harm)
 
 TEST(script_data_end_where_they_stand)
 {
-	struct timeline t = {0};
+	struct log_time t = {0};
 	struct frame f = HEAD(FRAME_DATA, 1, 1, .track = 3);
 
-	timeline_add(&t, &f);
+	log_time_add(&t, &f);
 	f.dts_ns = 9 * NS_PER_S;
-	timeline_add(&t, &f);
+	log_time_add(&t, &f);
 	CHECK_EQ(t.end_dts_ns, 9 * NS_PER_S);
 }

@@ -1,5 +1,5 @@
-/* common/media/timeline.c - one clock over tracks, jumps and epochs. */
-#include "common/media/timeline.h"
+/* common/media/log_time.c - one clock over tracks, jumps and epochs. */
+#include "common/media/log_time.h"
 
 #define BACK_MAX_NS    (500 * NS_PER_MS)
 #define FORWARD_MAX_NS (10 * NS_PER_S)
@@ -23,16 +23,16 @@ static int64_t subtract(int64_t a, int64_t b)
 	return a < 0 ? INT64_MIN : INT64_MAX;
 }
 
-void timeline_begin_epoch(struct timeline *t)
+void log_time_begin_epoch(struct log_time *t)
 {
 	t->is_epoch_known = false;
 	for (unsigned i = 0; i < t->count; i++)
 		t->track[i].is_known = false;
 }
 
-static struct timeline_track *track_of(struct timeline *t, uint16_t id)
+static struct log_time_track *track_of(struct log_time *t, uint16_t id)
 {
-	struct timeline_track *k = t->track;
+	struct log_time_track *k = t->track;
 
 	while (k < t->track + t->count && k->id != id)
 		k++;
@@ -43,12 +43,12 @@ static struct timeline_track *track_of(struct timeline *t, uint16_t id)
 		k = &t->track[id % TRACKS_MAX];
 	else
 		t->count++;
-	*k = (struct timeline_track){.id = id};
+	*k = (struct log_time_track){.id = id};
 	return k;
 }
 
 /* Where the track stands on this clock: goes on, begins, or jumped. */
-static void follow(struct timeline *t, struct timeline_track *k, int64_t dts_ns)
+static void follow(struct log_time *t, struct log_time_track *k, int64_t dts_ns)
 {
 	int64_t step = subtract(dts_ns, k->dts_ns);
 
@@ -64,9 +64,9 @@ static void follow(struct timeline *t, struct timeline_track *k, int64_t dts_ns)
 	k->dts_ns = dts_ns;
 }
 
-int64_t timeline_add(struct timeline *t, const struct frame *f)
+int64_t log_time_add(struct log_time *t, const struct frame *f)
 {
-	struct timeline_track *k;
+	struct log_time_track *k;
 	int64_t end_ns;
 
 	if (frame_is_state(f))
