@@ -1,0 +1,41 @@
+/* services/ingest/conf.c - settings of an ingest. */
+#include "services/ingest/ingest.h"
+
+#define S struct ingest_settings
+#define C struct ingest_cut_settings
+
+/* clang-format off */
+static const struct conf_key keys[] = {
+	CONF_ADDR_NAMED("rtmp.listen", S, rtmp_listen, ":1936", CONF_FIXED,
+			"Where RTMP publishers connect to this ingest itself."),
+	CONF_INT(S, publishers_max, "count", 1, 100000, 4000, CONF_FIXED, "Most publishers."),
+	CONF_INT(S, half_open_max, "count", 1, 100000, 1000, CONF_FIXED,
+		 "Most connections that have not published yet."),
+	CONF_INT(S, handshake_ms, "ms", 100, 600000, 10000, CONF_FIXED,
+		 "A connection must have asked to publish within this time."),
+	CONF_INT(S, publish_idle_ms, "ms", 100, 3600000, 30000, CONF_FIXED,
+		 "A publisher that sends nothing for so long is closed."),
+	CONF_INT(S, retain_ms, "ms", 1000, 600000, 10000, CONF_FIXED,
+		 "How much of each stream is kept for another origin; the newest group of pictures stays in any case."),
+	CONF_INT(S, retain_bytes, "bytes", 1000000, 17179869184, 67108864, CONF_FIXED,
+		 "Most bytes that are kept of one stream."),
+	CONF_INT(S, gop_max_bytes, "bytes", 1000000, 1073741824, 67108864, CONF_FIXED,
+		 "Most bytes of one group of pictures."),
+	CONF_INT(S, tracks_settle_ms, "ms", 0, 60000, 500, CONF_FIXED,
+		 "How long announced tracks are waited for, at most a group of pictures."),
+	CONF_INT(S, join_wait_max_ms, "ms", 100, 600000, 10000, CONF_FIXED,
+		 "Without a key frame for so long a stream begins at any picture."),
+};
+
+static const struct conf_key cut_keys[] = {
+	CONF_INT(C, fragment_duration_ms, "ms", 200, 60000, 3000, CONF_FIXED,
+		 "A segment ends at the first key frame after this time; the same in the whole cluster."),
+	CONF_INT(C, max_fragment_ms, "ms", 1000, 600000, 30000, CONF_FIXED,
+		 "Without a key frame a segment is cut after this time."),
+};
+/* clang-format on */
+
+const struct conf_table ingest_conf =
+	CONF_TABLE("ingest", "Takes publishers in.", S, keys);
+const struct conf_table ingest_cut_conf =
+	CONF_TABLE("cluster", "Rules of the whole cluster.", C, cut_keys);

@@ -1,0 +1,244 @@
+/* services/ingest/ingest.c - the process of an ingest: wiring. */
+#include "services/ingest/ingest.h"
+
+#include <stdlib.h>
+
+#include "services/ingest/internal.h"
+
+const struct log_event ingest_publish_start = {"publish.start", LOG_INFO,
+					       "stream session peer proto",
+					       "A publisher was let in."};
+const struct log_event ingest_publish_end = {
+	"publish.end", LOG_INFO,
+	"stream session reason detail bytes frames dropped ms",
+	"A publisher left, or was refused."};
+
+const struct log_event *const ingest_log_events[] = {
+	&ingest_publish_start, &ingest_publish_end, &ingest_peer_closed, NULL};
+
+/* ---- what the cluster says ---- */
+
+static void on_link(void *ctx, const struct node_ref *node, bool is_up,
+		    int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	if (!strcmp(node->role, "origin"))
+		writers_on_link(in->writers, node, is_up, now_ms);
+}
+
+static int on_record(void *ctx, link_id link, const struct record *r,
+		     int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	writers_on_record(in->writers, link, r, now_ms);
+	return 0;
+}
+
+static int on_frame(void *ctx, link_id link, uint16_t type, uint32_t sid,
+		    uint64_t term_number, struct frame *f, int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	return writers_on_frame(in->writers, link, type, sid, term_number, f,
+				now_ms);
+}
+
+static bool on_answer(void *ctx, uint64_t tag, const struct answer *a,
+		      int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	return writers_on_answer(in->writers, tag, a, now_ms);
+}
+
+static bool on_script(void *ctx, uint64_t tag, const struct script_result *r,
+		      int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	return writers_on_script(in->writers, tag, r, now_ms);
+}
+
+static void on_question(void *ctx, const struct question *q, struct answer *out,
+			int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	writers_on_question(in->writers, q, out, now_ms);
+}
+
+static void on_registry(void *ctx, bool is_up, bool is_other, int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	writers_on_registry(in->writers, is_up, is_other, now_ms);
+}
+
+static void on_entry(void *ctx, const struct stream_entry *e, int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	writers_on_entry(in->writers, e, now_ms);
+}
+
+static void on_away(void *ctx, int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	writers_on_away(in->writers, now_ms);
+}
+
+static int64_t tick(void *ctx, int64_t now_ms)
+{
+	struct ingest *in = ctx;
+	int64_t due = publish_tick_all(in, now_ms);
+
+	return WEIR_MIN(due, writers_tick(in->writers, now_ms));
+}
+
+static void count_publishers(struct ingest *in)
+{
+	struct json_object *list = publish_streams_json(in);
+
+	in->stats.publishers = json_object_array_length(list);
+	json_object_put(list);
+}
+
+static void on_load(void *ctx, struct node_load *load)
+{
+	struct ingest *in = ctx;
+
+	count_publishers(in);
+	load->publishers = (uint32_t)in->stats.publishers;
+	load->streams = load->publishers;
+}
+
+/* ---- calls of dispatch ---- */
+
+static bool on_call(void *ctx, struct member_call *call, const char *name,
+		    struct json_object *args)
+{
+	struct ingest *in = ctx;
+	struct json_object *o;
+	const char *id = args ? member_json_text(args, "session_id") : NULL;
+	const char *stream = args ? member_json_text(args, "stream") : NULL;
+
+	if (strcmp(name, "sessions") && strcmp(name, "streams") &&
+	    strcmp(name, "kick"))
+		return false;
+	o = json_object_new_object();
+	if (!strcmp(name, "sessions"))
+		json_object_object_add(o, "sessions",
+				       publish_sessions_json(in, stream));
+	else if (!strcmp(name, "streams"))
+		json_object_object_add(o, "streams", publish_streams_json(in));
+	else
+		json_object_object_add(
+			o, "kicked",
+			json_object_new_boolean(id && publish_kick(in, id)));
+	member_answer(&call, o);
+	return true;
+}
+
+static const struct member_events events = {
+	.on_link = on_link,
+	.on_record = on_record,
+	.on_frame = on_frame,
+	.on_answer = on_answer,
+	.on_script = on_script,
+	.on_question = on_question,
+	.on_registry = on_registry,
+	.on_entry = on_entry,
+	.on_away = on_away,
+	.tick = tick,
+	.on_call = on_call,
+	.on_load = on_load,
+};
+
+/* ---- life ---- */
+
+static void on_left(void *ctx)
+{
+	struct ingest *in = ctx;
+
+	svc_drained(in->svc);
+}
+
+/* What was published is delivered before the end. */
+static void on_drain_tick(struct ingest *in)
+{
+	if (!rtmp_door_is_empty(in->rtmp) ||
+	    !bus_is_drained(member_bus(in->member)))
+		return;
+	timer_stop(in->drain);
+	member_leave(in->member, on_left, in);
+}
+
+static void on_drain(struct ingest *in)
+{
+	svc_ready(in->svc, false, "draining");
+	in->is_draining = true;
+	member_set_draining(in->member);
+	rtmp_door_close(in->rtmp);
+	publish_end_all(in, REASON_draining);
+	member_wake(in->member);
+	timer_repeat(in->drain, 20);
+}
+
+static int start(struct ingest *in)
+{
+	int err = timer_new(&in->drain, in->loop, on_drain_tick, in);
+
+	if (!err)
+		err = member_new(&in->member, in->svc, &events, in);
+	if (!err)
+		err = writers_new(&in->writers, member_world(in->member));
+	if (!err)
+		err = rtmp_door_new(&in->rtmp, in);
+	if (!err)
+		err = stat_add(svc_stats(in->svc), &ingest_stat, &in->series,
+			       &in->stats, NULL);
+	return err;
+}
+
+int ingest_new(struct ingest **out, struct svc *svc)
+{
+	struct ingest *in = calloc(1, sizeof(*in));
+	int err;
+
+	if (!in)
+		return WEIR_ENOMEM;
+	in->svc = svc;
+	in->loop = svc_loop(svc);
+	in->log = svc_log(svc);
+	in->settings = svc_settings(svc, &ingest_conf);
+	in->cuts = svc_settings(svc, &ingest_cut_conf);
+	list_init(&in->publishes);
+	err = start(in);
+	if (err) {
+		ingest_free(&in);
+		return err;
+	}
+	svc_on_drain(svc, on_drain, in);
+	svc_ready(svc, true, "");
+	*out = in;
+	return 0;
+}
+
+void ingest_free(struct ingest **pin)
+{
+	struct ingest *in = *pin;
+
+	if (!in)
+		return;
+	stat_remove(&in->series);
+	rtmp_door_free(&in->rtmp);
+	publish_free_all(in);
+	writers_free(&in->writers);
+	member_free(&in->member);
+	timer_free(&in->drain);
+	free(in);
+	*pin = NULL;
+}

@@ -1,0 +1,53 @@
+/* services/ingest/internal.h - what the files of an ingest share. */
+#ifndef WEIR_INGEST_INTERNAL_H
+#define WEIR_INGEST_INTERNAL_H
+
+#include "services/ingest/publish.h"
+
+struct ingest_stats {
+	uint64_t connections, publishers, in_bytes, in_frames;
+	uint64_t accepted, refused, dropped, corrupt, clamped, jumps;
+	uint64_t unsupported, protocol_errors, timeouts;
+};
+
+struct rtmp_door;
+
+struct ingest {
+	struct svc *svc;
+	struct loop *loop;
+	struct logger *log;
+	struct member *member;
+	struct writers *writers;
+	const struct ingest_settings *settings;
+	const struct ingest_cut_settings *cuts;
+	struct rtmp_door *rtmp;
+	struct list publishes;
+	struct ingest_stats stats;
+	struct stat_series series;
+	struct timer *drain;
+	bool is_draining;
+};
+
+extern const struct log_event ingest_publish_start, ingest_publish_end,
+	ingest_peer_closed;
+
+/* publish.c: each open publish, for calls of dispatch. */
+struct json_object *publish_sessions_json(const struct ingest *in,
+					  const char *stream);
+struct json_object *publish_streams_json(const struct ingest *in);
+/* Close the one with this session id; false: it is not here. */
+bool publish_kick(struct ingest *in, const char *session_id);
+/* Those whose maker waits: settle what is due; the next time. */
+int64_t publish_tick_all(struct ingest *in, int64_t now_ms);
+/* Close all publishers with a reason. */
+void publish_end_all(struct ingest *in, enum reason why);
+/* At the end of the process, when the doors are gone. */
+void publish_free_all(struct ingest *in);
+
+/* rtmp.c */
+WEIR_MUST_CHECK int rtmp_door_new(struct rtmp_door **out, struct ingest *in);
+void rtmp_door_free(struct rtmp_door **d);
+void rtmp_door_close(struct rtmp_door *d); /* accept nobody any more */
+bool rtmp_door_is_empty(const struct rtmp_door *d);
+
+#endif

@@ -1,0 +1,38 @@
+/* services/ingest/main.c - weir-ingest: takes publishers in. */
+#include "services/ingest/ingest.h"
+
+static const struct conf_table *const conf_tables[] = {
+	&ingest_conf,       &ingest_cut_conf, &member_cluster_conf,
+	&member_redis_conf, &member_bus_conf, NULL};
+static const struct stat_table *const stat_tables[] = {
+	&ingest_stat, &member_bus_stat, &member_store_stat, NULL};
+
+static const struct svc_desc desc = {
+	.role = "ingest",
+	.sentence = "Takes publishers in and writes their streams.",
+	.admin_listen = ":9101",
+	.conf = conf_tables,
+	.stats = stat_tables,
+	.events = ingest_log_events,
+};
+
+int main(int argc, char **argv)
+{
+	struct svc *svc = NULL;
+	struct ingest *ingest = NULL;
+	int err;
+
+	err = svc_new(&svc, &desc, argc, argv);
+	if (err)
+		goto out;
+	err = ingest_new(&ingest, svc);
+	if (err)
+		goto out;
+	err = svc_confine(svc);
+	if (err)
+		goto out;
+	err = svc_run(svc);
+out:
+	ingest_free(&ingest);
+	return svc_exit(&svc, err);
+}

@@ -1,0 +1,409 @@
+/* services/ingest/publish.c - one publisher's stream, whatever it speaks. */
+#include "services/ingest/publish.h"
+
+#include <stdlib.h>
+
+#include "services/ingest/internal.h"
+
+#define URL_PARAM_MAX 1024
+
+struct publish {
+	struct list link; /* in ingest.publishes */
+	struct ingest *in;
+	const struct publish_door *door; /* NULL: it has left */
+	void *ctx;
+	struct stream_key key;
+	struct net_addr peer;
+	char id[SESSION_ID_SIZE];
+	struct buf url_param;
+	int64_t start_us;
+	struct log *log;
+	struct writer *writer;
+	struct maker *maker; /* from on_granted on */
+	struct maker_stats counted;
+	struct session_rate rate;
+	uint64_t in_bytes;
+	enum reason why; /* it left */
+};
+
+static void publish_free(struct publish *p)
+{
+	list_remove(&p->link);
+	writer_free(&p->writer);
+	maker_free(&p->maker);
+	log_free(&p->log);
+	buf_fini(&p->url_param);
+	free(p);
+}
+
+static void count(struct publish *p)
+{
+	struct ingest_stats *s = &p->in->stats;
+	struct maker_stats now;
+
+	maker_get_stats(p->maker, &now);
+	s->in_frames += now.frames - p->counted.frames;
+	s->dropped += now.dropped - p->counted.dropped;
+	s->corrupt += now.corrupt - p->counted.corrupt;
+	s->clamped += now.clamped - p->counted.clamped;
+	s->jumps += now.jumps - p->counted.jumps;
+	s->unsupported += now.unsupported - p->counted.unsupported;
+	p->counted = now;
+}
+
+/* ---- the maker's frames ---- */
+
+static int on_frame(void *ctx, struct frame *f)
+{
+	struct publish *p = ctx;
+	int err = log_append(p->log, f);
+
+	if (!err)
+		writer_appended(p->writer, member_now_ms(p->in->member));
+	return err;
+}
+
+static void on_notice(void *ctx, enum reason why, const char *detail)
+{
+	struct publish *p = ctx;
+
+	member_event(p->in->member, &p->key, "notice", why, detail);
+}
+
+static const struct maker_events maker_events = {on_frame, on_notice};
+
+/* ---- the writer's decisions ---- */
+
+static void log_end(struct publish *p, enum reason why, const char *detail)
+{
+	int64_t long_ms = (io_utc_us() - p->start_us) / 1000;
+
+	logger_event(
+		p->in->log, &ingest_publish_end, kv_str("stream", p->key.text),
+		kv_str("session", p->id), kv_str("reason", reason_name(why)),
+		kv_str("detail", detail), kv_uint("bytes", p->in_bytes),
+		kv_uint("frames", p->counted.frames),
+		kv_uint("dropped", p->counted.dropped), kv_int("ms", long_ms));
+}
+
+/* Tell the door, if it is still there, and be gone. */
+static void end(struct publish *p, enum reason why, const char *detail)
+{
+	const struct publish_door *door = p->door;
+	void *ctx = p->ctx;
+
+	p->door = NULL;
+	if (door) {
+		p->in->stats.refused += !p->maker;
+		log_end(p, why, detail);
+		door->on_end(ctx, why, detail);
+	}
+	publish_free(p);
+}
+
+static void on_granted(void *ctx, struct writer *w,
+		       const struct writer_start *start)
+{
+	struct publish *p = ctx;
+	struct ingest *in = p->in;
+	const struct maker_limits limits = {
+		.tracks_settle_ms = (uint32_t)in->settings->tracks_settle_ms,
+		.join_wait_max_ms = (uint32_t)in->settings->join_wait_max_ms,
+		.hold_bytes = (uint32_t)in->settings->gop_max_bytes,
+		.fragment_ms = (uint32_t)in->cuts->fragment_duration_ms,
+		.max_fragment_ms = (uint32_t)in->cuts->max_fragment_ms,
+	};
+	const struct maker_start from = {
+		.epoch = start->epoch,
+		.open = start->open,
+		.previous = start->previous,
+		.target_ms = start->target_ms,
+	};
+
+	(void)w;
+	if (!p->door)
+		return; /* it left before it was granted */
+	if (maker_new(&p->maker, &limits, &from, &maker_events, p)) {
+		end(p, REASON_no_resources, "no memory");
+		return;
+	}
+	in->stats.accepted++;
+	logger_event(in->log, &ingest_publish_start,
+		     kv_str("stream", p->key.text), kv_str("session", p->id),
+		     kv_addr("peer", &p->peer),
+		     kv_str("proto", p->door->protocol));
+	p->door->on_accept(p->ctx);
+}
+
+static void on_end(void *ctx, struct writer *w, enum reason why,
+		   const char *detail)
+{
+	(void)w;
+	end(ctx, why, detail);
+}
+
+static const struct writer_events writer_events = {
+	.on_granted = on_granted,
+	.on_end = on_end,
+};
+
+/* ---- the door's side ---- */
+
+static int start(struct publish *p)
+{
+	const struct ingest_settings *s = p->in->settings;
+	const struct log_limits limits = {
+		.retain_ms = (uint32_t)s->retain_ms,
+		.retain_bytes = (uint64_t)s->retain_bytes,
+		.gop_max_bytes = (uint64_t)s->gop_max_bytes,
+		.join_spacing_ms = 100,
+	};
+	struct writer_request rq = {
+		.key = p->key,
+		.session = io_uuid(),
+		.kind = "publish",
+		.start_us = p->start_us,
+	};
+	int err = log_new(&p->log, &limits);
+
+	if (err)
+		return err;
+	rq.log = p->log;
+	err = writer_new(&p->writer, p->in->writers, &rq, &writer_events, p,
+			 member_now_ms(p->in->member));
+	member_wake(p->in->member);
+	return err;
+}
+
+int publish_new(struct publish **out, struct ingest *in,
+		const struct publish_request *request,
+		const struct publish_door *door, void *ctx)
+{
+	struct publish *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return WEIR_ENOMEM;
+	p->in = in;
+	p->door = door;
+	p->ctx = ctx;
+	p->key = request->key;
+	p->peer = request->peer;
+	p->start_us = io_utc_us();
+	list_init(&p->link);
+	session_id_make(p->id, door->id_prefix);
+	buf_put(&p->url_param, span_first(request->url_param, URL_PARAM_MAX));
+	list_append(&in->publishes, &p->link);
+	err = buf_error(&p->url_param);
+	if (!err)
+		err = start(p);
+	if (err)
+		publish_free(p);
+	else
+		*out = p;
+	return err;
+}
+
+int publish_tag(struct publish *p, uint8_t type, uint32_t timestamp_ms,
+		struct span body)
+{
+	struct flv_unit unit;
+	int err;
+
+	flv_body_parse(&unit, type, body);
+	err = maker_put(p->maker, &unit, timestamp_ms, io_utc_us(),
+			member_now_ms(p->in->member));
+	count(p);
+	member_wake(p->in->member);
+	return err;
+}
+
+void publish_input(struct publish *p, uint64_t total_bytes)
+{
+	uint64_t now_ms = loop_now_ms(p->in->loop);
+
+	p->in->stats.in_bytes += total_bytes - p->in_bytes;
+	p->in_bytes = total_bytes;
+	session_rate_update(&p->rate, total_bytes, now_ms);
+	writer_input(p->writer, (int64_t)now_ms);
+}
+
+void publish_leave(struct publish **pp, enum reason why)
+{
+	struct publish *p = *pp;
+
+	*pp = NULL;
+	if (!p)
+		return;
+	log_end(p, why, "");
+	p->door = NULL;
+	if (p->maker)
+		writer_leave(p->writer, why, member_now_ms(p->in->member));
+	else
+		publish_free(p);
+}
+
+/* ---- all of them ---- */
+
+static struct publish *publish_of(struct list *it)
+{
+	return list_entry(it, struct publish, link);
+}
+
+int64_t publish_tick_all(struct ingest *in, int64_t now_ms)
+{
+	int64_t due = INT64_MAX;
+
+	list_each_safe (it, &in->publishes) {
+		struct publish *p = publish_of(it);
+
+		if (!p->maker || !p->door)
+			continue;
+		if (maker_due_ms(p->maker) <= now_ms &&
+		    maker_tick(p->maker, now_ms)) {
+			end(p, REASON_no_resources, "no memory");
+			continue;
+		}
+		due = WEIR_MIN(due, maker_due_ms(p->maker));
+	}
+	return due;
+}
+
+/* Close the publisher, and leave as if it had left itself. */
+static void close_one(struct publish *p, enum reason why)
+{
+	const struct publish_door *door = p->door;
+	struct ingest *in = p->in;
+
+	log_end(p, why, "");
+	p->door = NULL;
+	door->on_end(p->ctx, why, reason_text(why));
+	if (p->maker)
+		writer_leave(p->writer, why, member_now_ms(in->member));
+	else
+		publish_free(p);
+	member_wake(in->member);
+}
+
+bool publish_kick(struct ingest *in, const char *session_id)
+{
+	list_each (it, &in->publishes) {
+		struct publish *p = publish_of(it);
+
+		if (!p->door || strcmp(p->id, session_id))
+			continue;
+		close_one(p, REASON_kicked);
+		return true;
+	}
+	return false;
+}
+
+void publish_end_all(struct ingest *in, enum reason why)
+{
+	list_each_safe (it, &in->publishes) {
+		struct publish *p = publish_of(it);
+
+		if (p->door)
+			close_one(p, why);
+	}
+}
+
+struct json_object *publish_sessions_json(const struct ingest *in,
+					  const char *stream)
+{
+	struct json_object *list = json_object_new_array();
+
+	list_each (it, &in->publishes) {
+		struct publish *p = publish_of(it);
+		struct session_info info = {
+			.id = p->id,
+			.stream = p->key.text,
+			.protocol = p->door ? p->door->protocol : "",
+			.base_type = "PUB",
+			.start_us = p->start_us,
+			.read_bytes = p->in_bytes,
+			.read_kbits = p->rate.kbits,
+			.url_param = buf_span(&p->url_param),
+		};
+
+		if (!p->door || !p->maker ||
+		    (stream && strcmp(stream, p->key.text)))
+			continue;
+		net_addr_text(info.remote, &p->peer);
+		json_object_array_add(list, session_json(&info));
+	}
+	return list;
+}
+
+static void add_int(struct json_object *o, const char *name, int64_t v)
+{
+	json_object_object_add(o, name, json_object_new_int64(v));
+}
+
+void publish_free_all(struct ingest *in)
+{
+	list_each_safe (it, &in->publishes)
+		publish_free(publish_of(it));
+}
+
+static struct json_object *track_json(const struct track *t,
+				      const struct maker_stats *s)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "codec",
+			       json_object_new_string(codec_name(t->codec)));
+	json_object_object_add(
+		o, "api_codec",
+		json_object_new_string(codec_api_name(t->codec)));
+	if (t->kind == FRAME_VIDEO) {
+		add_int(o, "width", t->width);
+		add_int(o, "height", t->height);
+		json_object_object_add(
+			o, "fps",
+			json_object_new_double(
+				(s->fps_x100 ? s->fps_x100 : t->fps_x100) /
+				100.0));
+	} else {
+		add_int(o, "rate", t->rate);
+		add_int(o, "channels", t->channels);
+	}
+	return o;
+}
+
+static struct json_object *stream_json(const struct publish *p)
+{
+	struct json_object *o = json_object_new_object();
+	const struct tracks *t = maker_tracks(p->maker);
+	const struct track *video = tracks_first(t, FRAME_VIDEO);
+	const struct track *audio = tracks_first(t, FRAME_AUDIO);
+	struct maker_stats s;
+
+	maker_get_stats(p->maker, &s);
+	json_object_object_add(o, "stream",
+			       json_object_new_string(p->key.text));
+	json_object_object_add(o, "session_id", json_object_new_string(p->id));
+	if (video)
+		json_object_object_add(o, "video", track_json(video, &s));
+	if (audio)
+		json_object_object_add(o, "audio", track_json(audio, &s));
+	add_int(o, "gop_ms", s.gop_ms);
+	add_int(o, "frames", (int64_t)s.frames);
+	add_int(o, "video_frames", (int64_t)s.video_frames);
+	add_int(o, "dropped", (int64_t)s.dropped);
+	add_int(o, "clamped", (int64_t)s.clamped);
+	return o;
+}
+
+struct json_object *publish_streams_json(const struct ingest *in)
+{
+	struct json_object *list = json_object_new_array();
+
+	list_each (it, &in->publishes) {
+		struct publish *p = publish_of(it);
+
+		if (p->door && p->maker && maker_is_settled(p->maker))
+			json_object_array_add(list, stream_json(p));
+	}
+	return list;
+}

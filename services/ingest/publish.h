@@ -1,0 +1,48 @@
+/* services/ingest/publish.h - one publisher's stream, whatever it speaks.
+ *
+ * A door (RTMP, …) opens one with a key, waits for the decision, then puts the
+ * publisher's tags in. Behind it are a writer, a maker and the stream's log.
+ */
+#ifndef WEIR_INGEST_PUBLISH_H
+#define WEIR_INGEST_PUBLISH_H
+
+#include "common/media/key.h"
+#include "common/member/session.h"
+#include "services/ingest/ingest.h"
+
+struct publish;
+
+/* Neither comes from inside a call of the door. */
+struct publish_door {
+	const char *protocol;  /* "RTMP" */
+	const char *id_prefix; /* of session ids: lal's */
+	/* The stream is this publisher's: say so, and send media. */
+	void (*on_accept)(void *ctx);
+	/* Refused, or over: tell the peer why and close. The publish is gone
+	 * when this returns. */
+	void (*on_end)(void *ctx, enum reason why, const char *detail);
+};
+
+struct publish_request {
+	struct stream_key key;
+	struct net_addr peer;
+	struct span url_param; /* copied, at most 1 kB of it */
+};
+
+WEIR_MUST_CHECK int publish_new(struct publish **out, struct ingest *in,
+				const struct publish_request *request,
+				const struct publish_door *door, void *ctx);
+
+/* One tag of the publisher: enum flv_type, its 32-bit time, its body. Returns 0
+ * or WEIR_ENOMEM, WEIR_ELIMIT: close it. Only after on_accept. */
+WEIR_MUST_CHECK int publish_tag(struct publish *p, uint8_t type,
+				uint32_t timestamp_ms, struct span body);
+
+/* Bytes came from the peer, media or not. `total` since it connected. */
+void publish_input(struct publish *p, uint64_t total_bytes);
+
+/* The publisher is gone. The door forgets the publish; it ends by itself. Sets
+ * *p to NULL; NULL is fine. */
+void publish_leave(struct publish **p, enum reason why);
+
+#endif

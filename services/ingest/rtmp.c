@@ -1,0 +1,413 @@
+/* services/ingest/rtmp.c - the RTMP door: connections that want to publish. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/io/conn.h"
+#include "proto/rtmp/server.h"
+#include "services/ingest/internal.h"
+
+#define SWEEP_MS         250
+#define UNREAD_MAX_BYTES (128 * 1024)
+
+const struct log_event ingest_peer_closed = {
+	"peer.closed", LOG_INFO, "peer proto reason detail bytes",
+	"A connection ended that did not publish, or broke the rules."};
+
+struct rtmp_door {
+	struct ingest *in;
+	struct listener *listener;
+	struct list peers;
+	size_t half_open_count;
+	struct timer *sweep;
+};
+
+struct peer {
+	struct list link;
+	struct rtmp_door *door;
+	struct conn *conn;
+	struct rtmp_server *session;
+	struct publish *publish; /* asked for or accepted */
+	bool has_published;
+	enum reason why; /* it is being closed; 0: by itself */
+	char detail[96];
+};
+
+/* ---- the end of a connection ---- */
+
+static void peer_free(struct peer *p, enum reason why)
+{
+	list_remove(&p->link);
+	p->door->half_open_count -= !p->has_published;
+	p->door->in->stats.connections--;
+	listener_done(p->door->listener);
+	publish_leave(&p->publish, why);
+	rtmp_server_free(&p->session);
+	conn_free(&p->conn);
+	member_wake(p->door->in->member);
+	free(p);
+}
+
+static enum reason reason_of(const struct peer *p, int err)
+{
+	const char *fault = rtmp_server_fault(p->session);
+
+	switch (err) {
+	case WEIR_ELIMIT:
+		return REASON_limit;
+	case WEIR_ENOMEM:
+		return REASON_no_resources;
+	case WEIR_ETIMEOUT:
+		return REASON_timeout;
+	case WEIR_EPROTO:
+		return fault && !strcmp(fault, "media before publish")
+			       ? REASON_media_before_publish
+			       : REASON_protocol_error;
+	default:
+		return REASON_peer_left;
+	}
+}
+
+static void on_close(void *ctx, int err)
+{
+	struct peer *p = ctx;
+	struct conn_stats s;
+	enum reason why = p->why ? p->why : reason_of(p, err);
+	const char *fault = rtmp_server_fault(p->session);
+
+	conn_stats(p->conn, &s);
+	if (!p->has_published || why == REASON_protocol_error ||
+	    why == REASON_limit)
+		logger_event(p->door->in->log, &ingest_peer_closed,
+			     kv_str("peer", conn_peer_text(p->conn)),
+			     kv_str("proto", "RTMP"),
+			     kv_str("reason", reason_name(why)),
+			     kv_str("detail", p->detail[0] ? p->detail
+					      : fault      ? fault
+							   : ""),
+			     kv_uint("bytes", s.in_bytes));
+	peer_free(p, why);
+}
+
+/* In order: what was said to the peer gets there first. */
+static void close_peer(struct peer *p, enum reason why, const char *detail)
+{
+	if (!p->why) {
+		p->why = why;
+		snprintf(p->detail, sizeof(p->detail), "%s", detail);
+	}
+	conn_close(p->conn, WEIR_ECLOSED);
+}
+
+/* ---- the publish behind it ---- */
+
+static const char *code_of(enum reason why)
+{
+	switch (why) {
+	case REASON_busy:
+	case REASON_bad_name:
+	case REASON_taken_over:
+	case REASON_fenced:
+	case REASON_lost_claim:
+		return "NetStream.Publish.BadName";
+	case REASON_kicked:
+	case REASON_unauthorized:
+		return "NetStream.Publish.Denied";
+	default:
+		return "NetStream.Publish.Failed";
+	}
+}
+
+static int refuse(struct peer *p, enum reason why, const char *detail)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s%s%s", reason_text(why),
+		 detail && *detail ? ": " : "", detail ? detail : "");
+	return rtmp_server_refuse(p->session, code_of(why), text);
+}
+
+static void on_accept(void *ctx)
+{
+	struct peer *p = ctx;
+
+	p->door->half_open_count -= !p->has_published;
+	p->has_published = true;
+	if (rtmp_server_accept_publish(p->session))
+		close_peer(p, REASON_limit, "the peer does not read");
+	else
+		conn_resume(p->conn);
+}
+
+static void on_publish_end(void *ctx, enum reason why, const char *detail)
+{
+	struct peer *p = ctx;
+
+	p->publish = NULL;
+	if (refuse(p, why, detail))
+		p->why = why; /* nothing to say it with; it is closed anyway */
+	close_peer(p, why, detail);
+	conn_resume(p->conn);
+}
+
+static const struct publish_door publish_door = {
+	.protocol = "RTMP",
+	.id_prefix = "RTMPPUBSUB",
+	.on_accept = on_accept,
+	.on_end = on_publish_end,
+};
+
+/* ---- what the session says ---- */
+
+static int on_send(void *ctx, struct span bytes)
+{
+	struct peer *p = ctx;
+
+	return conn_send(p->conn, bytes);
+}
+
+static int on_connect(void *ctx, const struct rtmp_connect *c)
+{
+	(void)ctx;
+	(void)c;
+	return 0;
+}
+
+static int refuse_and_stop(struct peer *p, enum reason why, const char *detail)
+{
+	int err = refuse(p, why, detail);
+
+	close_peer(p, why, detail);
+	return err ? err : WEIR_ESTOP;
+}
+
+static int on_publish(void *ctx, const struct rtmp_request *r)
+{
+	struct peer *p = ctx;
+	struct ingest *in = p->door->in;
+	const struct svc_cluster_settings *cluster =
+		svc_settings(in->svc, &svc_cluster_conf);
+	struct publish_request rq = {.peer = *conn_peer_addr(p->conn),
+				     .url_param = r->query};
+	enum key_fault fault = stream_key_from_rtmp(
+		&rq.key, r->app, r->name,
+		(enum stream_identity)cluster->stream_identity);
+
+	if (fault)
+		return refuse_and_stop(p, REASON_bad_name,
+				       stream_key_why(fault));
+	if (in->is_draining)
+		return refuse_and_stop(p, REASON_draining, "");
+	if (in->stats.publishers >= (uint64_t)in->settings->publishers_max)
+		return refuse_and_stop(p, REASON_no_resources,
+				       "too many publishers");
+	conn_pause(p->conn);
+	return publish_new(&p->publish, in, &rq, &publish_door, p);
+}
+
+static int on_play(void *ctx, const struct rtmp_request *r)
+{
+	struct peer *p = ctx;
+	int err;
+
+	(void)r;
+	err = rtmp_server_refuse(p->session, "NetStream.Play.Failed",
+				 "this address takes publishers; play from an "
+				 "edge");
+	close_peer(p, REASON_unsupported, "play at an ingest");
+	return err ? err : WEIR_ESTOP;
+}
+
+static int on_media(void *ctx, const struct rtmp_media *m)
+{
+	struct peer *p = ctx;
+
+	return p->publish ? publish_tag(p->publish, m->type, m->timestamp_ms,
+					m->payload)
+			  : 0;
+}
+
+static int on_end(void *ctx, enum rtmp_end reason)
+{
+	struct peer *p = ctx;
+
+	(void)reason;
+	publish_leave(&p->publish, REASON_peer_end);
+	member_wake(p->door->in->member);
+	return 0;
+}
+
+static const struct rtmp_server_events session_events = {
+	.on_send = on_send,
+	.on_connect = on_connect,
+	.on_publish = on_publish,
+	.on_play = on_play,
+	.on_media = on_media,
+	.on_end = on_end,
+};
+
+/* ---- the connection ---- */
+
+static int64_t on_data(void *ctx, struct span in)
+{
+	struct peer *p = ctx;
+	struct conn_stats s;
+	size_t used = 0;
+	int err = rtmp_server_feed(p->session, in, &used);
+
+	if (err) {
+		p->door->in->stats.protocol_errors +=
+			err == WEIR_EPROTO || err == WEIR_ELIMIT;
+		if (!p->why)
+			p->why = reason_of(p, err);
+		return err;
+	}
+	if (p->publish) {
+		conn_stats(p->conn, &s);
+		publish_input(p->publish, s.in_bytes);
+	}
+	return (int64_t)used;
+}
+
+static const struct conn_ops conn_ops = {
+	.on_data = on_data,
+	.on_close = on_close,
+};
+
+static int peer_start(struct peer *p, int fd)
+{
+	const struct conn_limits limits = {.unread_bytes = UNREAD_MAX_BYTES};
+	struct rtmp_server_events ev = session_events;
+	uint64_t seed;
+	int err;
+
+	ev.ctx = p;
+	io_random(&seed, sizeof(seed));
+	err = rtmp_server_new(&p->session, &ev, seed,
+			      (uint32_t)loop_now_ms(p->door->in->loop));
+	if (err) {
+		close(fd);
+		return err;
+	}
+	net_set_nodelay(fd);
+	return conn_new(&p->conn, p->door->in->loop, fd, &limits, &conn_ops, p);
+}
+
+static void on_accepted(struct rtmp_door *d, int fd,
+			const struct net_addr *addr)
+{
+	struct peer *p = NULL;
+
+	(void)addr;
+	if (d->half_open_count < (size_t)d->in->settings->half_open_max)
+		p = calloc(1, sizeof(*p));
+	if (!p) {
+		d->in->stats.refused++;
+		close(fd);
+		listener_done(d->listener);
+		return;
+	}
+	p->door = d;
+	list_init(&p->link);
+	list_append(&d->peers, &p->link);
+	d->half_open_count++;
+	d->in->stats.connections++;
+	if (peer_start(p, fd))
+		peer_free(p, REASON_no_resources);
+}
+
+/* Who said nothing for too long, or did not publish in time. */
+static void on_sweep(struct rtmp_door *d)
+{
+	const struct ingest_settings *set = d->in->settings;
+	uint64_t now = loop_now_ms(d->in->loop);
+
+	list_each_safe (it, &d->peers) {
+		struct peer *p = list_entry(it, struct peer, link);
+		struct conn_stats s;
+		bool is_late, is_idle;
+
+		conn_stats(p->conn, &s);
+		is_late = !p->publish &&
+			  now > s.opened_ms + (uint64_t)set->handshake_ms &&
+			  now > s.last_in_ms + (uint64_t)set->handshake_ms / 2;
+		is_late |= !p->has_published &&
+			   now > s.opened_ms + 3 * (uint64_t)set->handshake_ms;
+		is_idle = p->publish && p->has_published &&
+			  now > s.last_in_ms + (uint64_t)set->publish_idle_ms;
+		if (p->why || (!is_late && !is_idle))
+			continue;
+		d->in->stats.timeouts++;
+		p->why = REASON_timeout;
+		conn_abort(p->conn, WEIR_ETIMEOUT);
+	}
+}
+
+/* ---- life ---- */
+
+static int open_listener(struct rtmp_door *d, struct svc *svc)
+{
+	const struct listener_limits limits = {
+		.open_max = (unsigned)(d->in->settings->publishers_max +
+				       d->in->settings->half_open_max)};
+	char text[NET_ADDR_TEXT_SIZE];
+	int fd, err;
+
+	err = svc_listen(svc, &fd, "rtmp", d->in->settings->rtmp_listen);
+	if (err)
+		return err;
+	err = listener_new(&d->listener, d->in->loop, fd, &limits, on_accepted,
+			   d);
+	if (err)
+		return err;
+	net_addr_text(text, listener_addr(d->listener));
+	err = svc_add_address(svc, "rtmp", text);
+	return err ? err : member_add_address(d->in->member, "rtmp", text);
+}
+
+int rtmp_door_new(struct rtmp_door **out, struct ingest *in)
+{
+	struct rtmp_door *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return WEIR_ENOMEM;
+	d->in = in;
+	list_init(&d->peers);
+	err = timer_new(&d->sweep, in->loop, on_sweep, d);
+	if (!err)
+		err = open_listener(d, in->svc);
+	if (err) {
+		rtmp_door_free(&d);
+		return err;
+	}
+	timer_repeat(d->sweep, SWEEP_MS);
+	*out = d;
+	return 0;
+}
+
+void rtmp_door_close(struct rtmp_door *d)
+{
+	if (d->listener)
+		listener_pause(d->listener);
+}
+
+bool rtmp_door_is_empty(const struct rtmp_door *d)
+{
+	return list_is_empty(&d->peers);
+}
+
+void rtmp_door_free(struct rtmp_door **pd)
+{
+	struct rtmp_door *d = *pd;
+
+	if (!d)
+		return;
+	while (!list_is_empty(&d->peers))
+		peer_free(list_entry(d->peers.next, struct peer, link),
+			  REASON_draining);
+	timer_free(&d->sweep);
+	listener_free(&d->listener);
+	free(d);
+	*pd = NULL;
+}
