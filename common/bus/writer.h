@@ -84,6 +84,9 @@ WEIR_MUST_CHECK int writers_on_frame(struct writers *ws, link_id link,
 				     uint16_t type, uint32_t sid,
 				     uint64_t term_number, struct frame *f,
 				     int64_t now_ms);
+/* STATE frames of a home, before its RESUME. The link's sid need not be ours. */
+void writers_on_frame(struct writers *ws, link_id link, uint16_t type,
+		      uint32_t sid, struct frame *f);
 /* false: the tag is not ours. */
 bool writers_on_answer(struct writers *ws, uint64_t tag, const struct answer *a,
 		       int64_t now_ms);
