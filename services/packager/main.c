@@ -1,0 +1,38 @@
+/* services/packager/main.c - weir-packager: knows each stream's segments. */
+#include "services/packager/packager.h"
+
+static const struct conf_table *const conf_tables[] = {
+	&packager_conf, &member_cluster_conf, &member_redis_conf,
+	&member_bus_conf, NULL};
+static const struct stat_table *const stat_tables[] = {
+	&packager_stat, &member_bus_stat, &member_store_stat, NULL};
+
+static const struct svc_desc desc = {
+	.role = "packager",
+	.sentence = "Follows streams and knows where their segments begin.",
+	.admin_listen = ":9104",
+	.conf = conf_tables,
+	.stats = stat_tables,
+	.events = member_log_events,
+};
+
+int main(int argc, char **argv)
+{
+	struct svc *svc = NULL;
+	struct packager *packager = NULL;
+	int err;
+
+	err = svc_new(&svc, &desc, argc, argv);
+	if (err)
+		goto out;
+	err = packager_new(&packager, svc);
+	if (err)
+		goto out;
+	err = svc_confine(svc);
+	if (err)
+		goto out;
+	err = svc_run(svc);
+out:
+	packager_free(&packager);
+	return svc_exit(&svc, err);
+}
