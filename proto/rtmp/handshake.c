@@ -60,12 +60,13 @@ static int hmac(uint8_t out[DIGEST_BYTES], struct span key, struct span text)
 
 static void fill_random(struct rtmp_handshake *hs, uint8_t *at, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		uint64_t word;
+	uint64_t word = 0;
 
-		if (i % 8 == 0)
+	for (size_t i = 0; i < len; i++) {
+		if (i % 8 == 0) {
 			hs->drawn++;
-		word = hash_bytes(hs->seed, SPAN(&hs->drawn));
+			word = hash_bytes(hs->seed, SPAN(&hs->drawn));
+		}
 		at[i] = (uint8_t)(word >> (8 * (i % 8)));
 	}
 }

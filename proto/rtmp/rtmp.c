@@ -83,7 +83,7 @@ static int on_play(void *ctx, const struct rtmp_request *r)
 
 	buf_printf(&line, "play");
 	put_request(&line, r);
-	buf_printf(&line, " start_s=%.3f", r->start_s);
+	buf_printf(&line, " start_raw=%.3f", r->start_raw);
 	return tell(ctx, &line);
 }
 

@@ -35,7 +35,9 @@ struct rtmp_request {
 	struct span name;      /* up to the first '?'; never empty */
 	struct span query;     /* behind that '?'; raw */
 	struct span type;   /* publish: "live", "record", "append" or empty */
-	double start_s;     /* play: -2 live or recorded, -1 live, else from */
+	/* play: as it came. By the spec seconds, -1 live, -2 live or recorded;
+	 * clients of the field send thousands of that. */
+	double start_raw;
 	uint32_t stream_id; /* message stream that it came on, often 1 */
 };
 

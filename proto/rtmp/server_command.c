@@ -292,7 +292,7 @@ static int on_play(struct rtmp_server *s, const struct rtmp_command *c,
 		return refuse_now(s, msg->stream_id,
 				  "NetStream.Play.StreamNotFound",
 				  "The stream name is empty.");
-	r.start_s = rtmp_argument_number(&args, -2);
+	r.start_raw = rtmp_argument_number(&args, -2);
 	err = keep_request(s, r, name);
 	return err ? err : ask_owner(s, RTMP_PHASE_ASKS_PLAY);
 }

@@ -39,7 +39,7 @@ void rtmp_server_save(const struct rtmp_server *s, struct buf *out)
 	rtmp_link_save(&s->link, out);
 	buf_put_u8(out, c.object_encoding);
 	save_texts(out, connect_texts, WEIR_ARRAY_LEN(connect_texts));
-	memcpy(&start_bits, &r.start_s, sizeof(start_bits));
+	memcpy(&start_bits, &r.start_raw, sizeof(start_bits));
 	buf_put_u32_le(out, r.stream_id);
 	buf_put_u64_le(out, start_bits);
 	save_texts(out, request_texts, WEIR_ARRAY_LEN(request_texts));
@@ -68,7 +68,7 @@ static int load_request(struct rtmp_server *s, struct reader *in)
 
 	s->request.stream_id = read_u32_le(in);
 	start_bits = read_u64_le(in);
-	memcpy(&s->request.start_s, &start_bits, sizeof(start_bits));
+	memcpy(&s->request.start_raw, &start_bits, sizeof(start_bits));
 	return load_texts(&s->request_text, in, texts, WEIR_ARRAY_LEN(texts));
 }
 
