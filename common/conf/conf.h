@@ -20,14 +20,17 @@
  *	…
  *	const struct bus_settings *s = conf_get(conf, &bus_conf);
  *
- * Several tables may share a section. A key's name may have dots
- * ("rtmp.listen" in section "ingest" is {"ingest": {"rtmp": {"listen": …}}}).
+ * Several tables may share a section. A key's name may have
+ * one dot ("rtmp.listen" in section "ingest" is {"ingest": {"rtmp": {"listen":
+ * …}}}; {"ingest": {"rtmp.listen": …}} is the same).
  *
  * One file serves all processes: sections that other roles own are skipped; in
  * the section of a role, any shared section may stand again, and wins there:
  * {"admin": {"listen": ":9100"}, "edge": {"admin": {"listen": ":9200"}}}.
  *
  * The file is JSON with comments (C and C++ style), at most 1 MB, 16 deep.
+ * Texts in settings live as long as the conf, also when a later load replaces
+ * them.
  */
 #ifndef WEIR_CONF_CONF_H
 #define WEIR_CONF_CONF_H
@@ -162,10 +165,12 @@ WEIR_MUST_CHECK int conf_load_text(struct conf *c, const char *name,
  * is; a list as "a,b". */
 WEIR_MUST_CHECK int conf_override(struct conf *c, const char *assignment);
 
-/* One line per mistake of all failed loads, "" if none; borrowed:
- *   /etc/weir.json:12:3: edge.flush_mss: unknown key; did you mean
- *   edge.flush_ms?
- *   /etc/weir.json: bus.flush_ms: 5000 is not allowed: 0 to 1000 ms */
+/* One line per mistake of all failed loads, "" if none; borrowed until the next
+ * load:
+ *   weir.json:12:3: edge.flush_mss: unknown key; did you mean edge.flush_ms?
+ *   weir.json:7:5: bus.flush_ms: 5000 is not allowed: a whole number from 0 to
+ *   1000 ms
+ */
 const char *conf_messages(const struct conf *c);
 
 /* The settings of a table that was given to conf_new; borrowed, filled anew by
