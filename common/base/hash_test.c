@@ -54,8 +54,10 @@ static unsigned chosen(uint8_t key, unsigned count)
 	unsigned best = 0;
 	uint64_t best_weight = 0;
 
-	for (uint8_t i = 0; i < count; i++) {
-		uint64_t w = hash_rendezvous(span_of(&key, 1), span_of(&i, 1));
+	for (unsigned i = 0; i < count; i++) {
+		uint8_t node = (uint8_t)i;
+		uint64_t w =
+			hash_rendezvous(span_of(&key, 1), span_of(&node, 1));
 
 		if (w >= best_weight) {
 			best = i;

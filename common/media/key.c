@@ -1,9 +1,11 @@
 /* common/media/key.c - one key for a stream, however its address is written. */
 #include "common/media/key.h"
 
+#include <stdio.h>
+
 #include "common/base/utf8.h"
 
-#define DEFAULT_APP "live/"
+#define DEFAULT_APP "live"
 
 /* A path on its way to a key: decoded, '/' folded, none at either end. */
 struct draft {
@@ -129,7 +131,7 @@ static enum key_fault finish(struct stream_key *out, const struct draft *d,
 			     enum stream_identity identity)
 {
 	struct span path = draft_span(d);
-	size_t app_len = 0;
+	bool is_single;
 	enum key_fault fault;
 
 	if (!path.len)
@@ -141,15 +143,15 @@ static enum key_fault finish(struct stream_key *out, const struct draft *d,
 		return KEY_DOTS;
 	if (identity == IDENTITY_NAME)
 		path = last_element(path);
-	if (element_len(path) == path.len)
-		app_len = sizeof(DEFAULT_APP) - 1;
-	else if (is_reserved_app(path))
+	is_single = element_len(path) == path.len;
+	if (!is_single && is_reserved_app(path))
 		return KEY_RESERVED_APP;
-	if (app_len + path.len > STREAM_KEY_MAX)
+	if (is_single && path.len + sizeof(DEFAULT_APP) > STREAM_KEY_MAX)
 		return KEY_TOO_LONG;
 	memset(out, 0, sizeof(*out));
-	memcpy(out->text, DEFAULT_APP, app_len);
-	memcpy(out->text + app_len, path.data, path.len);
+	snprintf(out->text, sizeof(out->text), "%s%.*s",
+		 is_single ? DEFAULT_APP "/" : "", (int)path.len,
+		 (const char *)path.data);
 	return KEY_OK;
 }
 

@@ -242,7 +242,8 @@ static size_t find(struct span s, const char *what)
 {
 	size_t len = strlen(what), at = 0;
 
-	while (at + len <= s.len && memcmp(s.data + at, what, len) != 0)
+	while (s.len && at + len <= s.len &&
+	       memcmp(s.data + at, what, len) != 0)
 		at++;
 	return at + len <= s.len ? at : s.len;
 }

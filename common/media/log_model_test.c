@@ -354,7 +354,7 @@ static void check_join(struct model *m, const struct log_join *j,
 
 static void check_joins(struct model *m)
 {
-	struct log_join j, before, newest;
+	struct log_join j, before = {0}, newest;
 	uint64_t from = m->tail, count = 0;
 	struct log_stats s;
 

@@ -24,6 +24,16 @@ void epoch_state_write(struct buf *out, const struct epoch_state *s)
 	buf_put_u64_le(out, (uint64_t)s->start_us);
 }
 
+static struct uuid read_uuid(struct reader *r)
+{
+	struct uuid u = {{0}};
+	struct span s = read_span(r, sizeof(u.byte));
+
+	if (s.len)
+		memcpy(u.byte, s.data, sizeof(u.byte));
+	return u;
+}
+
 int epoch_state_read(struct epoch_state *out, struct span in)
 {
 	struct reader r = reader_of(in);
@@ -31,13 +41,12 @@ int epoch_state_read(struct epoch_state *out, struct span in)
 	uint8_t version = read_u8(&r);
 	uint8_t flags = read_u8(&r);
 	uint16_t zero = read_u16_le(&r);
-	struct span writer;
 
 	if (!reader_failed(&r) && version != EPOCH_VERSION)
 		return WEIR_EUNSUPPORTED;
 	s.is_new_incarnation = flags & EPOCH_NEW_INCARNATION;
 	s.previous.counter = read_u64_le(&r);
-	writer = read_span(&r, sizeof(s.previous.writer.byte));
+	s.previous.writer = read_uuid(&r);
 	s.last_sequence = read_u64_le(&r);
 	s.incarnation = read_u64_le(&r);
 	s.dts_base_ns = (int64_t)read_u64_le(&r);
@@ -48,7 +57,6 @@ int epoch_state_read(struct epoch_state *out, struct span in)
 		return WEIR_EPROTO;
 	if (flags & ~EPOCH_NEW_INCARNATION || zero)
 		return WEIR_EPROTO;
-	memcpy(s.previous.writer.byte, writer.data, writer.len);
 	*out = s;
 	return 0;
 }
