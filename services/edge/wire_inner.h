@@ -1,0 +1,71 @@
+/* services/edge/wire_inner.h - the inside of a wire, shared by wire.c (writing,
+ * letting go) and wire_cursor.c (reading). Nobody else includes it.
+ */
+#ifndef WEIR_EDGE_WIRE_INNER_H
+#define WEIR_EDGE_WIRE_INNER_H
+
+#include "common/base/list.h"
+#include "common/base/ring.h"
+#include "services/edge/wire.h"
+
+#define WIRE_BLOCK_BYTES (64u * 1024)
+
+struct wire_block {
+	struct list link;
+	uint64_t start; /* offset of data[0] */
+	uint32_t len;
+	uint8_t data[WIRE_BLOCK_BYTES];
+};
+
+struct wire_unit {
+	uint64_t end;
+	int64_t ms;
+	uint64_t frame; /* number of the first frame behind it */
+	uint32_t state; /* headers in force behind it */
+};
+
+struct wire_join {
+	uint64_t offset;
+	int64_t ms;
+	uint64_t frame;
+	uint32_t state;
+	struct stateset *set;
+	struct buf opening; /* both made when first asked for */
+	struct buf headers;
+};
+
+struct wire {
+	const struct wire_format *format;
+	struct wire_limits limits;
+	struct list blocks;
+	struct ring units; /* struct wire_unit: from tail to end */
+	struct ring joins; /* struct wire_join */
+	uint64_t tail;     /* offset of the oldest kept byte */
+	uint64_t end;
+	int64_t base_ms; /* stream time of the wire's 0 */
+	bool has_base;
+	bool must_join;       /* nothing is written until the next JOIN */
+	struct stateset *set; /* whose headers were written last */
+	const struct stateset *tracks_of; /* a hint: whose tracks those are */
+	struct tracks tracks;
+	uint16_t video, audio; /* ids of the tracks that it carries; 0: none */
+	uint32_t state;
+	uint64_t frames, left_out;
+	int64_t newest_ms; /* never goes back */
+	uint64_t kept_bytes;
+	int64_t newest_arrival_us;
+	struct buf scratch;
+};
+
+/* The payload of a state frame; empty when there is none. */
+struct span wire_state_payload(const struct stateset *set, uint8_t kind,
+			       uint16_t track);
+
+/* Metadata and CONFIGs of `set`, as a viewer that begins there needs them. */
+WEIR_MUST_CHECK int wire_put_headers(const struct wire *w, struct buf *out,
+				     const struct stateset *set, int64_t ms);
+
+/* The join where a new viewer begins; NULL: none. */
+struct wire_join *wire_start_join(const struct wire *w);
+
+#endif
