@@ -146,7 +146,7 @@ static enum key_fault finish(struct stream_key *out, const struct draft *d,
 	is_single = element_len(path) == path.len;
 	if (!is_single && is_reserved_app(path))
 		return KEY_RESERVED_APP;
-	if (is_single && path.len + sizeof(DEFAULT_APP) > STREAM_KEY_MAX)
+	if (is_single && path.len + strlen(DEFAULT_APP "/") > STREAM_KEY_MAX)
 		return KEY_TOO_LONG;
 	memset(out, 0, sizeof(*out));
 	snprintf(out->text, sizeof(out->text), "%s%.*s",

@@ -238,14 +238,13 @@ static struct span cut_between(struct span *s, char mark)
 	return found;
 }
 
+/* Where `what` begins in `s`; its end when it is not there. */
 static size_t find(struct span s, const char *what)
 {
-	size_t len = strlen(what), at = 0;
+	const uint8_t *at =
+		s.len ? memmem(s.data, s.len, what, strlen(what)) : NULL;
 
-	while (s.len && at + len <= s.len &&
-	       memcmp(s.data + at, what, len) != 0)
-		at++;
-	return at + len <= s.len ? at : s.len;
+	return at ? (size_t)(at - s.data) : s.len;
 }
 
 static bool starts_with(struct span s, const char *what)
