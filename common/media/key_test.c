@@ -222,20 +222,22 @@ TEST(every_fault_has_its_own_words)
 
 /* ---- the tables of docs/addresses.md ---- */
 
-/* The text between the next two of `mark`, which is cut off with them. */
-static struct span cut_between(struct span *s, char mark)
+/* The text before the next `mark`, which is cut off with it. */
+static struct span cut_before(struct span *s, char mark)
 {
-	struct span found = {0};
+	const uint8_t *at = s->len ? memchr(s->data, mark, s->len) : NULL;
+	struct span found =
+		span_first(*s, at ? (size_t)(at - s->data) : s->len);
 
-	for (int i = 0; i < 2; i++) {
-		const uint8_t *at =
-			s->len ? memchr(s->data, mark, s->len) : NULL;
-		size_t len = at ? (size_t)(at - s->data) : s->len;
-
-		found = span_first(*s, len);
-		*s = span_from(*s, len + 1);
-	}
+	*s = span_from(*s, found.len + 1);
 	return found;
+}
+
+/* The next text that is quoted as code. */
+static struct span cut_code(struct span *s)
+{
+	cut_before(s, '`');
+	return cut_before(s, '`');
 }
 
 /* Where `what` begins in `s`; its end when it is not there. */
@@ -342,20 +344,18 @@ static void check_row(const struct row *row)
 /* | protocol | `address` and stream key `name` | `key` | */
 static void read_row(struct row *row, struct span line)
 {
-	struct span cells = line, cell;
+	struct span cell;
 
-	cell = cut_between(&cells, '|');
+	cut_before(&line, '|');
+	cell = cut_before(&line, '|');
 	row->protocol = span_of(cell.data + 1, cell.len - 2);
-	cells.data--; /* each cell begins where the one before ended */
-	cells.len++;
-	cell = cut_between(&cells, '|');
-	row->address = cut_between(&cell, '`');
-	row->name = cut_between(&cell, '`');
-	row->is_refused = starts_with(cells, " refused: ");
-	if (row->is_refused)
-		row->want = span_of(cells.data + 10, cells.len - 12);
-	else
-		row->want = cut_between(&cells, '`');
+	cell = cut_before(&line, '|');
+	row->address = cut_code(&cell);
+	row->name = cut_code(&cell);
+	cell = cut_before(&line, '|');
+	row->is_refused = starts_with(cell, " refused: ");
+	row->want = row->is_refused ? span_of(cell.data + 10, cell.len - 11)
+				    : cut_code(&cell);
 }
 
 TEST_NO_OOM(the_tables_of_the_document_are_true) /* it reads a file */
