@@ -44,9 +44,9 @@ struct wire {
 	uint64_t end;
 	int64_t base_ms; /* stream time of the wire's 0 */
 	bool has_base;
-	bool must_join;       /* nothing is written until the next JOIN */
-	struct stateset *set; /* whose headers were written last */
-	const struct stateset *tracks_of; /* a hint: whose tracks those are */
+	bool must_join;             /* nothing is written until the next JOIN */
+	struct stateset *set;       /* whose headers were written last */
+	struct frame *tracks_frame; /* which says: */
 	struct tracks tracks;
 	uint16_t video, audio; /* ids of the tracks that it carries; 0: none */
 	uint32_t state;

@@ -1,0 +1,45 @@
+/* services/edge/format_flv.c - the wire form of HTTP-FLV: tags of a file. */
+#include "proto/flv/flv.h"
+#include "services/edge/wire.h"
+
+static int flv_metadata(struct buf *out, const struct tracks *tracks,
+			struct span meta, uint32_t ms)
+{
+	struct buf body = {0};
+	int err = flv_metadata_write(&body, tracks, meta);
+
+	if (!err)
+		err = flv_tag_write(out, FLV_SCRIPT, ms, buf_span(&body));
+	if (err && !out->err)
+		out->err = err;
+	buf_fini(&body);
+	return err;
+}
+
+static int flv_unit(struct buf *out, const struct track *track,
+		    const struct frame *f, uint32_t ms)
+{
+	uint8_t store[FLV_BODY_HEAD_MAX];
+	struct buf head = {.data = store, .cap = sizeof(store)};
+	size_t body_len;
+	int err = flv_body_head_from_frame(&head, track, f);
+
+	if (err)
+		return err;
+	body_len = head.len + f->payload.len;
+	err = flv_tag_head_write(out, flv_type_of(track), ms, body_len);
+	if (err)
+		return err;
+	buf_put(out, buf_span(&head));
+	buf_put(out, f->payload);
+	flv_tag_tail_write(out, body_len);
+	return buf_error(out);
+}
+
+const struct wire_format wire_flv = {
+	.name = "flv",
+	.carries = flv_can_carry,
+	.opening = flv_header_write,
+	.metadata = flv_metadata,
+	.unit = flv_unit,
+};

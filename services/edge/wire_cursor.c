@@ -1,0 +1,188 @@
+/* services/edge/wire_cursor.c - a wire log: places in it, reading, moving. */
+#include "services/edge/wire_inner.h"
+
+static const struct wire_unit *unit_at(const struct wire *w, size_t i)
+{
+	return ring_at(&w->units, i);
+}
+
+/* The index of the unit that holds the byte at `offset`; count at the end. */
+static size_t find_unit(const struct wire *w, uint64_t offset)
+{
+	size_t lo = 0, hi = w->units.count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (unit_at(w, mid)->end > offset)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+/* The block that holds the byte at `offset`. Most readers are near the end. */
+static const struct wire_block *find_block(const struct wire *w,
+					   uint64_t offset)
+{
+	for (struct list *it = w->blocks.prev; it != &w->blocks;
+	     it = it->prev) {
+		struct wire_block *b = list_entry(it, struct wire_block, link);
+
+		if (offset >= b->start)
+			return b;
+	}
+	return NULL;
+}
+
+/* ---- beginning ---- */
+
+static void place(struct wire_cursor *c, const struct wire_join *j)
+{
+	*c = (struct wire_cursor){
+		.offset = j->offset,
+		.unit_end = j->offset,
+		.next_frame = j->frame,
+		.state = j->state,
+	};
+}
+
+static int make_headers(const struct wire *w, struct wire_join *j)
+{
+	int err;
+
+	if (j->headers.len)
+		return 0;
+	err = wire_put_headers(w, &j->headers, j->set, j->ms);
+	if (err)
+		buf_fini(&j->headers);
+	return err;
+}
+
+static int make_opening(const struct wire *w, struct wire_join *j)
+{
+	struct tracks tracks;
+	int err = make_headers(w, j);
+
+	if (err || j->opening.len)
+		return err;
+	if (w->format->opening &&
+	    !tracks_read(&tracks, wire_state_payload(j->set, FRAME_TRACKS, 0)))
+		w->format->opening(&j->opening, &tracks);
+	buf_put(&j->opening, buf_span(&j->headers));
+	err = buf_error(&j->opening);
+	if (err)
+		buf_fini(&j->opening);
+	return err;
+}
+
+int wire_start(struct wire *w, struct wire_cursor *c, struct span *prefix)
+{
+	struct wire_join *j = wire_start_join(w);
+	int err;
+
+	if (!j)
+		return WEIR_EAGAIN;
+	err = make_opening(w, j);
+	if (err)
+		return err;
+	*prefix = buf_span(&j->opening);
+	place(c, j);
+	return 0;
+}
+
+/* ---- reading ---- */
+
+struct span wire_peek(const struct wire *w, struct wire_cursor *c)
+{
+	const struct wire_block *b = c->block;
+
+	if (c->must_join || c->offset == w->end)
+		return (struct span){0};
+	BUG_ON(c->offset < w->tail || c->offset > w->end);
+	if (!b)
+		b = find_block(w, c->offset);
+	BUG_ON(!b);
+	c->block = b;
+	return span_of(b->data + (c->offset - b->start),
+		       b->start + b->len - c->offset);
+}
+
+void wire_advance(const struct wire *w, struct wire_cursor *c, size_t len)
+{
+	const struct wire_unit *u;
+
+	if (!len)
+		return;
+	c->offset += len;
+	BUG_ON(c->offset > w->end);
+	u = unit_at(w, find_unit(w, c->offset - 1));
+	c->unit_end = u->end;
+	/* A block whose last byte was read may go before we come back. */
+	if (c->block && c->offset == c->block->start + c->block->len)
+		c->block = NULL;
+	if (c->offset != c->unit_end)
+		return;
+	c->next_frame = u->frame;
+	c->state = u->state;
+}
+
+int wire_take_rest(const struct wire *w, struct wire_cursor *c, struct buf *out)
+{
+	int err = buf_reserve(out, c->unit_end - c->offset);
+
+	if (err)
+		return err;
+	while (!wire_at_unit_end(c)) {
+		struct span s =
+			span_first(wire_peek(w, c), c->unit_end - c->offset);
+
+		buf_put(out, s);
+		wire_advance(w, c, s.len);
+	}
+	return 0;
+}
+
+uint32_t wire_lag_ms(const struct wire *w, const struct wire_cursor *c,
+		     uint64_t unsent_bytes)
+{
+	uint64_t from = c->offset - WEIR_MIN(unsent_bytes, c->offset);
+	size_t i;
+	int64_t lag_ms;
+
+	if (c->must_join || from >= w->end)
+		return 0;
+	i = find_unit(w, from);
+	lag_ms = w->newest_ms - unit_at(w, i)->ms;
+	return lag_ms > 0 ? (uint32_t)WEIR_MIN(lag_ms, INT32_MAX) : 0;
+}
+
+/* ---- moving ---- */
+
+void wire_leave(struct wire_cursor *c)
+{
+	BUG_ON(!wire_at_unit_end(c));
+	c->block = NULL;
+	c->must_join = true;
+}
+
+int wire_rejoin(struct wire *w, struct wire_cursor *c, uint64_t *skipped,
+		struct span *prefix)
+{
+	struct wire_join *j = ring_last(&w->joins);
+
+	if (!j || j->offset < c->offset)
+		return WEIR_EAGAIN;
+	*prefix = (struct span){0};
+	if (j->state != c->state) {
+		int err = make_headers(w, j);
+
+		if (err)
+			return err;
+		*prefix = buf_span(&j->headers);
+	}
+	*skipped = j->frame - c->next_frame;
+	place(c, j);
+	return 0;
+}
