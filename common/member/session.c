@@ -1,36 +1,77 @@
-/* common/member/session.c - a publisher or viewer as the API shows it. */
+/* common/member/session.c - one publisher or player, as the API shows it. */
 #include "common/member/session.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/io/clock.h"
 
-#define RATE_MS 5000
-
-void session_rate_update(struct session_rate *r, uint64_t bytes,
-			 uint64_t now_ms)
+/* 48 random bits: as unique as it needs to be, and exact in JavaScript. */
+static uint64_t random_number(void)
 {
-	uint64_t passed_ms = now_ms - r->at_ms;
+	uint64_t n;
 
-	if (!r->at_ms) {
-		r->at_ms = now_ms;
-		r->bytes = bytes;
-		return;
-	}
-	if (passed_ms < RATE_MS)
-		return;
-	r->kbits = (uint32_t)((bytes - r->bytes) * 8 * 1000 / 1024 / passed_ms);
-	r->bytes = bytes;
-	r->at_ms = now_ms;
+	io_random(&n, sizeof(n));
+	return n >> 16;
 }
 
-void session_id_make(char out[SESSION_ID_SIZE], const char *prefix)
+static char *copy_text(struct span text)
 {
-	uint64_t number = 0;
+	char *copy;
 
-	io_random(&number, 6);
-	snprintf(out, SESSION_ID_SIZE, "%s%" PRIu64, prefix, number);
+	if (!text.len)
+		return NULL;
+	copy = malloc(text.len + 1);
+	if (!copy)
+		return NULL;
+	memcpy(copy, text.data, text.len);
+	copy[text.len] = '\0';
+	return copy;
+}
+
+void session_init(struct session *s, const char *prefix, const char *protocol,
+		  const char *base_type, const struct stream_key *key,
+		  const struct net_addr *peer, struct span url_param,
+		  uint64_t now_ms)
+{
+	*s = (struct session){
+		.protocol = protocol,
+		.base_type = base_type,
+		.key = key,
+		.url_param = copy_text(url_param),
+		.start_us = io_utc_us(),
+		.sampled_at_ms = now_ms,
+	};
+	list_init(&s->link);
+	snprintf(s->id, sizeof(s->id), "%s%llu", prefix,
+		 (unsigned long long)random_number());
+	net_addr_text(s->remote_addr, peer);
+}
+
+void session_fini(struct session *s)
+{
+	if (s->link.next)
+		list_remove(&s->link);
+	free(s->url_param);
+	s->url_param = NULL;
+}
+
+static uint32_t kbits(uint64_t bytes, uint64_t ms)
+{
+	return (uint32_t)WEIR_MIN(bytes * 8 * 1000 / 1024 / ms, UINT32_MAX);
+}
+
+void session_sample(struct session *s, uint64_t now_ms)
+{
+	uint64_t ms = now_ms - s->sampled_at_ms;
+
+	if (!ms)
+		return;
+	s->read_kbits = kbits(s->read_bytes - s->sampled_read, ms);
+	s->write_kbits = kbits(s->wrote_bytes - s->sampled_wrote, ms);
+	s->sampled_at_ms = now_ms;
+	s->sampled_read = s->read_bytes;
+	s->sampled_wrote = s->wrote_bytes;
 }
 
 static void add_text(struct json_object *o, const char *name, const char *text)
@@ -38,32 +79,29 @@ static void add_text(struct json_object *o, const char *name, const char *text)
 	json_object_object_add(o, name, json_object_new_string(text));
 }
 
-struct json_object *session_json(const struct session_info *s)
+static void add_number(struct json_object *o, const char *name, uint64_t n)
+{
+	json_object_object_add(o, name, json_object_new_uint64(n));
+}
+
+struct json_object *session_json(const struct session *s)
 {
 	struct json_object *o = json_object_new_object();
 
 	if (!o)
 		return NULL;
+	add_text(o, "stream", s->key->text);
 	add_text(o, "session_id", s->id);
-	add_text(o, "stream", s->stream);
 	add_text(o, "protocol", s->protocol);
 	add_text(o, "base_type", s->base_type);
-	add_text(o, "remote_addr", s->remote);
+	add_text(o, "remote_addr", s->remote_addr);
 	json_object_object_add(o, "start_us",
 			       json_object_new_int64(s->start_us));
-	json_object_object_add(o, "read_bytes",
-			       json_object_new_uint64(s->read_bytes));
-	json_object_object_add(o, "wrote_bytes",
-			       json_object_new_uint64(s->wrote_bytes));
-	json_object_object_add(o, "read_kbits",
-			       json_object_new_int64(s->read_kbits));
-	json_object_object_add(o, "write_kbits",
-			       json_object_new_int64(s->write_kbits));
-	json_object_object_add(o, "skipped",
-			       json_object_new_uint64(s->skipped));
-	json_object_object_add(
-		o, "url_param",
-		json_object_new_string_len((const char *)s->url_param.data,
-					   (int)s->url_param.len));
+	add_number(o, "read_bytes", s->read_bytes);
+	add_number(o, "wrote_bytes", s->wrote_bytes);
+	add_number(o, "read_kbits", s->read_kbits);
+	add_number(o, "write_kbits", s->write_kbits);
+	add_number(o, "skipped", s->skipped);
+	add_text(o, "url_param", s->url_param ? s->url_param : "");
 	return o;
 }
