@@ -14,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		BUG_ON(!aac_config_eq(buf_span(&out), buf_span(&out)));
 	if (!aac_adts_parse(&adts, in) && adts.block_count == 1)
 		(void)!aac_adts_write(&out, &adts.config, adts.frame_bytes);
-	for (uint8_t codec = CODEC_AAC; codec <= CODEC_PCMU; codec++)
-		BUG_ON(codec_frame_duration_ns(codec, in, in) < 0);
+	for (int codec = CODEC_AAC; codec <= CODEC_PCMU; codec++)
+		BUG_ON(codec_frame_duration_ns((uint8_t)codec, in, in) < 0);
 	buf_fini(&out);
 	return 0;
 }

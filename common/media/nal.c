@@ -42,6 +42,8 @@ static bool next_annexb(struct nal_iter *it, struct span *out)
 		struct span body = span_from(it->rest, start + 3);
 		size_t len = find_start_code(body);
 
+		if (!body.len)
+			break;
 		it->rest = span_from(body, len);
 		/* trailing_zero_8bits, and the first byte of 00 00 00 01 */
 		while (len && !body.data[len - 1])
@@ -50,6 +52,7 @@ static bool next_annexb(struct nal_iter *it, struct span *out)
 		if (len)
 			return true;
 	}
+	it->rest = (struct span){0};
 	return false;
 }
 

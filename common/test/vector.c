@@ -11,9 +11,11 @@ void vector_load(struct buf *out, const char *path)
 	FILE *f = fopen(path, "rb");
 	size_t len;
 
-	if (!f)
-		fprintf(stderr, "no vector %s\n", path);
-	CHECK(f);
+	if (!f) {
+		perror(path);
+		CHECK(!"the vector can be read");
+		return;
+	}
 	while ((len = fread(part, 1, sizeof(part), f)))
 		buf_put(out, span_of(part, len));
 	fclose(f);

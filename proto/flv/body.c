@@ -55,11 +55,10 @@ static void parse_enhanced(struct flv_unit *u, struct reader *r, uint8_t packet)
 		set_name(u, "multitrack");
 		return;
 	}
-	for (size_t i = 0; i < 4; i++) {
-		uint8_t c = fourcc.data[i];
-
-		name[i] = c > 0x20 && c < 0x7f ? (char)c : '?';
-	}
+	memcpy(name, fourcc.data, 4);
+	for (size_t i = 0; i < 4; i++)
+		if (name[i] <= 0x20 || name[i] >= 0x7f)
+			name[i] = '?';
 	set_name(u, name);
 	u->codec = codec_of_fourcc(name);
 	u->form = FORM_ENHANCED;
