@@ -31,7 +31,8 @@ struct writer_events {
 	 * writer is spent; free it (also from inside). */
 	void (*on_end)(void *ctx, struct writer *w, enum reason why,
 		       const char *detail);
-	/* Does any wanting consumer exist (pulls stop on false). */
+	/* Does any wanting consumer exist (pulls stop on false)? It may come
+	 * before on_granted. */
 	void (*on_wanted)(void *ctx, struct writer *w, bool is_wanted);
 	/* A key frame is wanted, or a bitrate hint (bits/s) came. */
 	void (*on_feedback)(void *ctx, struct writer *w, uint16_t track,

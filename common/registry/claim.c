@@ -391,13 +391,13 @@ static void ask_one(struct claim *c, struct ask *a, const char *node)
 
 /* Put the questions that can be put; a node that is not linked yet is tried
  * again while there is time. */
-static void ask_both(struct claim *c)
+static void ask_both(struct claim *c, int64_t now_ms)
 {
 	struct question q = alive_question(c);
 
 	if (!strcmp(c->suspect.ingest, c->world->self.id)) {
 		c->ingest = (struct ask){.tag = new_tag(c), .has_answer = true};
-		c->request.ask_self(c->ctx, &q, &c->ingest.answer);
+		c->request.ask_self(c->ctx, &q, &c->ingest.answer, now_ms);
 	} else {
 		ask_one(c, &c->ingest, c->suspect.ingest);
 	}
@@ -684,7 +684,7 @@ static void do_due(struct claim *c, int64_t now_ms)
 		go_local(c, now_ms); /* the world forgot to answer */
 		break;
 	case STAGE_ALIVE:
-		ask_both(c);
+		ask_both(c, now_ms);
 		judge(c, now_ms);
 		break;
 	case STAGE_HOLD:
@@ -699,6 +699,11 @@ static void do_due(struct claim *c, int64_t now_ms)
 	case STAGE_DONE:
 		break;
 	}
+}
+
+int64_t claim_due_ms(const struct claim *c)
+{
+	return c->due_ms;
 }
 
 int64_t claim_tick(struct claim *c, int64_t now_ms)

@@ -39,7 +39,7 @@ struct claim_request {
 	uint64_t tag_base;    /* its low 16 bits are the claim's */
 	/* ALIVE of a writer of this very process: answered at once. */
 	void (*ask_self)(void *ctx, const struct question *q,
-			 struct answer *out);
+			 struct answer *out, int64_t now_ms);
 };
 
 WEIR_MUST_CHECK int claim_new(struct claim **out, const struct world *world,
@@ -53,6 +53,8 @@ bool claim_on_answer(struct claim *c, uint64_t tag, const struct answer *a,
 		     int64_t now_ms);
 bool claim_on_script(struct claim *c, uint64_t tag,
 		     const struct script_result *r, int64_t now_ms);
+/* When claim_tick has something to do. */
+int64_t claim_due_ms(const struct claim *c);
 /* Do what is due; returns the next due time (INT64_MAX: none). */
 int64_t claim_tick(struct claim *c, int64_t now_ms);
 

@@ -1,0 +1,689 @@
+/* common/bus/writer.c - sessions: claim, grant, leave, and who is told what. */
+#include "common/bus/writer_priv.h"
+
+#include <stdlib.h>
+
+#include "common/base/hash.h"
+#include "common/registry/entry.h"
+
+#define MEMORIES_MAX 4096
+#define TAG_WRITER   ((uint64_t)1 << 16) /* not the claim's */
+#define TAG_NUMBER   20
+
+/* ---- what is remembered of keys ---- */
+
+static struct writer_memory *memory_of(const struct writers *ws,
+				       const struct stream_key *key)
+{
+	return map_get(&ws->memory, span_str(key->text));
+}
+
+static void forget(struct writers *ws, struct writer_memory *m)
+{
+	map_remove(&ws->memory, span_str(m->key.text));
+	list_remove(&m->link);
+	free(m);
+}
+
+static struct writer_memory *make_memory(struct writers *ws,
+					 const struct stream_key *key)
+{
+	struct writer_memory *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->key = *key;
+	if (map_put(&ws->memory, span_str(key->text), m)) {
+		free(m);
+		return NULL;
+	}
+	list_append(&ws->memories, &m->link);
+	if (ws->memory.count > MEMORIES_MAX)
+		forget(ws, list_entry(ws->memories.next, struct writer_memory,
+				      link));
+	return m;
+}
+
+void writer_remember(struct writer *w)
+{
+	struct writer_memory *m = memory_of(w->ws, &w->entry.key);
+
+	if (!m)
+		m = make_memory(w->ws, &w->entry.key);
+	if (!m)
+		return; /* the registry and the homes remember, too */
+	m->counter = WEIR_MAX(m->counter, w->entry.epoch.counter);
+	m->term = WEIR_MAX(m->term, w->entry.term.number);
+}
+
+int writers_new(struct writers **out, const struct world *world)
+{
+	struct writers *ws = calloc(1, sizeof(*ws));
+
+	if (!ws)
+		return WEIR_ENOMEM;
+	ws->world = world;
+	list_init(&ws->all);
+	list_init(&ws->memories);
+	map_init(&ws->memory, hash_bytes(0, SPAN(world->self.instance.byte)));
+	*out = ws;
+	return 0;
+}
+
+void writers_free(struct writers **ws)
+{
+	if (!*ws)
+		return;
+	BUG_ON(!list_is_empty(&(*ws)->all));
+	while (!list_is_empty(&(*ws)->memories))
+		forget(*ws, list_entry((*ws)->memories.next,
+				       struct writer_memory, link));
+	map_fini(&(*ws)->memory);
+	free(*ws);
+	*ws = NULL;
+}
+
+/* ---- a walk over all writers that outlives their ends ---- */
+
+static struct writer *walk_next(struct writers *ws)
+{
+	struct list *at = ws->walk;
+
+	if (at == &ws->all) {
+		ws->walk = NULL;
+		return NULL;
+	}
+	ws->walk = at->next;
+	return list_entry(at, struct writer, link);
+}
+
+static struct writer *walk_first(struct writers *ws)
+{
+	ws->walk = ws->all.next;
+	return walk_next(ws);
+}
+
+static struct writer *find_number(const struct writers *ws, uint64_t number)
+{
+	list_each (l, &ws->all) {
+		struct writer *w = list_entry(l, struct writer, link);
+
+		if (w->number == number)
+			return w;
+	}
+	return NULL;
+}
+
+static struct writer *find_sid(const struct writers *ws, link_id link,
+			       uint32_t sid)
+{
+	list_each (l, &ws->all) {
+		struct writer *w = list_entry(l, struct writer, link);
+
+		if (w->home == link && w->sid == sid)
+			return w;
+	}
+	return NULL;
+}
+
+uint64_t writer_tag(struct writer *w)
+{
+	w->serial++;
+	return TAG_WRITERS | w->number << TAG_NUMBER | TAG_WRITER | w->serial;
+}
+
+void writer_event(struct writer *w, const char *what, enum reason why,
+		  const char *detail)
+{
+	const struct world *world = w->ws->world;
+
+	world->event(world->ctx, &w->request.key, what, why, detail);
+}
+
+void writer_end(struct writer *w, enum reason why, const char *detail)
+{
+	if (w->state == WRITER_SPENT)
+		return;
+	writer_stop_feed(w);
+	claim_free(&w->claim);
+	w->state = WRITER_SPENT;
+	w->home = 0;
+	w->due_ms = w->settle_ms = w->check_ms = w->leave_ms = INT64_MAX;
+	writer_event(w, "writer.end", why, detail);
+	w->events.on_end(w->ctx, w, why, detail);
+}
+
+/* ---- the claim ---- */
+
+/* Earlier sessions of this key in this process have given way. */
+static void end_earlier(struct writer *w)
+{
+	struct writers *ws = w->ws;
+
+	for (struct writer *o = walk_first(ws); o; o = walk_next(ws))
+		if (o != w && !o->is_leaving && o->has_epoch &&
+		    o->state != WRITER_SPENT &&
+		    !strcmp(o->entry.key.text, w->entry.key.text))
+			writer_end(o, REASON_taken_over,
+				   "by a publisher on this node");
+}
+
+/* The publisher left before anything was written. */
+static void give_up(struct writer *w)
+{
+	const struct world *world = w->ws->world;
+	struct record r = {
+		.type = RECORD_END,
+		.sid = w->sid,
+		.reason = (uint16_t)w->leave_why,
+		.ms = world->publish_grace_ms,
+	};
+
+	if (w->state == WRITER_OPENING)
+		world->send(world->ctx, w->home, &r);
+	w->is_delivered = true;
+	w->state = WRITER_WAITING;
+	w->due_ms = INT64_MAX;
+	w->home = 0;
+	writer_note_lost(w);
+}
+
+static void on_granted(void *ctx, const struct claim_grant *g)
+{
+	struct writer *w = ctx;
+	const struct world *world = w->ws->world;
+
+	claim_free(&w->claim);
+	w->entry = g->entry;
+	w->entry.is_local = g->is_local;
+	w->must_settle = g->is_local;
+	w->continues = g->has_previous && !g->previous.is_ended;
+	writer_remember(w);
+	writer_event(w, "claim.granted", REASON_none,
+		     g->is_local ? "local" : w->entry.home_node);
+	w->state = WRITER_WAITING;
+	w->due_ms = w->ws->now_ms;
+	w->wait_until_ms = w->ws->now_ms + world->peer_dead_ms;
+	w->must_settle |= !g->entry.is_live;
+	if (w->is_leaving)
+		give_up(w);
+	else
+		end_earlier(w);
+}
+
+static void on_refused(void *ctx, enum reason why, const char *detail)
+{
+	struct writer *w = ctx;
+
+	claim_free(&w->claim);
+	writer_event(w, "claim.refused", why, detail);
+	writer_end(w, w->is_leaving ? REASON_peer_left : why, detail);
+}
+
+/* ALIVE asked of this process by one of its own claims. */
+static void ask_self(void *ctx, const struct question *q, struct answer *out,
+		     int64_t now_ms)
+{
+	struct writer *w = ctx;
+
+	*out = (struct answer){0};
+	writers_on_question(w->ws, q, out, now_ms);
+}
+
+int writer_new(struct writer **out, struct writers *ws,
+	       const struct writer_request *request,
+	       const struct writer_events *events, void *ctx, int64_t now_ms)
+{
+	static const struct claim_events claim_events = {on_granted,
+							 on_refused};
+	struct writer *w = calloc(1, sizeof(*w));
+	const struct writer_memory *m = memory_of(ws, &request->key);
+	struct claim_request c = {
+		.key = request->key,
+		.session = request->session,
+		.start_us = request->start_us,
+		.own_counter = m ? m->counter : 0,
+		.own_term = m ? m->term : 0,
+		.ask_self = ask_self,
+	};
+	int err;
+
+	if (!w)
+		return WEIR_ENOMEM;
+	memcpy(c.kind, request->kind, sizeof(c.kind));
+	memcpy(c.credential, request->credential, sizeof(c.credential));
+	*w = (struct writer){
+		.ws = ws,
+		.number = ++ws->numbers,
+		.request = *request,
+		.events = *events,
+		.ctx = ctx,
+		.input_ms = now_ms,
+		.due_ms = INT64_MAX,
+		.settle_ms = INT64_MAX,
+		.check_ms = INT64_MAX,
+		.leave_ms = INT64_MAX,
+	};
+	w->entry.key = request->key;
+	w->entry.epoch.writer = request->session;
+	w->entry.start_us = request->start_us;
+	memcpy(w->entry.kind, request->kind, sizeof(w->entry.kind));
+	list_init(&w->feed.link);
+	c.tag_base = TAG_WRITERS | w->number << TAG_NUMBER;
+	err = claim_new(&w->claim, ws->world, &c, &claim_events, w, now_ms);
+	if (err) {
+		free(w);
+		return err;
+	}
+	list_append(&ws->all, &w->link);
+	*out = w;
+	return 0;
+}
+
+void writer_free(struct writer **wp)
+{
+	struct writer *w = *wp;
+
+	*wp = NULL;
+	if (!w)
+		return;
+	writer_stop_feed(w);
+	claim_free(&w->claim);
+	stateset_unref(&w->told);
+	if (w->ws->walk == &w->link)
+		w->ws->walk = w->link.next;
+	list_remove(&w->link);
+	free(w);
+}
+
+const struct stream_entry *writer_entry(const struct writer *w)
+{
+	return &w->entry;
+}
+
+/* ---- the owner's side ---- */
+
+void writer_appended(struct writer *w, int64_t now_ms)
+{
+	const struct world *world = w->ws->world;
+
+	w->input_ms = now_ms;
+	if (w->is_fed)
+		world->feed_kick(world->ctx, &w->feed);
+}
+
+void writer_input(struct writer *w, int64_t now_ms)
+{
+	w->input_ms = now_ms;
+}
+
+void writer_leave(struct writer *w, enum reason why, int64_t now_ms)
+{
+	const struct world *world = w->ws->world;
+
+	if (w->is_leaving || w->state == WRITER_SPENT)
+		return;
+	w->is_leaving = true;
+	w->leave_why = why;
+	w->leave_ms = now_ms + world->publish_grace_ms;
+	writer_event(w, "publisher.left", why, "");
+	if (w->state == WRITER_CLAIMING)
+		return; /* the claim must be known to be given up */
+	if (!w->has_epoch) {
+		give_up(w);
+		return;
+	}
+	writer_note_lost(w);
+	writer_tell_homes(w, false);
+	if (!w->is_fed)
+		return; /* behind the next PUB */
+	feed_owe_end(&w->feed, why, world->publish_grace_ms);
+	world->feed_kick(world->ctx, &w->feed);
+}
+
+void writer_move(struct writer *w, int64_t now_ms)
+{
+	if (w->state == WRITER_FEEDING)
+		writer_place(w, w->entry.home_node, now_ms);
+}
+
+/* ---- the process's side ---- */
+
+void writers_on_link(struct writers *ws, const struct node_ref *node,
+		     bool is_up, int64_t now_ms)
+{
+	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
+		if (is_up)
+			writer_on_origin_up(w, node, now_ms);
+		else if (w->home == node->link)
+			writer_on_home_lost(w, node->id, now_ms);
+	}
+}
+
+static void on_drain(struct writers *ws, link_id link, int64_t now_ms)
+{
+	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
+		if (w->home == link && !w->is_leaving)
+			writer_move(w, now_ms);
+}
+
+static void on_wanted(struct writer *w, bool is_wanted)
+{
+	if (w->is_wanted == is_wanted)
+		return;
+	w->is_wanted = is_wanted;
+	if (w->events.on_wanted)
+		w->events.on_wanted(w->ctx, w, is_wanted);
+}
+
+/* The home has all of it. */
+static void on_delivered(struct writer *w)
+{
+	if (!w->is_leaving)
+		return;
+	w->is_delivered = true;
+	if (w->is_lost_noted)
+		writer_end(w, REASON_peer_left, "delivered");
+}
+
+void writers_on_record(struct writers *ws, link_id link, const struct record *r,
+		       int64_t now_ms)
+{
+	struct writer *w;
+
+	if (r->type == RECORD_DRAIN) {
+		on_drain(ws, link, now_ms);
+		return;
+	}
+	w = find_sid(ws, link, r->sid);
+	if (!w || w->state == WRITER_SPENT)
+		return;
+	switch (r->type) {
+	case RECORD_RESUME:
+		writer_on_resume(w, r, now_ms);
+		break;
+	case RECORD_FENCED:
+		writer_on_fenced(w, r, now_ms);
+		break;
+	case RECORD_WANTED:
+		on_wanted(w, r->flags & WANTED_YES);
+		break;
+	case RECORD_FEEDBACK:
+		if (w->events.on_feedback && w->has_epoch)
+			w->events.on_feedback(w->ctx, w, r->track, r->what,
+					      r->value);
+		break;
+	case RECORD_END:
+		on_delivered(w);
+		break;
+	default:
+		break;
+	}
+}
+
+void writers_on_frame(struct writers *ws, link_id link, uint16_t type,
+		      uint32_t sid, struct frame *f)
+{
+	struct writer *w = find_sid(ws, link, sid);
+	struct stateset *set = NULL;
+
+	if (!w || type != RECORD_STATE || !frame_is_state(f))
+		return;
+	if (stateset_with(&set, w->told, f))
+		return; /* a new epoch without the old CONFIGs will do */
+	stateset_unref(&w->told);
+	w->told = set;
+}
+
+static struct writer *find_tag(const struct writers *ws, uint64_t tag)
+{
+	if (tag >> 56 != TAG_WRITERS >> 56)
+		return NULL;
+	return find_number(ws, (tag & (((uint64_t)1 << 56) - 1)) >> TAG_NUMBER);
+}
+
+bool writers_on_answer(struct writers *ws, uint64_t tag, const struct answer *a,
+		       int64_t now_ms)
+{
+	struct writer *w = find_tag(ws, tag);
+
+	ws->now_ms = now_ms;
+	if (!w || w->state == WRITER_SPENT)
+		return tag >> 56 == TAG_WRITERS >> 56;
+	if (w->claim && claim_on_answer(w->claim, tag, a, now_ms))
+		return true;
+	if (tag == w->tag.place)
+		writer_on_placed(w, a, now_ms);
+	else
+		writer_on_validated(w, tag, a, now_ms);
+	return true;
+}
+
+static void on_lost_noted(struct writer *w, const struct script_result *r,
+			  int64_t now_ms)
+{
+	w->tag.lost = 0;
+	if (r->err == WEIR_ETIMEOUT) {
+		w->settle_ms = now_ms + w->ws->world->registry_ms;
+		return;
+	}
+	w->is_lost_noted = true;
+	if (w->is_delivered)
+		writer_end(w, REASON_peer_left, "delivered");
+}
+
+bool writers_on_script(struct writers *ws, uint64_t tag,
+		       const struct script_result *r, int64_t now_ms)
+{
+	struct writer *w = find_tag(ws, tag);
+
+	ws->now_ms = now_ms;
+	if (!w || w->state == WRITER_SPENT)
+		return tag >> 56 == TAG_WRITERS >> 56;
+	if (w->claim && claim_on_script(w->claim, tag, r, now_ms))
+		return true;
+	if (tag == w->tag.move)
+		writer_on_moved(w, r, now_ms);
+	else if (tag == w->tag.settle)
+		writer_on_settled(w, r, now_ms);
+	else if (tag == w->tag.verify)
+		writer_on_verified(w, r, now_ms);
+	else if (tag == w->tag.lost)
+		on_lost_noted(w, r, now_ms);
+	return true;
+}
+
+/* ---- questions ---- */
+
+static void answer_alive(const struct writers *ws, const struct question *q,
+			 struct answer *out, int64_t now_ms)
+{
+	const struct world *world = ws->world;
+	const struct writer *w = NULL;
+	int64_t silent_ms;
+
+	list_each (l, &ws->all) {
+		const struct writer *o = list_entry(l, struct writer, link);
+
+		if (uuid_eq(&o->request.session, &q->epoch.writer))
+			w = o;
+	}
+	out->verdict = ALIVE_UNKNOWN;
+	if (!w || w->state == WRITER_SPENT)
+		return;
+	silent_ms = now_ms - w->input_ms;
+	out->silent_ms = (uint32_t)WEIR_MAX(silent_ms, 0);
+	if (w->is_leaving)
+		out->verdict = ALIVE_LEFT;
+	else if (silent_ms >= world->publish_stall_ms)
+		out->verdict = ALIVE_SILENT;
+	else if (q->credential[0] &&
+		 !strcmp(q->credential, w->request.credential))
+		out->verdict = ALIVE_SAME_USER;
+	else
+		out->verdict = ALIVE_YES;
+}
+
+/* The highest epoch of the key that has been granted here. */
+static void answer_validate(const struct writers *ws, const struct question *q,
+			    struct answer *out)
+{
+	list_each (l, &ws->all) {
+		const struct writer *w = list_entry(l, struct writer, link);
+		const struct stream_entry *e = &w->entry;
+
+		if (!e->epoch.counter || w->state == WRITER_SPENT ||
+		    strcmp(e->key.text, q->key.text) != 0)
+			continue;
+		if (out->is_known &&
+		    claim_order(&e->epoch, e->start_us, &out->epoch,
+				out->start_us) < 0)
+			continue;
+		out->is_known = true;
+		out->is_live = !w->is_leaving;
+		out->epoch = e->epoch;
+		out->term = e->term;
+		out->start_us = e->start_us;
+		memcpy(out->node, e->home_node, sizeof(out->node));
+		memcpy(out->url, e->home_url, sizeof(out->url));
+		memcpy(out->kind, e->kind, sizeof(out->kind));
+		memcpy(out->writer_node, ws->world->self.id,
+		       sizeof(out->writer_node));
+	}
+}
+
+/* A winner tells: its claim stands above those here. */
+static void on_question_lost(struct writers *ws, const struct question *q)
+{
+	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
+		const struct stream_entry *e = &w->entry;
+
+		if (!e->epoch.counter || w->state == WRITER_SPENT ||
+		    strcmp(e->key.text, q->key.text) != 0)
+			continue;
+		if (claim_order(&q->epoch, q->start_us, &e->epoch,
+				e->start_us) > 0)
+			writer_end(w, REASON_lost_claim,
+				   "another publisher won it");
+	}
+}
+
+void writers_on_question(struct writers *ws, const struct question *q,
+			 struct answer *out, int64_t now_ms)
+{
+	out->err = 0;
+	switch (q->kind) {
+	case QUESTION_ALIVE:
+		answer_alive(ws, q, out, now_ms);
+		break;
+	case QUESTION_VALIDATE:
+		answer_validate(ws, q, out);
+		break;
+	case QUESTION_LOST:
+		on_question_lost(ws, q);
+		break;
+	default:
+		out->err = WEIR_EUNSUPPORTED;
+		break;
+	}
+}
+
+/* ---- registry and time ---- */
+
+static bool is_granted(const struct writer *w)
+{
+	return w->state != WRITER_CLAIMING && w->state != WRITER_SPENT;
+}
+
+static void settle_or_leave(struct writer *w, int64_t now_ms)
+{
+	if (!w->is_leaving)
+		writer_settle(w, now_ms);
+	else if (!w->is_lost_noted)
+		writer_note_lost(w);
+}
+
+void writers_on_registry(struct writers *ws, bool is_up, bool is_other,
+			 int64_t now_ms)
+{
+	if (!is_up)
+		return;
+	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
+		if (!is_granted(w))
+			continue;
+		w->must_settle |= is_other && !w->is_leaving;
+		settle_or_leave(w, now_ms);
+	}
+}
+
+void writers_on_entry(struct writers *ws, const struct stream_entry *e,
+		      int64_t now_ms)
+{
+	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
+		if (is_granted(w) && !strcmp(w->entry.key.text, e->key.text))
+			writer_on_entry(w, e, now_ms);
+}
+
+void writers_on_away(struct writers *ws, int64_t now_ms)
+{
+	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
+		if (is_granted(w))
+			writer_check(w, now_ms);
+}
+
+static void check_again(struct writer *w, int64_t now_ms)
+{
+	w->check_ms = INT64_MAX;
+	if (w->is_checking)
+		writer_check(w, now_ms);
+}
+
+static void settle_again(struct writer *w, int64_t now_ms)
+{
+	w->settle_ms = INT64_MAX;
+	w->tag.settle = 0;
+	if (w->is_leaving || w->must_settle)
+		settle_or_leave(w, now_ms);
+}
+
+/* What is due of one writer: one thing at a time, as it may be gone. */
+static void do_due(struct writer *w, int64_t now_ms)
+{
+	if (w->claim)
+		claim_tick(w->claim, now_ms);
+	else if (now_ms >= w->leave_ms)
+		writer_end(w, REASON_peer_left, "grace is over");
+	else if (now_ms >= w->check_ms)
+		check_again(w, now_ms);
+	else if (now_ms >= w->settle_ms)
+		settle_again(w, now_ms);
+	else if (now_ms >= w->due_ms)
+		writer_go_on(w, now_ms);
+}
+
+static int64_t next_due(const struct writer *w)
+{
+	int64_t due = WEIR_MIN(w->due_ms, w->leave_ms);
+
+	if (w->claim)
+		return claim_due_ms(w->claim);
+	due = WEIR_MIN(due, w->check_ms);
+	return WEIR_MIN(due, w->settle_ms);
+}
+
+int64_t writers_tick(struct writers *ws, int64_t now_ms)
+{
+	int64_t due = INT64_MAX;
+
+	ws->now_ms = now_ms;
+	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
+		if (w->state != WRITER_SPENT)
+			do_due(w, now_ms);
+	list_each (l, &ws->all) {
+		struct writer *w = list_entry(l, struct writer, link);
+
+		if (w->state != WRITER_SPENT)
+			due = WEIR_MIN(due, next_due(w));
+	}
+	return due;
+}

@@ -1,0 +1,140 @@
+/* common/bus/writer_priv.h - the inside of the writers, shared by writer.c (the
+ * interface), writer_move.c (homes) and writer_check.c (claims that stand or
+ * fall). Nobody else includes it.
+ */
+#ifndef WEIR_BUS_WRITER_PRIV_H
+#define WEIR_BUS_WRITER_PRIV_H
+
+#include "common/base/map.h"
+#include "common/bus/writer.h"
+#include "common/registry/claim.h"
+
+#define WRITER_ORIGINS_MAX 64
+
+enum writer_state {
+	WRITER_CLAIMING,
+	WRITER_WAITING, /* for an earlier session's last frames to go out */
+	WRITER_PLACING, /* where to? */
+	WRITER_MOVING,  /* the registry is being told where */
+	WRITER_OPENING, /* PUB is sent */
+	WRITER_FEEDING,
+	WRITER_SPENT, /* on_end was called */
+};
+
+/* What this process knows of a key beyond the sessions of now. */
+struct writer_memory {
+	struct list link; /* writers.memories: oldest first */
+	uint64_t counter, term;
+	struct stream_key key;
+};
+
+struct writers {
+	const struct world *world;
+	struct list all;   /* struct writer, in the order of their numbers */
+	struct list *walk; /* where the walk under way goes on */
+	uint64_t numbers;
+	uint32_t sids;     /* followers' have the highest bit */
+	int64_t now_ms;    /* of the event under way */
+	struct map memory; /* key to struct writer_memory */
+	struct list memories;
+};
+
+/* Questions that are out; 0: none. */
+struct writer_tags {
+	uint64_t place, move, settle, verify, lost;
+	uint64_t validate_first; /* one for each origin asked */
+	uint32_t validate_count, validate_left;
+	bool has_word; /* an origin answered */
+};
+
+struct writer {
+	struct list link; /* writers.all */
+	struct writers *ws;
+	uint64_t number;
+	struct writer_request request;
+	struct writer_events events;
+	void *ctx;
+	enum writer_state state;
+	struct claim *claim; /* while CLAIMING */
+	struct stream_entry entry;
+	bool continues;     /* the registry knew a life of the stream */
+	bool has_epoch;     /* on_granted was called */
+	bool is_leaving;    /* the publisher left */
+	bool is_delivered;  /* all of it is at the home */
+	bool is_checking;   /* nothing is sent until the claim is validated */
+	bool is_lost_noted; /* the registry knows that the publisher left */
+	bool must_settle;   /* the registry has to be told of the entry */
+	bool is_wanted;
+	enum reason leave_why;
+	int64_t input_ms;  /* last byte of the publisher */
+	int64_t due_ms;    /* of the state */
+	int64_t settle_ms; /* when to try again */
+	int64_t check_ms;  /* when to try again */
+	int64_t wait_until_ms;
+	int64_t leave_ms; /* when grace is over */
+	uint32_t tries;   /* PUBs of this opening */
+	uint32_t raises;  /* terms raised since the last RESUME */
+	uint16_t serial;
+	struct writer_tags tag;
+	char avoid[NODE_ID_SIZE];
+	struct node_ref target; /* MOVING: where to */
+	link_id home;           /* PUB was sent there; 0: none */
+	uint32_t sid;
+	bool is_fed; /* the feed is with the world, on `home` */
+	struct feed feed;
+	struct stateset *told; /* state frames of the home */
+};
+
+/* ---- writer.c ---- */
+
+uint64_t writer_tag(struct writer *w);
+void writer_event(struct writer *w, const char *what, enum reason why,
+		  const char *detail);
+/* Stop, tell the owner; *w may be gone afterwards. */
+void writer_end(struct writer *w, enum reason why, const char *detail);
+/* Remember the highest counter and term of the key. */
+void writer_remember(struct writer *w);
+
+/* ---- writer_move.c ---- */
+
+/* The claim is ours: go to the home (when earlier sessions are through). */
+void writer_open(struct writer *w, int64_t now_ms);
+/* Look for another home than `avoid` ("": any). */
+void writer_place(struct writer *w, const char *avoid, int64_t now_ms);
+/* What is known of term and home by somebody else is right: follow it. */
+void writer_adopt(struct writer *w, const struct term *term, const char *node,
+		  const char *url, const struct uuid *instance, int64_t now_ms);
+void writer_stop_feed(struct writer *w);
+void writer_tell_home(struct writer *w, const struct node_ref *origin,
+		      bool is_live);
+void writer_tell_homes(struct writer *w, bool is_live);
+void writer_on_resume(struct writer *w, const struct record *r, int64_t now_ms);
+void writer_on_placed(struct writer *w, const struct answer *a, int64_t now_ms);
+void writer_on_moved(struct writer *w, const struct script_result *r,
+		     int64_t now_ms);
+void writer_on_home_lost(struct writer *w, const char *node, int64_t now_ms);
+void writer_on_origin_up(struct writer *w, const struct node_ref *origin,
+			 int64_t now_ms);
+/* The state's due time has come. */
+void writer_go_on(struct writer *w, int64_t now_ms);
+
+/* ---- writer_check.c ---- */
+
+/* Nothing is sent until the claim has been found to stand. */
+void writer_check(struct writer *w, int64_t now_ms);
+/* Tell the registry what this writer is, or learn who is in its place. */
+void writer_settle(struct writer *w, int64_t now_ms);
+void writer_note_lost(struct writer *w);
+/* A term that is not lower is known elsewhere: raise ours past it. */
+void writer_raise(struct writer *w, const struct term *past, int64_t now_ms);
+void writer_on_fenced(struct writer *w, const struct record *r, int64_t now_ms);
+void writer_on_settled(struct writer *w, const struct script_result *r,
+		       int64_t now_ms);
+void writer_on_verified(struct writer *w, const struct script_result *r,
+			int64_t now_ms);
+void writer_on_validated(struct writer *w, uint64_t tag, const struct answer *a,
+			 int64_t now_ms);
+void writer_on_entry(struct writer *w, const struct stream_entry *e,
+		     int64_t now_ms);
+
+#endif
