@@ -27,7 +27,7 @@ struct deferred {
 
 /* One question under way: to one node, or to the dispatches in turn. */
 struct asking {
-	struct list link; /* in a dial's waiting list, or unlinked */
+	struct list link; /* in a dial's waiting list, or in member.asked */
 	struct member *m;
 	uint64_t tag;
 	struct buf json;
@@ -150,6 +150,7 @@ static struct asking *asking_new(struct member *m, uint64_t tag,
 	if (!k)
 		return NULL;
 	list_init(&k->link);
+	list_append(&m->asked, &k->link);
 	k->m = m;
 	k->tag = tag;
 	k->deadline_ms = deadline_ms;
@@ -234,6 +235,7 @@ static void wait_for_dial(struct asking *k, struct dial *d)
 		return;
 	}
 	timer_start(k->timer, k->deadline_ms);
+	list_remove(&k->link);
 	list_append(&d->waiting, &k->link);
 }
 
@@ -268,6 +270,7 @@ void calls_on_up(struct member *m, const struct node_ref *node)
 			list_entry(d->waiting.next, struct asking, link);
 
 		list_remove(&k->link);
+		list_append(&m->asked, &k->link);
 		timer_free(&k->timer);
 		if (bus_ask(m->bus, node->link, buf_span(&k->json),
 			    k->deadline_ms, on_asked, k))
@@ -277,28 +280,21 @@ void calls_on_up(struct member *m, const struct node_ref *node)
 	free(d);
 }
 
-void calls_fini(struct member *m)
-{
-	list_each_safe (it, &m->dials) {
-		struct dial *d = list_entry(it, struct dial, link);
-
-		list_each_safe (w, &d->waiting)
-			asking_free(list_entry(w, struct asking, link));
-		list_remove(it);
-		free(d);
-	}
-	list_each_safe (it, &m->deferred) {
-		list_remove(it);
-		free(list_entry(it, struct deferred, link));
-	}
-}
-
 /* ---- calls by name ---- */
 
 struct naming {
+	struct list link;      /* in member.named */
+	struct pass_task task; /* for an answer of our own */
 	member_answer_fn *fn;
 	void *ctx;
 };
+
+static void naming_end(struct naming *n, int err, struct json_object *json)
+{
+	list_remove(&n->link);
+	n->fn(n->ctx, err, json);
+	free(n);
+}
 
 static void on_named(void *ctx, int err, struct span json)
 {
@@ -313,23 +309,15 @@ static void on_named(void *ctx, int err, struct span json)
 					    (int)json.len);
 	if (!err && !obj)
 		err = WEIR_EPROTO;
-	n->fn(n->ctx, err, obj);
+	naming_end(n, err, obj);
 	json_object_put(obj);
 	if (t)
 		json_tokener_free(t);
-	free(n);
 }
 
-/* An answer of our own, at the end of the pass. */
-struct late_name {
-	struct pass_task task;
-	struct naming naming;
-};
-
-static void run_late_name(struct late_name *l)
+static void on_late(struct naming *n)
 {
-	l->naming.fn(l->naming.ctx, WEIR_ECLOSED, NULL);
-	free(l);
+	naming_end(n, WEIR_ECLOSED, NULL);
 }
 
 static int ask_by_name(struct member *m, link_id link, const char *name,
@@ -358,21 +346,15 @@ int member_ask(struct member *m, link_id link, const char *name,
 	       member_answer_fn *fn, void *ctx)
 {
 	struct naming *n = calloc(1, sizeof(*n));
-	struct late_name *l = calloc(1, sizeof(*l));
 
-	if (!n || !l) {
-		free(n);
-		free(l);
+	if (!n)
 		return WEIR_ENOMEM;
-	}
-	*n = (struct naming){fn, ctx};
-	if (ask_by_name(m, link, name, args, deadline_ms, n) == 0) {
-		free(l);
-		return 0;
-	}
-	l->naming = *n;
-	free(n);
-	loop_at_pass_end(m->loop, &l->task, run_late_name, l);
+	n->fn = fn;
+	n->ctx = ctx;
+	list_init(&n->link);
+	list_append(&m->named, &n->link);
+	if (ask_by_name(m, link, name, args, deadline_ms, n))
+		loop_at_pass_end(m->loop, &n->task, on_late, n);
 	return 0;
 }
 
@@ -466,4 +448,29 @@ void calls_on_request(void *ctx, const struct node_ref *from,
 		buf_clear(&out);
 	bus_answer(&rq, out.len ? buf_span(&out) : SPAN_LIT("{}"));
 	buf_fini(&out);
+}
+
+void calls_fini(struct member *m)
+{
+	list_each_safe (it, &m->dials) {
+		struct dial *d = list_entry(it, struct dial, link);
+
+		list_each_safe (w, &d->waiting)
+			asking_free(list_entry(w, struct asking, link));
+		list_remove(it);
+		free(d);
+	}
+	list_each_safe (it, &m->asked)
+		asking_free(list_entry(it, struct asking, link));
+	list_each_safe (it, &m->deferred) {
+		list_remove(it);
+		free(list_entry(it, struct deferred, link));
+	}
+	while (!list_is_empty(&m->named)) {
+		struct naming *n =
+			list_entry(m->named.next, struct naming, link);
+
+		pass_task_cancel(&n->task);
+		naming_end(n, WEIR_ECLOSED, NULL);
+	}
 }

@@ -26,6 +26,8 @@ struct member {
 	struct pass_task pass_end;
 	struct pass_task deferred_task;
 	struct list deferred; /* answers that come later by rule */
+	struct list asked;    /* questions under way */
+	struct list named;    /* calls under way */
 	struct list dials;    /* nodes that are dialed to be asked */
 	uint32_t last_dial;
 	unsigned bus_port;

@@ -1,0 +1,164 @@
+/* services/dispatch/dispatch.c - the process of a dispatch: wiring. */
+#include "services/dispatch/dispatch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "services/dispatch/internal.h"
+
+const struct log_event *const dispatch_log_events[] = {&dispatch_api_call,
+						       NULL};
+
+#define S struct dispatch_stats
+/* clang-format off */
+static const struct stat_metric metrics[] = {
+	STAT_COUNTER(S, placements, "weir_dispatch_placements_total", "count", "Origins chosen for streams."),
+	STAT_COUNTER(S, resolves, "weir_dispatch_resolves_total", "count", "Questions where a stream is."),
+	STAT_COUNTER(S, resolved, "weir_dispatch_resolved_total", "count", "Such questions that had an answer."),
+	STAT_COUNTER(S, api_calls, "weir_dispatch_api_calls_total", "count", "Calls of the API."),
+	STAT_GAUGE(S, nodes, "weir_dispatch_nodes", "count", "Nodes that are known."),
+	STAT_GAUGE(S, streams, "weir_dispatch_streams", "count", "Streams that are known."),
+};
+/* clang-format on */
+const struct stat_table dispatch_stat =
+	STAT_TABLE("dispatch", "", 1, S, metrics);
+
+/* ---- questions of the cluster ---- */
+
+/* Where a stream is; a relay rule will be asked here, too. */
+static void resolve(struct dispatch *d, const struct question *q,
+		    struct answer *out)
+{
+	const struct stream_entry *e =
+		copy_stream(store_copy(member_store(d->member)), &q->key);
+
+	d->stats.resolves++;
+	if (!e || e->is_ended || !e->home_node[0])
+		return;
+	d->stats.resolved++;
+	out->err = 0;
+	out->is_known = true;
+	out->is_live = e->is_live;
+	out->epoch = e->epoch;
+	out->term = e->term;
+	out->start_us = e->start_us;
+	out->instance = e->home_instance;
+	snprintf(out->node, sizeof(out->node), "%s", e->home_node);
+	snprintf(out->url, sizeof(out->url), "%s", e->home_url);
+}
+
+static void on_question(void *ctx, const struct question *q, struct answer *out,
+			int64_t now_ms)
+{
+	struct dispatch *d = ctx;
+
+	switch (q->kind) {
+	case QUESTION_PLACE:
+		d->stats.placements++;
+		placer_place(d->placer, q, out, now_ms);
+		break;
+	case QUESTION_RESOLVE:
+		resolve(d, q, out);
+		break;
+	default:
+		out->err = WEIR_EUNSUPPORTED;
+	}
+}
+
+static const struct member_events events = {
+	.on_question = on_question,
+};
+
+/* ---- life ---- */
+
+static void refresh(void *ctx)
+{
+	struct dispatch *d = ctx;
+	struct copy *copy = store_copy(member_store(d->member));
+
+	d->stats.nodes = copy_node_count(copy);
+	d->stats.streams = copy_stream_count(copy);
+}
+
+static void on_left(void *ctx)
+{
+	struct dispatch *d = ctx;
+
+	svc_drained(d->svc);
+}
+
+static void on_drain(struct dispatch *d)
+{
+	svc_ready(d->svc, false, "draining");
+	member_set_draining(d->member);
+	member_leave(d->member, on_left, d);
+}
+
+static int open_api(struct dispatch *d)
+{
+	const struct http_server_options options = {
+		.token =
+			*d->settings->api_token ? d->settings->api_token : NULL,
+	};
+	char text[NET_ADDR_TEXT_SIZE];
+	struct net_addr addr;
+	int fd, err;
+
+	err = http_server_new(&d->http, svc_loop(d->svc), &options);
+	if (!err)
+		err = api_routes(d);
+	if (!err)
+		err = svc_listen(d->svc, &fd, "api", d->settings->api_listen);
+	if (!err)
+		err = http_server_listen(d->http, fd, &addr);
+	if (err)
+		return err;
+	net_addr_text(text, &addr);
+	err = svc_add_address(d->svc, "api", text);
+	return err ? err : member_add_address(d->member, "api", text);
+}
+
+int dispatch_new(struct dispatch **out, struct svc *svc)
+{
+	struct dispatch *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return WEIR_ENOMEM;
+	d->svc = svc;
+	d->settings = svc_settings(svc, &dispatch_conf);
+	err = placer_new(&d->placer, d);
+	if (!err)
+		err = member_new(&d->member, svc, &events, d);
+	if (!err)
+		err = open_api(d);
+	if (!err)
+		err = stat_add(svc_stats(svc), &dispatch_stat, &d->series,
+			       &d->stats, NULL);
+	if (err) {
+		dispatch_free(&d);
+		return err;
+	}
+	stat_refresh_add(svc_stats(svc), &d->refresh, refresh, d);
+	svc_on_drain(svc, on_drain, d);
+	svc_ready(svc, true, "");
+	*out = d;
+	return 0;
+}
+
+void dispatch_free(struct dispatch **pd)
+{
+	struct dispatch *d = *pd;
+
+	if (!d)
+		return;
+	if (d->refresh.fn)
+		stat_refresh_remove(&d->refresh);
+	stat_remove(&d->series);
+	member_free(&d->member);
+	http_server_free(&d->http);
+	placer_free(&d->placer);
+	free(d->routes);
+	free(d);
+	*pd = NULL;
+}

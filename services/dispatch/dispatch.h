@@ -1,0 +1,26 @@
+/* services/dispatch/dispatch.h - the process of a dispatch. */
+#ifndef WEIR_DISPATCH_DISPATCH_H
+#define WEIR_DISPATCH_DISPATCH_H
+
+#include "common/member/member.h"
+
+/* Section "dispatch". */
+struct dispatch_settings {
+	const char *api_listen;
+	const char *api_token;
+	const char *server_id;
+	int64_t ask_ms;
+};
+
+extern const struct conf_table dispatch_conf;
+extern const struct stat_table dispatch_stat;
+extern const struct log_event *const dispatch_log_events[]; /* ends with NULL */
+
+struct dispatch;
+
+/* Join the cluster as a dispatch and open the API. Returns 0, WEIR_ENOMEM,
+ * WEIR_ECONF, -errno. */
+WEIR_MUST_CHECK int dispatch_new(struct dispatch **out, struct svc *svc);
+void dispatch_free(struct dispatch **d);
+
+#endif

@@ -1,0 +1,147 @@
+/* services/dispatch/place.c - which origin gets a stream. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/hash.h"
+#include "services/dispatch/internal.h"
+
+#define ORIGINS_MAX 256
+#define RECENT_MAX  1024
+#define RECENT_MS   3000 /* then the registry's copy has it */
+
+/* A choice that the registry does not show yet. */
+struct recent {
+	char node[NODE_ID_SIZE];
+	struct stream_key key;
+	int64_t until_ms;
+};
+
+struct placer {
+	struct dispatch *dispatch;
+	struct recent recent[RECENT_MAX];
+	size_t next;
+};
+
+struct candidate {
+	struct node_ref ref;
+	uint64_t streams;
+	uint64_t weight;
+};
+
+struct counting {
+	struct candidate *candidate;
+	size_t count;
+	const struct stream_key *key; /* itself is not counted */
+};
+
+int placer_new(struct placer **out, struct dispatch *d)
+{
+	struct placer *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return WEIR_ENOMEM;
+	p->dispatch = d;
+	*out = p;
+	return 0;
+}
+
+void placer_free(struct placer **p)
+{
+	free(*p);
+	*p = NULL;
+}
+
+static struct candidate *find(struct counting *c, const char *node)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (!strcmp(c->candidate[i].ref.id, node))
+			return &c->candidate[i];
+	return NULL;
+}
+
+static void count_entry(void *ctx, const struct stream_entry *e)
+{
+	struct counting *c = ctx;
+	struct candidate *home = find(c, e->home_node);
+
+	if (home && !e->is_ended && strcmp(e->key.text, c->key->text) != 0)
+		home->streams++;
+}
+
+static void count_recent(struct placer *p, struct counting *c, int64_t now_ms)
+{
+	struct copy *copy = store_copy(member_store(p->dispatch->member));
+
+	for (size_t i = 0; i < RECENT_MAX; i++) {
+		const struct recent *r = &p->recent[i];
+		struct candidate *home = find(c, r->node);
+		const struct stream_entry *e;
+
+		if (!home || r->until_ms <= now_ms)
+			continue;
+		e = copy_stream(copy, &r->key);
+		if (!e || strcmp(e->home_node, r->node) != 0)
+			home->streams++;
+	}
+}
+
+static size_t candidates(struct placer *p, const struct question *q,
+			 struct candidate *out)
+{
+	struct member *m = p->dispatch->member;
+	struct node_ref ref[ORIGINS_MAX];
+	size_t count = bus_nodes(member_bus(m), "origin", ref, ORIGINS_MAX);
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct node *n =
+			copy_node(store_copy(member_store(m)), ref[i].id);
+
+		if (!strcmp(ref[i].id, q->avoid) || (n && n->is_draining))
+			continue;
+		out[used++] = (struct candidate){
+			.ref = ref[i],
+			.weight = hash_rendezvous(span_str(q->key.text),
+						  span_str(ref[i].id)),
+		};
+	}
+	return used;
+}
+
+static void remember(struct placer *p, const char *node,
+		     const struct stream_key *key, int64_t now_ms)
+{
+	struct recent *r = &p->recent[p->next++ % RECENT_MAX];
+
+	snprintf(r->node, sizeof(r->node), "%s", node);
+	r->key = *key;
+	r->until_ms = now_ms + RECENT_MS;
+}
+
+void placer_place(struct placer *p, const struct question *q,
+		  struct answer *out, int64_t now_ms)
+{
+	struct candidate list[ORIGINS_MAX];
+	struct counting c = {list, candidates(p, q, list), &q->key};
+	const struct candidate *best = NULL;
+
+	copy_each_stream(store_copy(member_store(p->dispatch->member)),
+			 count_entry, &c);
+	count_recent(p, &c, now_ms);
+	for (size_t i = 0; i < c.count; i++) {
+		const struct candidate *x = &list[i];
+
+		if (!best || x->streams < best->streams ||
+		    (x->streams == best->streams && x->weight > best->weight))
+			best = x;
+	}
+	if (!best) {
+		out->err = WEIR_ENOENT;
+		return;
+	}
+	remember(p, best->ref.id, &q->key, now_ms);
+	out->err = 0;
+	out->instance = best->ref.instance;
+	snprintf(out->node, sizeof(out->node), "%s", best->ref.id);
+	snprintf(out->url, sizeof(out->url), "%s", best->ref.url);
+}
