@@ -98,46 +98,52 @@ static int64_t tick(void *ctx, int64_t now_ms)
 	return WEIR_MIN(due, writers_tick(in->writers, now_ms));
 }
 
-static void count_publishers(struct ingest *in)
-{
-	struct json_object *list = publish_streams_json(in);
-
-	in->stats.publishers = json_object_array_length(list);
-	json_object_put(list);
-}
-
 static void on_load(void *ctx, struct node_load *load)
 {
 	struct ingest *in = ctx;
 
-	count_publishers(in);
+	publish_on_second(in);
 	load->publishers = (uint32_t)in->stats.publishers;
 	load->streams = load->publishers;
 }
 
 /* ---- calls of dispatch ---- */
 
+static int64_t int_arg(struct json_object *args, const char *name)
+{
+	struct json_object *v;
+
+	return args && json_object_object_get_ex(args, name, &v)
+		       ? json_object_get_int64(v)
+		       : 0;
+}
+
 static bool on_call(void *ctx, struct member_call *call, const char *name,
 		    struct json_object *args)
 {
 	struct ingest *in = ctx;
-	struct json_object *o;
+	struct json_object *o = json_object_new_object();
 	const char *id = args ? member_json_text(args, "session_id") : NULL;
 	const char *stream = args ? member_json_text(args, "stream") : NULL;
+	int64_t from = int_arg(args, "from"), next = 0;
 
-	if (strcmp(name, "sessions") && strcmp(name, "streams") &&
-	    strcmp(name, "kick"))
-		return false;
-	o = json_object_new_object();
-	if (!strcmp(name, "sessions"))
-		json_object_object_add(o, "sessions",
-				       publish_sessions_json(in, stream));
-	else if (!strcmp(name, "streams"))
-		json_object_object_add(o, "streams", publish_streams_json(in));
-	else
+	if (!strcmp(name, "sessions")) {
+		json_object_object_add(
+			o, "sessions",
+			publish_sessions_json(in, stream, from, &next));
+	} else if (!strcmp(name, "streams")) {
+		json_object_object_add(o, "streams",
+				       publish_streams_json(in, from, &next));
+	} else if (!strcmp(name, "kick")) {
 		json_object_object_add(
 			o, "kicked",
 			json_object_new_boolean(id && publish_kick(in, id)));
+	} else {
+		json_object_put(o);
+		return false;
+	}
+	if (next)
+		json_object_object_add(o, "next", json_object_new_int64(next));
 	member_answer(&call, o);
 	return true;
 }

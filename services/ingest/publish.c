@@ -6,6 +6,8 @@
 #include "services/ingest/internal.h"
 
 #define URL_PARAM_MAX 1024
+#define SECONDS       32
+#define PAGE          30 /* objects in one answer */
 
 struct publish {
 	struct list link; /* in ingest.publishes */
@@ -23,7 +25,13 @@ struct publish {
 	struct maker_stats counted;
 	struct session_rate rate;
 	uint64_t in_bytes;
-	enum reason why; /* it left */
+	/* Video frames of each of the last seconds, newest first. */
+	struct {
+		int64_t unix_s;
+		uint32_t count;
+	} second[SECONDS];
+	size_t second_count;
+	uint64_t frames_before; /* this second */
 };
 
 static void publish_free(struct publish *p)
@@ -308,36 +316,83 @@ void publish_end_all(struct ingest *in, enum reason why)
 	}
 }
 
-struct json_object *publish_sessions_json(const struct ingest *in,
-					  const char *stream)
+/* Called each second: what the second that is over had. */
+static void count_second(struct publish *p, int64_t unix_s)
 {
-	struct json_object *list = json_object_new_array();
+	size_t keep = WEIR_MIN(p->second_count, (size_t)SECONDS - 1);
+	uint64_t frames = p->counted.video_frames;
 
+	memmove(&p->second[1], &p->second[0], keep * sizeof(p->second[0]));
+	p->second[0].unix_s = unix_s;
+	p->second[0].count = (uint32_t)(frames - p->frames_before);
+	p->second_count = keep + 1;
+	p->frames_before = frames;
+}
+
+void publish_on_second(struct ingest *in)
+{
+	int64_t unix_s = io_utc_us() / 1000000 - 1;
+
+	in->stats.publishers = 0;
 	list_each (it, &in->publishes) {
 		struct publish *p = publish_of(it);
-		struct session_info info = {
-			.id = p->id,
-			.stream = p->key.text,
-			.protocol = p->door ? p->door->protocol : "",
-			.base_type = "PUB",
-			.start_us = p->start_us,
-			.read_bytes = p->in_bytes,
-			.read_kbits = p->rate.kbits,
-			.url_param = buf_span(&p->url_param),
-		};
+
+		if (!p->door || !p->maker)
+			continue;
+		in->stats.publishers++;
+		count_second(p, unix_s);
+	}
+}
+
+static struct json_object *one_session(struct publish *p)
+{
+	struct session_info info = {
+		.id = p->id,
+		.stream = p->key.text,
+		.protocol = p->door->protocol,
+		.base_type = "PUB",
+		.start_us = p->start_us,
+		.read_bytes = p->in_bytes,
+		.read_kbits = p->rate.kbits,
+		.url_param = buf_span(&p->url_param),
+	};
+
+	net_addr_text(info.remote, &p->peer);
+	return session_json(&info);
+}
+
+/* A page of objects, one for each publisher that has been let in; *next is where
+ * the page after it begins, 0: there is none. */
+static struct json_object *page(const struct ingest *in, const char *stream,
+				int64_t from, int64_t *next,
+				struct json_object *(*make)(struct publish *p))
+{
+	struct json_object *list = json_object_new_array();
+	int64_t i = 0;
+
+	*next = 0;
+	list_each (it, &in->publishes) {
+		struct publish *p = publish_of(it);
 
 		if (!p->door || !p->maker ||
 		    (stream && strcmp(stream, p->key.text)))
 			continue;
-		net_addr_text(info.remote, &p->peer);
-		json_object_array_add(list, session_json(&info));
+		if (i++ < from)
+			continue;
+		if (i > from + PAGE) {
+			*next = from + PAGE;
+			break;
+		}
+		json_object_array_add(list, make(p));
 	}
 	return list;
 }
 
-static void add_int(struct json_object *o, const char *name, int64_t v)
+struct json_object *publish_sessions_json(const struct ingest *in,
+					  const char *stream, int64_t from,
+					  int64_t *next)
 {
-	json_object_object_add(o, name, json_object_new_int64(v));
+	return page(in, stream, from, next, one_session);
 }
 
 void publish_free_all(struct ingest *in)
@@ -371,7 +426,21 @@ static struct json_object *track_json(const struct track *t,
 	return o;
 }
 
-static struct json_object *stream_json(const struct publish *p)
+static struct json_object *seconds_json(const struct publish *p)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < p->second_count; i++) {
+		struct json_object *o = json_object_new_object();
+
+		add_int(o, "unix_sec", p->second[i].unix_s);
+		add_int(o, "v", p->second[i].count);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static struct json_object *stream_json(struct publish *p)
 {
 	struct json_object *o = json_object_new_object();
 	const struct tracks *t = maker_tracks(p->maker);
@@ -383,6 +452,9 @@ static struct json_object *stream_json(const struct publish *p)
 	json_object_object_add(o, "stream",
 			       json_object_new_string(p->key.text));
 	json_object_object_add(o, "session_id", json_object_new_string(p->id));
+	json_object_object_add(
+		o, "settled",
+		json_object_new_boolean(maker_is_settled(p->maker)));
 	if (video)
 		json_object_object_add(o, "video", track_json(video, &s));
 	if (audio)
@@ -392,18 +464,12 @@ static struct json_object *stream_json(const struct publish *p)
 	add_int(o, "video_frames", (int64_t)s.video_frames);
 	add_int(o, "dropped", (int64_t)s.dropped);
 	add_int(o, "clamped", (int64_t)s.clamped);
+	json_object_object_add(o, "in_frame_per_sec", seconds_json(p));
 	return o;
 }
 
-struct json_object *publish_streams_json(const struct ingest *in)
+struct json_object *publish_streams_json(const struct ingest *in, int64_t from,
+					 int64_t *next)
 {
-	struct json_object *list = json_object_new_array();
-
-	list_each (it, &in->publishes) {
-		struct publish *p = publish_of(it);
-
-		if (p->door && p->maker && maker_is_settled(p->maker))
-			json_object_array_add(list, stream_json(p));
-	}
-	return list;
+	return page(in, NULL, from, next, stream_json);
 }
