@@ -26,16 +26,23 @@ int rtmp_link_fail(struct rtmp_link *l, int err, const char *fault)
 	return err;
 }
 
+static uint32_t ack_step_bytes(const struct rtmp_link *l)
+{
+	return WEIR_MAX(l->window_bytes / 2, ACK_STEP_BYTES_MIN);
+}
+
+static uint64_t unacked_bytes(const struct rtmp_link *l)
+{
+	return rtmp_chunk_reader_bytes(l->reader) - l->acked_bytes;
+}
+
 /* Acknowledge each half window, once it is read. The numbers do not depend on
  * how the bytes came, and lag the truth by less than a feed. */
 static void put_acks(struct rtmp_link *l)
 {
-	uint32_t step_bytes = WEIR_MAX(l->window_bytes / 2, ACK_STEP_BYTES_MIN);
+	uint32_t step_bytes = ack_step_bytes(l);
 
-	if (!l->window_bytes)
-		return;
-	while (rtmp_chunk_reader_bytes(l->reader) - l->acked_bytes >=
-	       step_bytes) {
+	while (l->window_bytes && unacked_bytes(l) >= step_bytes) {
 		l->acked_bytes += step_bytes;
 		rtmp_put_ack(&l->out, (uint32_t)l->acked_bytes);
 	}
@@ -233,6 +240,7 @@ int rtmp_link_load(struct rtmp_link *l, struct reader *in)
 	err = rtmp_chunk_reader_load(l->reader, in);
 	if (err)
 		return err;
-	return l->acked_bytes > rtmp_chunk_reader_bytes(l->reader) ? WEIR_EPROTO
-								   : 0;
+	if (l->window_bytes && unacked_bytes(l) >= ack_step_bytes(l))
+		return WEIR_EPROTO; /* all that was due had been sent */
+	return 0;
 }
