@@ -421,18 +421,22 @@ void writers_on_record(struct writers *ws, link_id link, const struct record *r,
 	}
 }
 
-void writers_on_frame(struct writers *ws, link_id link, uint16_t type,
-		      uint32_t sid, struct frame *f)
+int writers_on_frame(struct writers *ws, link_id link, uint16_t type,
+		     uint32_t sid, uint64_t term_number, struct frame *f,
+		     int64_t now_ms)
 {
 	struct writer *w = find_sid(ws, link, sid);
 	struct stateset *set = NULL;
 
-	if (!w || type != RECORD_STATE || !frame_is_state(f))
-		return;
-	if (stateset_with(&set, w->told, f))
-		return; /* a new epoch without the old CONFIGs will do */
+	(void)term_number;
+	(void)now_ms;
+	if (type != RECORD_STATE || !frame_is_state(f))
+		return WEIR_EPROTO;
+	if (!w || stateset_with(&set, w->told, f))
+		return 0; /* a new epoch without the old CONFIGs will do */
 	stateset_unref(&w->told);
 	w->told = set;
+	return 0;
 }
 
 static struct writer *find_tag(const struct writers *ws, uint64_t tag)

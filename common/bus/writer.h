@@ -79,15 +79,12 @@ void writers_on_link(struct writers *ws, const struct node_ref *node,
 		     bool is_up, int64_t now_ms); /* origins only */
 void writers_on_record(struct writers *ws, link_id link, const struct record *r,
 		       int64_t now_ms);
-/* A STATE before RESUME: what is in force at the home. Returns 0 or
- * WEIR_EPROTO. */
+/* A STATE before RESUME: what is in force at the home. A sid that is not ours is
+ * fine: late. Returns 0 or WEIR_EPROTO. */
 WEIR_MUST_CHECK int writers_on_frame(struct writers *ws, link_id link,
 				     uint16_t type, uint32_t sid,
 				     uint64_t term_number, struct frame *f,
 				     int64_t now_ms);
-/* STATE frames of a home, before its RESUME. The link's sid need not be ours. */
-void writers_on_frame(struct writers *ws, link_id link, uint16_t type,
-		      uint32_t sid, struct frame *f);
 /* false: the tag is not ours. */
 bool writers_on_answer(struct writers *ws, uint64_t tag, const struct answer *a,
 		       int64_t now_ms);
