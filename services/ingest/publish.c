@@ -16,15 +16,11 @@ struct publish {
 	void *ctx;
 	struct stream_key key;
 	struct net_addr peer;
-	char id[SESSION_ID_SIZE];
-	struct buf url_param;
-	int64_t start_us;
+	struct session session;
 	struct log *log;
 	struct writer *writer;
 	struct maker *maker; /* from on_granted on */
 	struct maker_stats counted;
-	struct session_rate rate;
-	uint64_t in_bytes;
 	/* Video frames of each of the last seconds, newest first. */
 	struct {
 		int64_t unix_s;
@@ -37,10 +33,10 @@ struct publish {
 static void publish_free(struct publish *p)
 {
 	list_remove(&p->link);
+	session_fini(&p->session);
 	writer_free(&p->writer);
 	maker_free(&p->maker);
 	log_free(&p->log);
-	buf_fini(&p->url_param);
 	free(p);
 }
 
@@ -84,12 +80,13 @@ static const struct maker_events maker_events = {on_frame, on_notice};
 
 static void log_end(struct publish *p, enum reason why, const char *detail)
 {
-	int64_t long_ms = (io_utc_us() - p->start_us) / 1000;
+	int64_t long_ms = (io_utc_us() - p->session.start_us) / 1000;
 
 	logger_event(
 		p->in->log, &ingest_publish_end, kv_str("stream", p->key.text),
-		kv_str("session", p->id), kv_str("reason", reason_name(why)),
-		kv_str("detail", detail), kv_uint("bytes", p->in_bytes),
+		kv_str("session", p->session.id),
+		kv_str("reason", reason_name(why)), kv_str("detail", detail),
+		kv_uint("bytes", p->session.read_bytes),
 		kv_uint("frames", p->counted.frames),
 		kv_uint("dropped", p->counted.dropped), kv_int("ms", long_ms));
 }
@@ -136,10 +133,10 @@ static void on_granted(void *ctx, struct writer *w,
 		return;
 	}
 	in->stats.accepted++;
-	logger_event(in->log, &ingest_publish_start,
-		     kv_str("stream", p->key.text), kv_str("session", p->id),
-		     kv_addr("peer", &p->peer),
-		     kv_str("proto", p->door->protocol));
+	logger_event(
+		in->log, &ingest_publish_start, kv_str("stream", p->key.text),
+		kv_str("session", p->session.id), kv_addr("peer", &p->peer),
+		kv_str("proto", p->door->protocol));
 	p->door->on_accept(p->ctx);
 }
 
@@ -170,7 +167,7 @@ static int start(struct publish *p)
 		.key = p->key,
 		.session = io_uuid(),
 		.kind = "publish",
-		.start_us = p->start_us,
+		.start_us = p->session.start_us,
 	};
 	int err = log_new(&p->log, &limits);
 
@@ -197,14 +194,13 @@ int publish_new(struct publish **out, struct ingest *in,
 	p->ctx = ctx;
 	p->key = request->key;
 	p->peer = request->peer;
-	p->start_us = io_utc_us();
 	list_init(&p->link);
-	session_id_make(p->id, door->id_prefix);
-	buf_put(&p->url_param, span_first(request->url_param, URL_PARAM_MAX));
 	list_append(&in->publishes, &p->link);
-	err = buf_error(&p->url_param);
-	if (!err)
-		err = start(p);
+	session_init(&p->session, door->id_prefix, door->protocol, "PUB",
+		     &p->key, &p->peer,
+		     span_first(request->url_param, URL_PARAM_MAX),
+		     loop_now_ms(in->loop));
+	err = start(p);
 	if (err)
 		publish_free(p);
 	else
@@ -230,9 +226,8 @@ void publish_input(struct publish *p, uint64_t total_bytes)
 {
 	uint64_t now_ms = loop_now_ms(p->in->loop);
 
-	p->in->stats.in_bytes += total_bytes - p->in_bytes;
-	p->in_bytes = total_bytes;
-	session_rate_update(&p->rate, total_bytes, now_ms);
+	p->in->stats.in_bytes += total_bytes - p->session.read_bytes;
+	p->session.read_bytes = total_bytes;
 	writer_input(p->writer, (int64_t)now_ms);
 }
 
@@ -298,7 +293,7 @@ bool publish_kick(struct ingest *in, const char *session_id)
 	list_each (it, &in->publishes) {
 		struct publish *p = publish_of(it);
 
-		if (!p->door || strcmp(p->id, session_id))
+		if (!p->door || strcmp(p->session.id, session_id))
 			continue;
 		close_one(p, REASON_kicked);
 		return true;
@@ -341,24 +336,14 @@ void publish_on_second(struct ingest *in)
 			continue;
 		in->stats.publishers++;
 		count_second(p, unix_s);
+		if (unix_s % (SESSION_SAMPLE_MS / 1000) == 0)
+			session_sample(&p->session, loop_now_ms(in->loop));
 	}
 }
 
 static struct json_object *one_session(struct publish *p)
 {
-	struct session_info info = {
-		.id = p->id,
-		.stream = p->key.text,
-		.protocol = p->door->protocol,
-		.base_type = "PUB",
-		.start_us = p->start_us,
-		.read_bytes = p->in_bytes,
-		.read_kbits = p->rate.kbits,
-		.url_param = buf_span(&p->url_param),
-	};
-
-	net_addr_text(info.remote, &p->peer);
-	return session_json(&info);
+	return session_json(&p->session);
 }
 
 /* A page of objects, one for each publisher that has been let in; *next is where
@@ -451,7 +436,8 @@ static struct json_object *stream_json(struct publish *p)
 	maker_get_stats(p->maker, &s);
 	json_object_object_add(o, "stream",
 			       json_object_new_string(p->key.text));
-	json_object_object_add(o, "session_id", json_object_new_string(p->id));
+	json_object_object_add(o, "session_id",
+			       json_object_new_string(p->session.id));
 	json_object_object_add(
 		o, "settled",
 		json_object_new_boolean(maker_is_settled(p->maker)));
