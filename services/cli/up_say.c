@@ -1,0 +1,120 @@
+/* services/cli/up_say.c - what `weir up` tells: JSON for programs, a page for
+ * people.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "services/cli/up.h"
+
+static void add_text(struct json_object *o, const char *name, const char *text)
+{
+	json_object_object_add(o, name, json_object_new_string(text));
+}
+
+static struct json_object *node_json(const struct up_proc *p)
+{
+	struct json_object *o = json_object_new_object();
+	int pid = p->child ? (int)child_pid(p->child) : 0;
+
+	add_text(o, "id", p->id);
+	add_text(o, "role", plan_role_name(p->plan->role));
+	json_object_object_add(o, "pid", json_object_new_int(pid));
+	json_object_object_add(o, "addresses",
+			       p->addresses ? json_object_get(p->addresses)
+					    : json_object_new_object());
+	return o;
+}
+
+struct json_object *up_say_json(const struct up *up)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *public = json_object_new_object();
+	struct json_object *nodes = json_object_new_array();
+	char api[NET_ADDR_TEXT_SIZE + 8];
+
+	snprintf(api, sizeof(api), "http://%s", up->api.addr);
+	add_text(o, "api", api);
+	add_text(o, "token", up->token);
+	add_text(o, "redis", up->redis_addr);
+	add_text(public, "rtmp", up->rtmp.addr);
+	add_text(public, "http", up->http.addr);
+	json_object_object_add(o, "public", public);
+	for (size_t i = 0; i < up->plan.count; i++)
+		json_object_array_add(nodes, node_json(&up->node[i]));
+	json_object_object_add(o, "nodes", nodes);
+	return o;
+}
+
+static const char *json_text(struct json_object *o)
+{
+	return json_object_to_json_string_ext(
+		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
+/* ---- for people ---- */
+
+const char *up_publish_addr(const struct up *up)
+{
+	struct json_object *a;
+
+	for (size_t i = 0; i < up->plan.count; i++)
+		if (up->plan.node[i].role == PLAN_INGEST &&
+		    up->node[i].addresses &&
+		    json_object_object_get_ex(up->node[i].addresses, "rtmp",
+					      &a))
+			return json_object_get_string(a);
+	return up->rtmp.addr;
+}
+
+static void say_page(const struct up *up)
+{
+	const char *in = up_publish_addr(up);
+
+	printf("weir is up: %zu processes, files in %s\n\n", up->plan.count,
+	       up->place.dir);
+	printf("Publish   OBS: Server rtmp://%s/live   Stream key cam1\n", in);
+	printf("          ffmpeg -re -i FILE -c copy -f flv "
+	       "rtmp://%s/live/cam1\n\n",
+	       in);
+	printf("Play      http://%s/live/cam1.flv\n", up->http.addr);
+	printf("          rtmp://%s/live/cam1\n", up->rtmp.addr);
+	printf("          ffplay -fflags nobuffer "
+	       "http://%s/live/cam1.flv\n\n",
+	       up->http.addr);
+	printf("API       curl -H 'Authorization: Bearer %s' "
+	       "http://%s/api/stat/all_group\n",
+	       up->token, up->api.addr);
+	printf("Look      weir nodes · weir streams · "
+	       "weir explain live/cam1\n");
+	printf("Stop      Ctrl-C\n\n");
+	fflush(stdout);
+}
+
+/* ---- both ---- */
+
+static void write_file(struct up *up, struct json_object *o)
+{
+	const char *text;
+	int err;
+
+	json_object_object_add(o, "pid", json_object_new_int(getpid()));
+	text = json_text(o);
+	err = text ? place_write(&up->place, "up.json", span_str(text))
+		   : WEIR_ENOMEM;
+	if (err)
+		fprintf(stderr, "weir up: up.json: %s\n", weir_strerror(err));
+}
+
+void up_say(struct up *up, bool is_first)
+{
+	struct json_object *o = up_say_json(up);
+
+	if (is_first && up->o.is_json) {
+		printf("%s\n", json_text(o));
+		fflush(stdout);
+	} else if (is_first) {
+		say_page(up);
+	}
+	write_file(up, o);
+	json_object_put(o);
+}
