@@ -248,6 +248,11 @@ void publish_leave(struct publish **pp, enum reason why)
 
 /* ---- all of them ---- */
 
+static void add_int(struct json_object *o, const char *name, int64_t v)
+{
+	json_object_object_add(o, name, json_object_new_int64(v));
+}
+
 static struct publish *publish_of(struct list *it)
 {
 	return list_entry(it, struct publish, link);
