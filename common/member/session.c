@@ -6,6 +6,8 @@
 
 #include "common/io/clock.h"
 
+#define URL_PARAM_MAX 1024 /* bytes; the rest is not shown */
+
 /* 48 random bits: as unique as it needs to be, and exact in JavaScript. */
 static uint64_t random_number(void)
 {
@@ -15,16 +17,21 @@ static uint64_t random_number(void)
 	return n >> 16;
 }
 
+/* It is a peer's text and goes into JSON: what is not plain becomes '?'. */
 static char *copy_text(struct span text)
 {
 	char *copy;
 
+	text = span_first(text, URL_PARAM_MAX);
 	if (!text.len)
 		return NULL;
 	copy = malloc(text.len + 1);
 	if (!copy)
 		return NULL;
-	memcpy(copy, text.data, text.len);
+	for (size_t i = 0; i < text.len; i++)
+		copy[i] = text.data[i] >= 0x20 && text.data[i] < 0x7f
+				  ? (char)text.data[i]
+				  : '?';
 	copy[text.len] = '\0';
 	return copy;
 }
