@@ -154,6 +154,8 @@ uint32_t wire_lag_ms(const struct wire *w, const struct wire_cursor *c,
 	if (c->must_join || from >= w->end)
 		return 0;
 	i = find_unit(w, from);
+	if (i >= w->units.count)
+		return 0;
 	lag_ms = w->newest_ms - unit_at(w, i)->ms;
 	return lag_ms > 0 ? (uint32_t)WEIR_MIN(lag_ms, INT32_MAX) : 0;
 }

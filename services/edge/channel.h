@@ -1,0 +1,116 @@
+/* services/edge/channel.h - one stream's viewers: its wire logs, who waits for
+ * them, who is sent to.
+ *
+ * A channel watches a log and writes what is appended into its wires, one per
+ * format (and generation of time). At the end of each pass every viewer that
+ * can take bytes gets what is new. Nothing is allocated, formatted or logged
+ * per viewer and frame.
+ */
+#ifndef WEIR_EDGE_CHANNEL_H
+#define WEIR_EDGE_CHANNEL_H
+
+#include "common/io/loop.h"
+#include "common/member/session.h"
+#include "services/edge/stat.h"
+#include "services/edge/wire.h"
+
+struct channel;
+struct viewer;
+
+struct channel_limits {
+	struct wire_limits wire;
+	uint32_t wires_max;
+	uint32_t max_lag_ms;   /* a viewer that lags further is moved */
+	uint32_t slow_ms;      /* no byte taken for so long: closed */
+	uint32_t keep_idle_ms; /* a wire without viewers */
+};
+
+struct channel_events {
+	/* `viewers` were moved to a newer key frame since the last call, past
+	 * `frames` frames. At most once a second. */
+	void (*on_skips)(void *ctx, uint64_t viewers, uint64_t frames);
+};
+
+/* `log`, `stats` and `events` are borrowed. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int channel_new(struct channel **out, struct loop *loop,
+				struct log *log,
+				const struct channel_limits *limits,
+				struct edge_stats *stats,
+				const struct channel_events *events, void *ctx);
+/* Waiters are forgotten; there must be no viewers (channel_end). */
+void channel_free(struct channel **ch);
+
+/* The stream is over: every viewer ends with `why`, waiters stay, and nothing
+ * that the log has so far will be sent to anybody. */
+void channel_end(struct channel *ch, enum reason why);
+
+/* Frames are missing in the log from here on. */
+void channel_gap(struct channel *ch, uint64_t frames);
+
+/* To be called every 100 to 500 ms: lags, time-outs, wires that nobody uses. */
+void channel_tick(struct channel *ch, uint64_t now_ms);
+
+/* ---- waiting ---- */
+
+/* Storage of the owner; list_init(&link) before, and while it does not wait. */
+struct waiter {
+	struct list link;
+	/* A viewer can begin: call viewer_new now, or never. It waits no more.
+	 * At the end of a pass, never from inside channel_wait. */
+	void (*on_ready)(void *ctx);
+	void *ctx;
+};
+
+/* Wait until a viewer of that format can begin. Returns 0; WEIR_ELIMIT: too
+ * many wires; WEIR_ENOMEM. Stop waiting by list_remove. */
+WEIR_MUST_CHECK int channel_wait(struct channel *ch,
+				 const struct wire_format *format,
+				 struct waiter *w);
+
+/* ---- viewers ---- */
+
+struct viewer_ops {
+	/* Bytes came from the peer; borrowed. Anything but REASON_none ends the
+	 * viewer. viewer_insert and viewer_end are allowed, freeing is not. */
+	enum reason (*on_data)(void *ctx, struct span in);
+	/* It is over, at the end of a pass: detach or free it, here or later.
+	 * Not called after either. */
+	void (*on_end)(void *ctx, enum reason why);
+};
+
+struct viewer_start {
+	int fd; /* taken when viewer_new succeeds */
+	const struct viewer_ops *ops;
+	void *ctx;
+	struct session *session; /* borrowed: its counters are kept up */
+	struct span greeting;    /* sent before anything; copied */
+	uint64_t connected_us;   /* loop's time, for the histogram; 0: do not */
+};
+
+/* From on_ready: begin to send. Returns 0; WEIR_EAGAIN: no place to begin;
+ * WEIR_ENOMEM or -errno. */
+WEIR_MUST_CHECK int viewer_new(struct viewer **out, struct channel *ch,
+			       const struct wire_format *format,
+			       const struct viewer_start *start);
+
+/* Send this (copied) at the next unit's end. A viewer that lets too much pile
+ * up ends with REASON_limit. */
+void viewer_insert(struct viewer *v, struct span bytes);
+
+/* End it; on_end follows. The first reason stays. */
+void viewer_end(struct viewer *v, enum reason why);
+
+/* From on_end on: give the socket back, and append to `unsent` what has to go
+ * out before anything else may. Then only viewer_free. Returns 0 or
+ * WEIR_ENOMEM: nothing happened. */
+WEIR_MUST_CHECK int viewer_detach(struct viewer *v, int *fd,
+				  struct buf *unsent);
+
+/* Close what was not detached, free, set to NULL; NULL is fine. Not from
+ * on_data. */
+void viewer_free(struct viewer **v);
+
+size_t channel_viewers(const struct channel *ch);
+uint64_t channel_wire_bytes(const struct channel *ch); /* memory of wires */
+
+#endif

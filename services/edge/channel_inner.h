@@ -1,0 +1,87 @@
+/* services/edge/channel_inner.h - the inside of a channel, shared by channel.c
+ * (wires, passes) and viewer.c (one viewer). Nobody else includes it.
+ */
+#ifndef WEIR_EDGE_CHANNEL_INNER_H
+#define WEIR_EDGE_CHANNEL_INNER_H
+
+#include "services/edge/channel.h"
+
+/* One wire and who reads it. */
+struct outlet {
+	struct list link;
+	struct channel *ch;
+	const struct wire_format *format;
+	struct wire *wire; /* NULL: no memory yet */
+	struct list waiters;
+	struct list due;     /* viewers that can be sent to */
+	struct list idle;    /* viewers that have all */
+	struct list blocked; /* viewers whose socket is full */
+	size_t viewers;
+	bool takes_viewers; /* new ones; else a newer outlet does */
+	uint64_t used_ms;   /* last time somebody was here */
+	uint64_t left_out;  /* of the wire, as counted so far */
+	uint64_t written_bytes;
+};
+
+struct channel {
+	struct loop *loop;
+	struct log *log;
+	struct log_watch watch;
+	struct pass_task task;
+	struct channel_limits limits;
+	struct edge_stats *stats;
+	const struct channel_events *events;
+	void *ctx;
+	struct list outlets;
+	uint64_t first; /* ordinal; nothing before it is sent any more */
+	struct edge_skip_stats untold;
+	uint64_t told_ms;
+};
+
+struct viewer {
+	struct list link; /* in a list of its outlet */
+	struct outlet *outlet;
+	int fd;
+	struct loop_watch *watch;
+	struct pass_task end_task;
+	const struct viewer_ops *ops;
+	void *ctx;
+	struct session *session;
+	struct wire_cursor cursor;
+	struct buf insert; /* goes out at a unit's end */
+	size_t inserted;   /* bytes of it that are sent */
+	size_t insert_max;
+	uint64_t connected_us;
+	uint64_t left_out; /* of the wire, when it began */
+	uint32_t allow_ms; /* lag that is allowed now */
+	bool is_blocked;   /* since progress_ms no byte was taken */
+	bool is_over;
+	uint64_t progress_ms;
+	enum reason why;
+};
+
+enum viewer_state {
+	VIEWER_HAS_ALL,
+	VIEWER_IS_BLOCKED,
+	VIEWER_WANTS_MORE, /* its share of this pass is used up */
+	VIEWER_IS_OVER,
+};
+
+/* Send what there is, a share at a time. `utc_us` is the pass's. */
+enum viewer_state viewer_send(struct viewer *v, int64_t utc_us);
+
+/* It lags too far: leave the place, go on at a newer join. */
+void viewer_skip(struct viewer *v);
+
+/* How far it lags; is it more than it may? */
+bool viewer_lags(struct viewer *v);
+/* Is it still on its way to the newest frame, from where it began? */
+bool viewer_catches_up(const struct viewer *v);
+
+/* Watch for room in the socket, or not. */
+void viewer_watch_room(struct viewer *v, bool is_wanted);
+
+/* There is something to do at the end of this pass. */
+void channel_schedule(struct channel *ch);
+
+#endif

@@ -1,0 +1,412 @@
+/* services/edge/viewer.c - one viewer: a socket and a place in a wire. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/io/clock.h"
+#include "common/io/net.h"
+#include "services/edge/channel_inner.h"
+
+#define SHARE_BYTES  (256 * 1024) /* of one viewer in one pass */
+#define INSERT_BYTES (64 * 1024)
+
+static void on_events(struct viewer *v, unsigned events);
+
+static struct wire *wire_of(const struct viewer *v)
+{
+	return v->outlet->wire;
+}
+
+static struct channel *channel_of(const struct viewer *v)
+{
+	return v->outlet->ch;
+}
+
+static size_t insert_left(const struct viewer *v)
+{
+	return v->insert.len - v->inserted;
+}
+
+/* ---- life ---- */
+
+static struct outlet *find_outlet(struct channel *ch,
+				  const struct wire_format *format)
+{
+	list_each (it, &ch->outlets) {
+		struct outlet *o = list_entry(it, struct outlet, link);
+
+		if (o->format == format && o->takes_viewers)
+			return o;
+	}
+	return NULL;
+}
+
+static int begin(struct viewer *v, struct span greeting)
+{
+	struct wire_stats stats;
+	struct span prefix;
+	int err = wire_start(wire_of(v), &v->cursor, &prefix);
+
+	if (err)
+		return err;
+	buf_put(&v->insert, greeting);
+	buf_put(&v->insert, prefix);
+	v->insert_max = v->insert.len + INSERT_BYTES;
+	wire_get_stats(wire_of(v), &stats);
+	v->left_out = stats.left_out;
+	v->allow_ms = channel_of(v)->limits.max_lag_ms +
+		      wire_lag_ms(wire_of(v), &v->cursor, 0);
+	return buf_error(&v->insert);
+}
+
+int viewer_new(struct viewer **out, struct channel *ch,
+	       const struct wire_format *format,
+	       const struct viewer_start *start)
+{
+	struct outlet *o = find_outlet(ch, format);
+	struct viewer *v;
+	int err;
+
+	if (!o || !o->wire)
+		return WEIR_EAGAIN;
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return WEIR_ENOMEM;
+	v->outlet = o;
+	v->ops = start->ops;
+	v->ctx = start->ctx;
+	v->session = start->session;
+	v->connected_us = start->connected_us;
+	err = begin(v, start->greeting);
+	if (!err)
+		err = loop_add(&v->watch, ch->loop, start->fd, LOOP_READABLE,
+			       on_events, v);
+	if (err) {
+		buf_fini(&v->insert);
+		free(v);
+		return err;
+	}
+	v->fd = start->fd;
+	list_append(&o->due, &v->link);
+	o->viewers++;
+	channel_schedule(ch);
+	*out = v;
+	return 0;
+}
+
+static void on_end_task(struct viewer *v)
+{
+	v->ops->on_end(v->ctx, v->why);
+}
+
+/* What is left of the unit in front of what waits for its end. Whoever calls
+ * this needs the wire no more. */
+static int finish_unit(struct viewer *v)
+{
+	struct buf rest = {0};
+	int err = wire_take_rest(wire_of(v), &v->cursor, &rest);
+
+	if (!err && rest.len) {
+		v->insert_max = rest.len + INSERT_BYTES;
+		buf_put(&rest, span_from(buf_span(&v->insert), v->inserted));
+		err = buf_error(&rest);
+	}
+	if (err || !rest.len) {
+		buf_fini(&rest);
+		return err;
+	}
+	buf_fini(&v->insert);
+	v->insert = rest;
+	v->inserted = 0;
+	return 0;
+}
+
+/* Frames that were missing in the wire while it watched. */
+static void count_left_out(struct viewer *v)
+{
+	struct wire_stats stats;
+
+	wire_get_stats(wire_of(v), &stats);
+	v->session->skipped += stats.left_out - v->left_out;
+}
+
+void viewer_end(struct viewer *v, enum reason why)
+{
+	struct outlet *o = v->outlet;
+
+	if (v->is_over)
+		return;
+	v->is_over = true;
+	v->why = why;
+	loop_change(v->watch, 0);
+	list_remove(&v->link);
+	o->viewers--;
+	count_left_out(v);
+	/* Cut in the middle of a unit it is only fit to be closed. */
+	if (finish_unit(v)) {
+		v->why = REASON_no_resources;
+		buf_fini(&v->insert);
+		v->inserted = 0;
+	}
+	v->outlet = NULL;
+	loop_at_pass_end(o->ch->loop, &v->end_task, on_end_task, v);
+}
+
+int viewer_detach(struct viewer *v, int *fd, struct buf *unsent)
+{
+	BUG_ON(!v->is_over || v->fd < 0);
+	if (buf_reserve(unsent, insert_left(v)))
+		return WEIR_ENOMEM;
+	buf_put(unsent, span_from(buf_span(&v->insert), v->inserted));
+	loop_remove(&v->watch);
+	*fd = v->fd;
+	v->fd = -1;
+	return 0;
+}
+
+void viewer_free(struct viewer **pv)
+{
+	struct viewer *v = *pv;
+
+	if (!v)
+		return;
+	if (!v->is_over)
+		viewer_end(v, REASON_none);
+	pass_task_cancel(&v->end_task);
+	loop_remove(&v->watch);
+	if (v->fd >= 0)
+		close(v->fd);
+	buf_fini(&v->insert);
+	free(v);
+	*pv = NULL;
+}
+
+/* ---- sending ---- */
+
+static void make_due(struct viewer *v)
+{
+	list_remove(&v->link);
+	list_append(&v->outlet->due, &v->link);
+	channel_schedule(channel_of(v));
+}
+
+void viewer_insert(struct viewer *v, struct span bytes)
+{
+	if (v->is_over)
+		return;
+	if (insert_left(v) + bytes.len > v->insert_max) {
+		viewer_end(v, REASON_limit);
+		return;
+	}
+	buf_put(&v->insert, bytes);
+	if (buf_error(&v->insert))
+		viewer_end(v, REASON_no_resources);
+	else if (!v->is_blocked)
+		make_due(v);
+}
+
+static void note_skip(struct viewer *v, uint64_t frames)
+{
+	struct channel *ch = channel_of(v);
+
+	if (!frames)
+		return; /* it stood right at the join */
+	v->session->skipped += frames;
+	ch->stats->lag.skips++;
+	ch->stats->lag.frames += frames;
+	ch->untold.skips++;
+	ch->untold.frames += frames;
+}
+
+static int rejoin(struct viewer *v)
+{
+	struct span prefix;
+	uint64_t skipped;
+	int err = wire_rejoin(wire_of(v), &v->cursor, &skipped, &prefix);
+
+	if (err)
+		return err;
+	note_skip(v, skipped);
+	buf_put(&v->insert, prefix);
+	v->allow_ms = channel_of(v)->limits.max_lag_ms +
+		      wire_lag_ms(wire_of(v), &v->cursor, 0);
+	return buf_error(&v->insert);
+}
+
+/* What goes out next; empty when there is nothing. */
+static struct span next_bytes(struct viewer *v)
+{
+	struct wire_cursor *c = &v->cursor;
+	struct span s;
+
+	if (insert_left(v) && wire_at_unit_end(c))
+		return span_from(buf_span(&v->insert), v->inserted);
+	s = wire_peek(wire_of(v), c);
+	return insert_left(v) ? span_first(s, c->unit_end - c->offset) : s;
+}
+
+static void note_first_frame(struct viewer *v)
+{
+	struct channel *ch = channel_of(v);
+
+	if (v->connected_us)
+		stat_histogram_add(&ch->stats->start, &edge_start_bounds,
+				   loop_now_us(ch->loop) - v->connected_us);
+	v->connected_us = 0;
+}
+
+static void note_sent(struct viewer *v, size_t bytes)
+{
+	v->session->wrote_bytes += bytes;
+	channel_of(v)->stats->sent_bytes += bytes;
+	v->is_blocked = false;
+	if (!insert_left(v) || !wire_at_unit_end(&v->cursor)) {
+		wire_advance(wire_of(v), &v->cursor, bytes);
+		note_first_frame(v);
+		return;
+	}
+	v->inserted += bytes;
+	if (insert_left(v))
+		return;
+	buf_fini(&v->insert);
+	v->inserted = 0;
+	v->insert_max = INSERT_BYTES;
+}
+
+static enum viewer_state fail(struct viewer *v, enum reason why)
+{
+	viewer_end(v, why);
+	return VIEWER_IS_OVER;
+}
+
+static enum viewer_state block(struct viewer *v)
+{
+	if (!v->is_blocked)
+		v->progress_ms = loop_now_ms(channel_of(v)->loop);
+	v->is_blocked = true;
+	return VIEWER_IS_BLOCKED;
+}
+
+static enum viewer_state has_all(struct viewer *v, bool sent_some,
+				 int64_t utc_us)
+{
+	struct wire_stats stats;
+
+	v->is_blocked = false;
+	if (v->cursor.must_join)
+		return VIEWER_HAS_ALL;
+	v->allow_ms = channel_of(v)->limits.max_lag_ms;
+	wire_get_stats(wire_of(v), &stats);
+	if (sent_some)
+		stat_age_add(&channel_of(v)->stats->age,
+			     stats.newest_arrival_us, utc_us);
+	return VIEWER_HAS_ALL;
+}
+
+/* 1: there are bytes to send in *out; 0: none; else an error. */
+static int find_bytes(struct viewer *v, struct span *out)
+{
+	int err = 0;
+
+	if (!insert_left(v) && v->cursor.must_join)
+		err = rejoin(v);
+	if (err)
+		return err == WEIR_EAGAIN ? 0 : err;
+	*out = next_bytes(v);
+	return out->len > 0;
+}
+
+enum viewer_state viewer_send(struct viewer *v, int64_t utc_us)
+{
+	size_t share = SHARE_BYTES;
+	struct span s = {0};
+	ssize_t n;
+	int found;
+
+	while ((found = find_bytes(v, &s)) > 0) {
+		if (!share)
+			return VIEWER_WANTS_MORE;
+		n = send(v->fd, s.data, WEIR_MIN(s.len, share),
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n > 0) {
+			note_sent(v, (size_t)n);
+			share -= (size_t)n;
+		} else if (n < 0 && errno == EAGAIN) {
+			return block(v);
+		} else if (n < 0 && errno != EINTR) {
+			return fail(v, REASON_peer_left);
+		}
+	}
+	return found ? fail(v, REASON_no_resources)
+		     : has_all(v, share < SHARE_BYTES, utc_us);
+}
+
+/* ---- lag ---- */
+
+bool viewer_catches_up(const struct viewer *v)
+{
+	return v->allow_ms > channel_of(v)->limits.max_lag_ms;
+}
+
+bool viewer_lags(struct viewer *v)
+{
+	uint32_t max_lag_ms = channel_of(v)->limits.max_lag_ms;
+	uint32_t lag_ms =
+		wire_lag_ms(wire_of(v), &v->cursor, net_unsent_bytes(v->fd));
+
+	/* Who began far behind may catch up in peace, but not fall back. */
+	if (v->allow_ms > max_lag_ms && v->allow_ms - max_lag_ms > lag_ms)
+		v->allow_ms = max_lag_ms + lag_ms;
+	return lag_ms > v->allow_ms;
+}
+
+void viewer_skip(struct viewer *v)
+{
+	if (finish_unit(v)) {
+		viewer_end(v, REASON_no_resources);
+		return;
+	}
+	wire_leave(&v->cursor);
+	if (!v->is_blocked)
+		make_due(v);
+}
+
+/* ---- the socket ---- */
+
+void viewer_watch_room(struct viewer *v, bool is_wanted)
+{
+	loop_change(v->watch, LOOP_READABLE | (is_wanted ? LOOP_WRITABLE : 0));
+}
+
+static void read_some(struct viewer *v)
+{
+	uint8_t *scratch = loop_scratch(channel_of(v)->loop);
+	ssize_t n = recv(v->fd, scratch, LOOP_SCRATCH_BYTES, MSG_DONTWAIT);
+	enum reason why;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		viewer_end(v, REASON_peer_left);
+		return;
+	}
+	v->session->read_bytes += (size_t)n;
+	why = v->ops->on_data(v->ctx, span_of(scratch, (size_t)n));
+	if (why)
+		viewer_end(v, why);
+}
+
+static void on_events(struct viewer *v, unsigned events)
+{
+	if (v->is_over)
+		return;
+	if (events & LOOP_READABLE)
+		read_some(v);
+	if (!v->is_over && events & LOOP_ERROR)
+		viewer_end(v, REASON_peer_left);
+	if (v->is_over || !(events & LOOP_WRITABLE))
+		return;
+	viewer_watch_room(v, false);
+	make_due(v);
+}
