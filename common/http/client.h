@@ -32,7 +32,8 @@ struct http_question {
 	unsigned timeout_ms; /* of the whole; 0: 5000 */
 };
 
-/* Once, and never from inside http_client_ask. `err`: 0 when there was an
+/* Once, and never from inside http_client_ask. It may ask again and cancel other
+ * calls, but not its own, and not free the client. `err`: 0 when there was an
  * answer, whatever its status; WEIR_ETIMEOUT; WEIR_ELIMIT: the body is too
  * long; WEIR_ECLOSED: cannot connect, or cut off. `body` is borrowed. */
 typedef void http_done_fn(void *ctx, int err, unsigned status,

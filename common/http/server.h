@@ -50,6 +50,9 @@ struct http_server_options {
 	unsigned connections_max; /* [256] */
 	unsigned per_address_max; /* connections of one address [no limit] */
 	unsigned idle_timeout_s; /* [15] for a head, a body, the next request */
+	unsigned
+		request_timeout_ms; /* [60000] for a whole head and body, however
+					steadily they trickle in */
 	unsigned answer_timeout_ms; /* then 504 [10000] */
 	size_t body_bytes_max;      /* [65536], else 413 */
 	/* Asked first for paths that no route has [404]; may be NULL. */

@@ -1,0 +1,84 @@
+/* common/http/server_priv.h - the inside of the server, for this room only. */
+#ifndef WEIR_HTTP_SERVER_PRIV_H
+#define WEIR_HTTP_SERVER_PRIV_H
+
+#include <microhttpd.h>
+
+#include "common/base/buf.h"
+#include "common/base/list.h"
+#include "common/http/server.h"
+
+#define HTTP_LISTENERS_MAX 8
+#define HTTP_PARTS_MAX     4
+
+struct http_route_set {
+	const struct http_route *route;
+	size_t count;
+};
+
+/* A connection: how long has it been sending one request. */
+struct http_client_conn {
+	struct list link;
+	int fd;
+	uint64_t since_ms; /* of the last answer, or of accepting */
+	bool is_waiting;   /* its request is whole; now we owe something */
+};
+
+struct http_server {
+	struct loop *loop;
+	struct MHD_Daemon *daemon;
+	struct loop_watch *watch; /* of the daemon's epoll descriptor */
+	struct timer *timer;      /* the daemon's */
+	struct timer *sweep;
+	struct pass_task task;
+	struct listener *listener[HTTP_LISTENERS_MAX];
+	size_t listener_count;
+
+	struct http_server_options options;
+	char *token;
+	char **hosts;
+	struct http_route_set *routes;
+	size_t routes_count;
+
+	struct list conns;
+	struct list open; /* requests that wait for an answer, oldest first */
+	struct http_server_stats stats;
+};
+
+struct http_request {
+	struct list link; /* of server->open */
+	struct http_server *server;
+	struct MHD_Connection *connection;
+	const char *method; /* lives as long as the request */
+	char *path;
+	char *elements; /* the path, cut at its slashes */
+	const char *part[HTTP_PARTS_MAX];
+	unsigned part_count;
+	http_handler_fn *handler;
+	void *handler_ctx;
+	struct net_addr peer;
+	struct buf body;
+	uint64_t dropped_bytes; /* of a body that is too long */
+	bool is_refused;        /* nobody shall be asked: the answer stands */
+	bool is_dispatched;
+	bool is_suspended;
+	bool is_failed; /* no memory for an answer */
+	uint64_t answer_by_ms;
+	void (*gone)(void *ctx);
+	void *gone_ctx;
+	struct MHD_Response *response; /* NULL: none yet */
+	unsigned status;
+};
+
+/* server.c: run the daemon at the end of this pass. */
+void http_server_run_soon(struct http_server *s);
+
+/* guard.c: may this request be asked? Else the status to refuse it with, and
+ * *why. */
+unsigned http_guard(const struct http_request *req, unsigned flags,
+		    const char **why);
+
+/* route.c: sets handler, ctx and parts, and *flags. Returns 0, or 404 or 405. */
+unsigned http_find_route(struct http_request *req, unsigned *flags);
+
+#endif
