@@ -240,10 +240,7 @@ void publish_leave(struct publish **pp, enum reason why)
 		return;
 	log_end(p, why, "");
 	p->door = NULL;
-	if (p->maker)
-		writer_leave(p->writer, why, member_now_ms(p->in->member));
-	else
-		publish_free(p);
+	writer_leave(p->writer, why, member_now_ms(p->in->member));
 }
 
 /* ---- all of them ---- */
@@ -286,10 +283,7 @@ static void close_one(struct publish *p, enum reason why)
 	log_end(p, why, "");
 	p->door = NULL;
 	door->on_end(p->ctx, why, reason_text(why));
-	if (p->maker)
-		writer_leave(p->writer, why, member_now_ms(in->member));
-	else
-		publish_free(p);
+	writer_leave(p->writer, why, member_now_ms(in->member));
 	member_wake(in->member);
 }
 
