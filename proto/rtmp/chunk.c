@@ -580,7 +580,7 @@ static void load_bytes(struct reader *in, uint8_t *at, uint8_t *len,
 /* Is what was loaded a state that a reader can be in? */
 static bool is_sound(const struct rtmp_chunk_reader *rd)
 {
-	const struct lane *l = rd->lane + rd->current;
+	const struct lane *l;
 
 	if (rd->chunk_bytes == 0 || rd->chunk_bytes > RTMP_CHUNK_BYTES_MAX)
 		return false;
@@ -588,6 +588,7 @@ static bool is_sound(const struct rtmp_chunk_reader *rd)
 		return true;
 	if (rd->current >= rd->lane_count)
 		return false;
+	l = &rd->lane[rd->current];
 	if (rd->stage == STAGE_REPEAT)
 		return rd->head_len < 4;
 	return rd->stage == STAGE_BODY && l->is_open &&

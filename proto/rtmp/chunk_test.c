@@ -352,6 +352,15 @@ TEST(a_state_that_no_reader_can_be_in_is_refused)
 	buf_fini(&saved);
 }
 
+TEST(a_reader_that_has_read_nothing_moves_too)
+{
+	struct seen seen = {0};
+	int err = feed_moved((struct span){0}, 0, &seen);
+
+	CHECK_EQ(err, 0);
+	CHECK_EQ(seen.count, 0);
+}
+
 TEST(what_the_writer_writes_comes_back_at_every_boundary_of_time)
 {
 	static const uint32_t times[] = {0,          1,          0xfffffe,

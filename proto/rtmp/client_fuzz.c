@@ -59,7 +59,9 @@ static void feed_client(struct span in, bool is_publish)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	feed_client(span_of(data, len), false);
-	feed_client(span_of(data, len), true);
+	struct span in = span_of(data, len);
+
+	feed_client(in, false);
+	feed_client(in, true);
 	return 0;
 }
