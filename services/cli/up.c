@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "common/io/clock.h"
@@ -116,13 +115,10 @@ void up_end(struct up *up, int status)
 	}
 }
 
-static void on_signal(struct up *up, unsigned events)
+static void on_signal(void *ctx)
 {
-	struct signalfd_siginfo info;
+	struct up *up = ctx;
 
-	(void)events;
-	if (read(up->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return;
 	if (!up->ending && !up->o.is_json)
 		fprintf(stderr, "weir up: ending; once more: at once\n");
 	if (up->ending)
@@ -166,23 +162,6 @@ void up_changed(struct up *up)
 	up_demo_start(up);
 	if (!up->o.is_json && up_watch_new(&up->watch, up))
 		fprintf(stderr, "weir up: publishes will not be told of\n");
-}
-
-static int open_signals(struct up *up)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	up->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (up->signal_fd < 0)
-		return -errno;
-	return loop_add(&up->signals, up->loop, up->signal_fd, LOOP_READABLE,
-			on_signal, up);
 }
 
 static void make_secret(char out[UP_SECRET_SIZE])
@@ -254,7 +233,7 @@ static int make_parts(struct up *up)
 	int err = loop_new(&up->loop);
 
 	if (!err)
-		err = open_signals(up);
+		err = signals_open(&up->signals, up->loop, on_signal, up);
 	if (!err)
 		err = timer_new(&up->deadline, up->loop, on_deadline, up);
 	if (!err)
@@ -295,9 +274,7 @@ static void close_all(struct up *up)
 		up_proc_fini(&up->node[i]);
 	up_redis_fini(up);
 	timer_free(&up->deadline);
-	loop_remove(&up->signals);
-	if (up->signal_fd >= 0)
-		close(up->signal_fd);
+	signals_close(&up->signals);
 	loop_free(&up->loop);
 	up_ports_close(up);
 	place_close(&up->place);
@@ -311,7 +288,7 @@ int command_up(int argc, char **argv)
 
 	if (!up)
 		return 1;
-	up->rtmp.fd = up->http.fd = up->api.fd = up->signal_fd = -1;
+	up->rtmp.fd = up->http.fd = up->api.fd = -1;
 	up->place.lock = -1;
 	up->o = (struct up_options){
 		.wish = {{1, 1, 1, 1, 1}, 1, PLAN_NO_BASE},

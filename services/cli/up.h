@@ -13,6 +13,7 @@
 #include "services/cli/child.h"
 #include "services/cli/place.h"
 #include "services/cli/plan.h"
+#include "services/cli/signals.h"
 
 #define UP_SECRET_SIZE 33
 
@@ -71,8 +72,7 @@ struct up {
 	struct up_proc demo;
 	struct up_watch *watch; /* tells of publishes; NULL with --json */
 
-	struct loop_watch *signals;
-	int signal_fd;
+	struct signals signals;
 	struct timer *deadline; /* of the start, then of the end */
 	bool is_announced;
 	unsigned ending; /* 0: no; 1, 2, …: how hard */

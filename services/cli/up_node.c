@@ -132,7 +132,7 @@ int up_nodes_write_conf(struct up *up)
 		   "{\"cluster\":{\"key\":\"%s\",\"state_dir\":\"%s\"},"
 		   "\"redis\":{\"url\":\"%s\"},"
 		   "\"bus\":{\"listen\":\"127.0.0.1:0\"},"
-		   "\"dispatch\":{\"token\":\"%s\"}}\n",
+		   "\"dispatch\":{\"api\":{\"token\":\"%s\"}}}\n",
 		   up->key, place_path(path, &up->place, "state"),
 		   up->redis_addr, up->token);
 	err = buf_error(&text);
