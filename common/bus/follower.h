@@ -18,7 +18,8 @@ enum follower_state {
 	FOLLOWER_SEARCHING, /* nobody has it yet: play before publish */
 	FOLLOWER_LIVE,      /* subscribed at the home */
 	FOLLOWER_LOST,      /* the writer or home is gone; see until_ms */
-	FOLLOWER_ENDED,     /* the grace is over; a new life may follow */
+	FOLLOWER_ENDED,     /* the grace is over; a new life may follow, in a
+			     * new log: ask follower_log again when LIVE */
 };
 
 struct follower_info {
@@ -58,6 +59,7 @@ WEIR_MUST_CHECK int follower_new(struct follower **out, struct followers *fs,
 /* UNSUB, and forget. */
 void follower_free(struct follower **f);
 
+/* Stays until the follower has ENDED (its watches are then unlinked). */
 struct log *follower_log(struct follower *f);
 const struct follower_info *follower_info(const struct follower *f);
 /* Ask the publisher for a key frame. */

@@ -166,6 +166,7 @@ void home_kick(struct home_stream *s);
 /* The home went elsewhere: stop, say where. */
 void home_move_consumers(struct home_stream *s);
 void home_tell_lost(struct home_stream *s, int64_t now_ms);
+void home_tell_found(struct home_stream *s);
 void home_silence(struct home_stream *s, bool is_silenced);
 void home_end_consumers(struct home_stream *s);
 void home_set_term(struct home_stream *s);

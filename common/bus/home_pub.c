@@ -140,6 +140,7 @@ static void bind(struct binding *b, int64_t now_ms)
 {
 	struct home_stream *s = b->stream;
 	const struct world *world = s->homes->world;
+	bool was_lost = s->grace_ms != INT64_MAX;
 
 	displace(s, b);
 	store_pub(s, b);
@@ -155,6 +156,8 @@ static void bind(struct binding *b, int64_t now_ms)
 	b->is_bound = b->may_gap = true;
 	answer_pub(b);
 	home_set_term(s);
+	if (was_lost)
+		home_tell_found(s);
 	home_event(s, "home.bound", REASON_none, b->peer->node.id);
 	home_serve(s, now_ms);
 	home_changed(s);

@@ -229,6 +229,27 @@ void home_set_term(struct home_stream *s)
 		struct consumer *c = list_entry(l, struct consumer, link);
 
 		c->feed.term_number = s->entry.term.number;
+		c->feed.resume.term = s->entry.term;
+	}
+}
+
+/* The writer is back: RESUME says so, and all goes on. */
+void home_tell_found(struct home_stream *s)
+{
+	const struct world *world = s->homes->world;
+	struct record resume = {
+		.flags = RESUME_KNOWN,
+		.term = s->entry.term,
+	};
+
+	list_each (l, &s->consumers) {
+		struct consumer *c = list_entry(l, struct consumer, link);
+
+		if (!c->is_fed || c->feed.owes_resume)
+			continue;
+		c->feed.resume_flags = RESUME_GOES_ON;
+		feed_owe_resume(&c->feed, &resume);
+		world->feed_kick(world->ctx, &c->feed);
 	}
 }
 
