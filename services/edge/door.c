@@ -1,0 +1,668 @@
+/* services/edge/door.c - the doors of an edge: a guest from accept to close. */
+#include "services/edge/door.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "services/edge/internal.h"
+
+#define LISTENERS 2
+
+struct door {
+	struct edge *edge;
+	const struct door_ops *ops;
+	struct listener *listener[LISTENERS];
+	struct list half_open, waiting, viewing, leaving;
+	size_t guests;
+};
+
+static struct guest *guest_at(struct list *it)
+{
+	return list_entry(it, struct guest, link);
+}
+
+static struct edge_protocol_stats *protocol_stats(struct guest *g)
+{
+	struct edge_stats *s = &g->edge->stats;
+
+	return g->door->ops == &door_rtmp ? &s->rtmp : &s->flv;
+}
+
+/* ---- phases ---- */
+
+static void count_phase(struct guest *g, uint64_t by)
+{
+	struct edge_stats *s = &g->edge->stats;
+
+	s->half_open += g->phase == GUEST_HALF_OPEN ? by : 0;
+	s->waiting += g->phase == GUEST_WAITING ? by : 0;
+	if (g->phase == GUEST_VIEWING)
+		protocol_stats(g)->viewers += by;
+}
+
+static void go_to(struct guest *g, enum guest_phase phase)
+{
+	struct door *d = g->door;
+
+	count_phase(g, UINT64_MAX); /* one less */
+	g->phase = phase;
+	count_phase(g, 1);
+	g->since_ms = loop_now_ms(g->edge->loop);
+	list_remove(&g->link);
+	list_append(phase == GUEST_HALF_OPEN ? &d->half_open
+		    : phase == GUEST_WAITING ? &d->waiting
+		    : phase == GUEST_VIEWING ? &d->viewing
+					     : &d->leaving,
+		    &g->link);
+}
+
+/* ---- the end ---- */
+
+static void say_end(struct guest *g)
+{
+	struct logger *log = g->edge->log;
+	const struct session *s = &g->session;
+	const char *stream = g->stream ? stream_key(g->stream)->text : "";
+
+	if (g->has_played)
+		logger_event(log, &edge_play_end, kv_str("stream", stream),
+			     kv_str("session", s->id),
+			     kv_addr("peer", &g->addr),
+			     kv_str("proto", g->door->ops->protocol),
+			     kv_str("reason", reason_name(g->why)),
+			     kv_str("detail", g->detail),
+			     kv_uint("bytes", s->wrote_bytes),
+			     kv_uint("ms",
+				     loop_now_ms(g->edge->loop) - g->played_ms),
+			     kv_uint("skipped", s->skipped));
+	else if (g->has_asked)
+		logger_event(log, &edge_play_refused, kv_str("stream", stream),
+			     kv_str("session", s->id),
+			     kv_addr("peer", &g->addr),
+			     kv_str("proto", g->door->ops->protocol),
+			     kv_str("reason", reason_name(g->why)),
+			     kv_str("detail", g->detail));
+	else
+		logger_event(log, &edge_peer_closed, kv_addr("peer", &g->addr),
+			     kv_str("proto", g->door->ops->protocol),
+			     kv_str("reason", reason_name(g->why)),
+			     kv_str("detail", g->detail),
+			     kv_uint("bytes", s->read_bytes));
+}
+
+static void guest_free(struct guest *g)
+{
+	struct door *d = g->door;
+
+	if (g->has_played)
+		g->edge->stats.reason[g->why].ended++;
+	say_end(g);
+	count_phase(g, UINT64_MAX);
+	d->guests--;
+	g->edge->stats.connections--;
+	list_remove(&g->link);
+	list_remove(&g->waiter.link);
+	viewer_free(&g->viewer);
+	conn_free(&g->conn);
+	d->ops->close(g);
+	session_fini(&g->session);
+	stream_leave(&g->stream);
+	crowd_leave(&g->edge->crowd, &g->addr);
+	listener_done(g->listener);
+	free(g);
+}
+
+static enum reason reason_of(int err)
+{
+	switch (err) {
+	case WEIR_ELIMIT:
+		return REASON_limit;
+	case WEIR_ENOMEM:
+		return REASON_no_resources;
+	case WEIR_ETIMEOUT:
+		return REASON_timeout;
+	case WEIR_EPROTO:
+		return REASON_protocol_error;
+	case WEIR_EUNSUPPORTED:
+		return REASON_unsupported;
+	default:
+		return REASON_peer_left;
+	}
+}
+
+/* The first reason stays; NULL: the detail is there already, or none. */
+static void set_why(struct guest *g, enum reason why, const char *detail)
+{
+	if (g->why)
+		return;
+	g->why = why;
+	if (detail)
+		snprintf(g->detail, sizeof(g->detail), "%s", detail);
+}
+
+void guest_close(struct guest *g, enum reason why, const char *detail)
+{
+	set_why(g, why, detail);
+	list_remove(&g->waiter.link);
+	go_to(g, GUEST_LEAVING);
+	conn_close(g->conn, WEIR_ECLOSED);
+}
+
+void guest_refuse(struct guest *g, enum reason why, const char *detail)
+{
+	g->edge->stats.reason[why].refused++;
+	g->door->ops->refuse(g, why, detail);
+	guest_close(g, why, detail);
+}
+
+/* ---- the socket before and after viewing ---- */
+
+static int64_t on_data(void *ctx, struct span in)
+{
+	struct guest *g = ctx;
+	int64_t taken = g->door->ops->on_data(g, in);
+
+	if (taken > 0)
+		g->session.read_bytes += (uint64_t)taken;
+	if (taken < 0)
+		set_why(g, reason_of((int)taken), NULL);
+	return taken;
+}
+
+static void on_close(void *ctx, int err)
+{
+	struct guest *g = ctx;
+	struct conn_stats s;
+
+	conn_stats(g->conn, &s);
+	g->session.wrote_bytes += s.out_bytes;
+	set_why(g, reason_of(err),
+		err == WEIR_ECLOSED ? NULL : weir_strerror(err));
+	if (g->why == REASON_protocol_error || g->why == REASON_limit)
+		g->edge->stats.reason[g->why].refused += !g->has_played;
+	guest_free(g);
+}
+
+static const struct conn_ops conn_ops = {
+	.on_data = on_data,
+	.on_close = on_close,
+};
+
+int guest_send(struct guest *g, struct span bytes)
+{
+	if (!g->viewer)
+		return g->conn ? conn_send(g->conn, bytes) : WEIR_ECLOSED;
+	viewer_insert(g->viewer, bytes);
+	return 0;
+}
+
+/* ---- viewing ---- */
+
+static enum reason on_viewer_data(void *ctx, struct span in)
+{
+	struct guest *g = ctx;
+
+	return g->door->ops->on_viewer_data(g, in);
+}
+
+/* Is the peer still worth a word, and does it read? */
+static bool ends_in_order(enum reason why)
+{
+	return why != REASON_peer_left && why != REASON_slow_viewer &&
+	       why != REASON_no_resources && why != REASON_limit;
+}
+
+/* The socket goes back to a conn, which sends the rest and lingers. */
+static int take_back(struct guest *g)
+{
+	struct conn_limits limits = g->door->ops->limits;
+	struct buf rest = {0};
+	int fd, err;
+
+	err = viewer_detach(g->viewer, &fd, &rest);
+	if (!err) {
+		limits.send_bytes += rest.len;
+		err = conn_new(&g->conn, g->edge->loop, fd, &limits, &conn_ops,
+			       g);
+	}
+	if (!err)
+		err = conn_send(g->conn, buf_span(&rest));
+	buf_fini(&rest);
+	viewer_free(&g->viewer);
+	return err;
+}
+
+static void on_viewer_end(void *ctx, enum reason why)
+{
+	struct guest *g = ctx;
+
+	set_why(g, why, NULL);
+	if (!ends_in_order(why) || take_back(g)) {
+		guest_free(g);
+		return;
+	}
+	if (why == REASON_stream_ended)
+		g->door->ops->finish(g, why);
+	guest_close(g, why, NULL);
+}
+
+static const struct viewer_ops viewer_ops = {
+	.on_data = on_viewer_data,
+	.on_end = on_viewer_end,
+};
+
+static void say_start(struct guest *g)
+{
+	uint64_t now_ms = loop_now_ms(g->edge->loop);
+
+	g->has_played = true;
+	g->played_ms = now_ms;
+	protocol_stats(g)->started++;
+	logger_event(g->edge->log, &edge_play_start,
+		     kv_str("stream", stream_key(g->stream)->text),
+		     kv_str("session", g->session.id),
+		     kv_addr("peer", &g->addr),
+		     kv_str("proto", g->door->ops->protocol),
+		     kv_uint("waited_ms", now_ms - g->since_ms));
+}
+
+/* Those who waited for a publisher say nothing about how fast we are. */
+static uint64_t measured_from_us(const struct guest *g)
+{
+	uint64_t waited_ms = loop_now_ms(g->edge->loop) - g->since_ms;
+
+	return waited_ms < 1000 ? g->accepted_us : 0;
+}
+
+/* The socket goes to a viewer, with what was not sent yet in front. */
+static int hand_over(struct guest *g, struct buf *unread, struct buf *unsent)
+{
+	struct conn_stats s;
+	struct viewer_start start = {
+		.ops = &viewer_ops,
+		.ctx = g,
+		.session = &g->session,
+		.connected_us = measured_from_us(g),
+	};
+	int err;
+
+	conn_stats(g->conn, &s);
+	err = conn_detach(g->conn, &start.fd, 0, unread, unsent);
+	if (err)
+		return err;
+	conn_free(&g->conn);
+	g->session.wrote_bytes += s.out_bytes;
+	start.greeting = buf_span(unsent);
+	err = viewer_new(&g->viewer, stream_channel(g->stream),
+			 g->door->ops->format, &start);
+	if (err)
+		close(start.fd);
+	return err;
+}
+
+static void start_viewing(struct guest *g)
+{
+	struct buf unread = {0}, unsent = {0};
+	enum reason why;
+	int err = hand_over(g, &unread, &unsent);
+
+	if (err) {
+		set_why(g, reason_of(err), weir_strerror(err));
+		buf_fini(&unread);
+		buf_fini(&unsent);
+		guest_free(g);
+		return;
+	}
+	say_start(g);
+	go_to(g, GUEST_VIEWING);
+	why = unread.len ? on_viewer_data(g, buf_span(&unread)) : REASON_none;
+	if (why)
+		viewer_end(g->viewer, why);
+	buf_fini(&unread);
+	buf_fini(&unsent);
+}
+
+static void on_ready(void *ctx)
+{
+	struct guest *g = ctx;
+	int err = g->door->ops->accept(g);
+
+	if (!err)
+		start_viewing(g);
+	else if (err == WEIR_ESTOP)
+		guest_close(g, REASON_peer_end, "no media wanted");
+	else
+		guest_close(g, reason_of(err), weir_strerror(err));
+}
+
+static size_t viewers(const struct edge *e)
+{
+	return e->stats.waiting + e->stats.rtmp.viewers + e->stats.flv.viewers;
+}
+
+void guest_ask(struct guest *g, const struct stream_key *key, struct span query)
+{
+	struct edge *e = g->edge;
+	uint64_t read_bytes = g->session.read_bytes;
+	int err;
+
+	if (e->is_draining) {
+		guest_refuse(g, REASON_draining, "");
+		return;
+	}
+	if (viewers(e) >= (size_t)e->settings->viewers_max ||
+	    stream_enter(&g->stream, e->streams, key)) {
+		guest_refuse(g, REASON_no_resources, "");
+		return;
+	}
+	session_init(&g->session, g->door->ops->id_prefix,
+		     g->door->ops->protocol, "SUB", stream_key(g->stream),
+		     &g->addr, query, loop_now_ms(e->loop));
+	g->session.read_bytes = read_bytes;
+	g->has_asked = true;
+	go_to(g, GUEST_WAITING);
+	err = channel_wait(stream_channel(g->stream), g->door->ops->format,
+			   &g->waiter);
+	if (err)
+		guest_refuse(g, REASON_no_resources, weir_strerror(err));
+}
+
+/* ---- accepting ---- */
+
+static void set_socket(const struct edge *e, int fd)
+{
+	net_set_nodelay(fd);
+	if (e->settings->sndbuf_bytes)
+		net_set_sndbuf(fd, (unsigned)e->settings->sndbuf_bytes);
+	if (e->settings->notsent_lowat_bytes)
+		net_set_notsent_lowat(
+			fd, (unsigned)e->settings->notsent_lowat_bytes);
+}
+
+/* Too many have not said what they want: the one that has not for longest makes
+ * room. */
+static void make_room(struct door *d)
+{
+	struct guest *g;
+
+	if (d->edge->stats.half_open <
+		    (uint64_t)d->edge->settings->half_open_max ||
+	    list_is_empty(&d->half_open))
+		return;
+	g = guest_at(d->half_open.next);
+	d->edge->stats.reason[REASON_limit].refused++;
+	set_why(g, REASON_limit, "too many half-open connections");
+	guest_free(g);
+}
+
+static int admit(struct guest **out, struct door *d, int fd,
+		 const struct net_addr *peer)
+{
+	struct guest *g;
+
+	if (crowd_enter(&d->edge->crowd, peer))
+		return WEIR_ELIMIT;
+	make_room(d);
+	g = calloc(1, sizeof(*g));
+	if (!g || conn_new(&g->conn, d->edge->loop, fd, &d->ops->limits,
+			   &conn_ops, g)) {
+		/* conn_new took the socket */
+		if (!g)
+			close(fd);
+		free(g);
+		crowd_leave(&d->edge->crowd, peer);
+		return WEIR_ENOMEM;
+	}
+	*out = g;
+	return 0;
+}
+
+static void on_accept(struct door *d, struct listener *l, int fd,
+		      const struct net_addr *peer)
+{
+	struct guest *g;
+	int err = admit(&g, d, fd, peer);
+
+	if (err) {
+		if (err == WEIR_ELIMIT)
+			close(fd);
+		d->edge->stats.reason[reason_of(err)].refused++;
+		listener_done(l);
+		return;
+	}
+	set_socket(d->edge, fd);
+	g->door = d;
+	g->edge = d->edge;
+	g->listener = l;
+	g->addr = *peer;
+	g->accepted_us = loop_now_us(d->edge->loop);
+	g->waiter.on_ready = on_ready;
+	g->waiter.ctx = g;
+	list_init(&g->waiter.link);
+	list_init(&g->link);
+	d->guests++;
+	d->edge->stats.connections++;
+	g->phase = GUEST_LEAVING; /* which nobody counts */
+	go_to(g, GUEST_HALF_OPEN);
+	if (d->ops->open(g)) {
+		set_why(g, REASON_no_resources, "");
+		guest_free(g);
+	}
+}
+
+static void on_public(struct door *d, int fd, const struct net_addr *peer)
+{
+	on_accept(d, d->listener[0], fd, peer);
+}
+
+static void on_own(struct door *d, int fd, const struct net_addr *peer)
+{
+	on_accept(d, d->listener[1], fd, peer);
+}
+
+/* ---- time ---- */
+
+static void time_out_half_open(struct door *d, uint64_t now_ms)
+{
+	uint64_t max_ms = (uint64_t)d->edge->settings->half_open_ms;
+
+	while (!list_is_empty(&d->half_open)) {
+		struct guest *g = guest_at(d->half_open.next);
+
+		if (now_ms - g->since_ms < max_ms)
+			return;
+		d->edge->stats.reason[REASON_timeout].refused++;
+		set_why(g, REASON_timeout, "it did not ask for a stream");
+		guest_free(g);
+	}
+}
+
+static void time_out_waiting(struct door *d, uint64_t now_ms)
+{
+	int64_t max_ms = d->edge->settings->wait_publish_ms;
+
+	while (max_ms >= 0 && !list_is_empty(&d->waiting)) {
+		struct guest *g = guest_at(d->waiting.next);
+
+		if (now_ms - g->since_ms < (uint64_t)max_ms)
+			return;
+		guest_refuse(g, REASON_not_found, "");
+	}
+}
+
+void door_tick(struct door *d, uint64_t now_ms)
+{
+	time_out_half_open(d, now_ms);
+	time_out_waiting(d, now_ms);
+}
+
+/* ---- all guests ---- */
+
+static void each(struct list *guests, const char *stream,
+		 void (*fn)(void *ctx, struct session *s), void *ctx)
+{
+	list_each (it, guests) {
+		struct guest *g = guest_at(it);
+
+		if (!stream || !strcmp(g->session.key->text, stream))
+			fn(ctx, &g->session);
+	}
+}
+
+void door_each_session(struct door *d, const char *stream,
+		       void (*fn)(void *ctx, struct session *s), void *ctx)
+{
+	each(&d->waiting, stream, fn, ctx);
+	each(&d->viewing, stream, fn, ctx);
+}
+
+static void end_guest(struct guest *g, enum reason why)
+{
+	if (g->viewer)
+		viewer_end(g->viewer, why);
+	else
+		guest_refuse(g, why, "");
+}
+
+static struct guest *find(struct list *guests, const char *session_id)
+{
+	list_each (it, guests)
+		if (!strcmp(guest_at(it)->session.id, session_id))
+			return guest_at(it);
+	return NULL;
+}
+
+bool door_kick(struct door *d, const char *session_id)
+{
+	struct guest *g = find(&d->waiting, session_id);
+
+	if (!g)
+		g = find(&d->viewing, session_id);
+	if (!g)
+		return false;
+	end_guest(g, REASON_kicked);
+	return true;
+}
+
+void door_end_some(struct door *d, size_t count, enum reason why)
+{
+	while (count && !list_is_empty(&d->waiting)) {
+		end_guest(guest_at(d->waiting.next), why);
+		count--;
+	}
+	/* A viewer leaves the list when its end is told, after this pass. */
+	list_each (it, &d->viewing) {
+		if (!count)
+			return;
+		end_guest(guest_at(it), why);
+		count--;
+	}
+}
+
+/* ---- life ---- */
+
+static int add_address(struct door *d, const struct listener *l)
+{
+	char text[NET_ADDR_TEXT_SIZE];
+	int err;
+
+	net_addr_text(text, listener_addr(l));
+	err = svc_add_address(d->edge->svc, d->ops->name, text);
+	return err ? err
+		   : member_add_address(d->edge->member, d->ops->name, text);
+}
+
+static int listen_public(struct door *d, const char *listen)
+{
+	int fd, err = svc_listen(d->edge->svc, &fd, d->ops->name, listen);
+
+	if (err)
+		return err == WEIR_ENOENT ? 0 : err;
+	return listener_new(&d->listener[0], d->edge->loop, fd, NULL, on_public,
+			    d);
+}
+
+static int listen_own(struct door *d, const char *listen)
+{
+	struct net_addr addr;
+	int fd, err;
+
+	if (!*listen)
+		return 0;
+	err = net_addr_parse(&addr, listen);
+	if (!err)
+		err = net_listen(&fd, &addr);
+	return err ? err
+		   : listener_new(&d->listener[1], d->edge->loop, fd, NULL,
+				  on_own, d);
+}
+
+int door_new(struct door **out, struct edge *e, const struct door_ops *ops,
+	     const char *listen, const char *own_listen)
+{
+	struct door *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return WEIR_ENOMEM;
+	d->edge = e;
+	d->ops = ops;
+	list_init(&d->half_open);
+	list_init(&d->waiting);
+	list_init(&d->viewing);
+	list_init(&d->leaving);
+	err = listen_public(d, listen);
+	if (!err)
+		err = listen_own(d, own_listen);
+	if (!err && d->listener[1])
+		err = add_address(d, d->listener[1]);
+	else if (!err && d->listener[0])
+		err = add_address(d, d->listener[0]);
+	if (err) {
+		logger_event(e->log, &edge_failed, kv_str("what", ops->name),
+			     kv_err("why", err));
+		door_free(&d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+static void free_list(struct list *guests)
+{
+	while (!list_is_empty(guests)) {
+		struct guest *g = guest_at(guests->next);
+
+		set_why(g, REASON_draining, "");
+		guest_free(g);
+	}
+}
+
+void door_free(struct door **pd)
+{
+	struct door *d = *pd;
+
+	if (!d)
+		return;
+	free_list(&d->half_open);
+	free_list(&d->waiting);
+	free_list(&d->viewing);
+	free_list(&d->leaving);
+	for (size_t i = 0; i < LISTENERS; i++)
+		listener_free(&d->listener[i]);
+	free(d);
+	*pd = NULL;
+}
+
+void door_close(struct door *d)
+{
+	for (size_t i = 0; i < LISTENERS; i++)
+		if (d->listener[i])
+			listener_pause(d->listener[i]);
+}
+
+size_t door_guests(const struct door *d)
+{
+	return d->guests;
+}

@@ -1,0 +1,398 @@
+/* services/edge/edge.c - the process of an edge: wiring. */
+#include "services/edge/edge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "services/edge/internal.h"
+
+#define TICK_MS         250
+#define DRAIN_ROUND_MS  50
+#define LOG_RETAIN_MS   2000
+#define JOIN_SPACING_MS 100
+
+const struct stat_table *const edge_stats_tables[] = {&edge_stat,
+						      &edge_skip_stat,
+						      &edge_reason_stat,
+						      &edge_protocol_stat,
+						      &member_bus_stat,
+						      &member_store_stat,
+						      NULL};
+
+/* ---- what the cluster says ---- */
+
+static void on_link(void *ctx, const struct node_ref *node, bool is_up,
+		    int64_t now_ms)
+{
+	struct edge *e = ctx;
+
+	if (!strcmp(node->role, "origin"))
+		followers_on_link(e->followers, node, is_up, now_ms);
+}
+
+static int on_record(void *ctx, link_id link, const struct record *r,
+		     int64_t now_ms)
+{
+	struct edge *e = ctx;
+
+	return followers_on_record(e->followers, link, r, now_ms);
+}
+
+static int on_frame(void *ctx, link_id link, uint16_t type, uint32_t sid,
+		    uint64_t term_number, struct frame *f, int64_t now_ms)
+{
+	struct edge *e = ctx;
+
+	return followers_on_frame(e->followers, link, type, sid, term_number, f,
+				  now_ms);
+}
+
+static bool on_answer(void *ctx, uint64_t tag, const struct answer *a,
+		      int64_t now_ms)
+{
+	struct edge *e = ctx;
+
+	return followers_on_answer(e->followers, tag, a, now_ms);
+}
+
+static void on_entry(void *ctx, const struct stream_entry *entry,
+		     int64_t now_ms)
+{
+	struct edge *e = ctx;
+
+	followers_on_entry(e->followers, entry, now_ms);
+}
+
+static int64_t tick(void *ctx, int64_t now_ms)
+{
+	struct edge *e = ctx;
+
+	return followers_tick(e->followers, now_ms);
+}
+
+static void on_load(void *ctx, struct node_load *load)
+{
+	struct edge *e = ctx;
+
+	streams_measure(e->streams);
+	load->streams = (uint32_t)e->stats.streams;
+	load->viewers =
+		(uint32_t)(e->stats.rtmp.viewers + e->stats.flv.viewers);
+	load->out_bps = (e->stats.sent_bytes - e->sent_before) * 8;
+	e->sent_before = e->stats.sent_bytes;
+}
+
+/* ---- calls of dispatch ---- */
+
+static void add_session(void *ctx, struct session *s)
+{
+	json_object_array_add(ctx, session_json(s));
+}
+
+static struct json_object *sessions_json(struct edge *e, const char *stream)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	door_each_session(e->rtmp, stream, add_session, list);
+	door_each_session(e->http, stream, add_session, list);
+	json_object_object_add(o, "sessions", list);
+	return o;
+}
+
+static struct json_object *kick_json(struct edge *e, const char *id)
+{
+	struct json_object *o = json_object_new_object();
+	bool is_kicked =
+		id && (door_kick(e->rtmp, id) || door_kick(e->http, id));
+
+	json_object_object_add(o, "kicked", json_object_new_boolean(is_kicked));
+	return o;
+}
+
+static bool on_call(void *ctx, struct member_call *call, const char *name,
+		    struct json_object *args)
+{
+	struct edge *e = ctx;
+
+	if (!strcmp(name, "sessions")) {
+		member_answer(
+			&call,
+			sessions_json(e, args ? member_json_text(args, "stream")
+					      : NULL));
+		return true;
+	}
+	if (strcmp(name, "kick"))
+		return false;
+	member_answer(&call,
+		      kick_json(e, args ? member_json_text(args, "session_id")
+					: NULL));
+	return true;
+}
+
+static const struct member_events events = {
+	.on_link = on_link,
+	.on_record = on_record,
+	.on_frame = on_frame,
+	.on_answer = on_answer,
+	.on_entry = on_entry,
+	.tick = tick,
+	.on_call = on_call,
+	.on_load = on_load,
+};
+
+/* ---- what the streams say ---- */
+
+static void on_stream_event(void *ctx, const struct stream_key *key,
+			    const char *what, enum reason why,
+			    const char *detail)
+{
+	struct edge *e = ctx;
+
+	member_event(e->member, key, what, why, detail);
+}
+
+static void on_stream_work(void *ctx)
+{
+	struct edge *e = ctx;
+
+	member_wake(e->member);
+}
+
+static const struct streams_events streams_events = {
+	.on_event = on_stream_event,
+	.on_work = on_stream_work,
+};
+
+struct search {
+	char *out;
+	size_t size;
+};
+
+static void look_for_ingest(void *ctx, const struct node *n)
+{
+	struct search *s = ctx;
+	const char *addr = node_address(n, "rtmp");
+
+	if (addr && !n->is_draining && !*s->out)
+		snprintf(s->out, s->size, "%s", addr);
+}
+
+void edge_ingest_address(struct edge *e, char *out, size_t size)
+{
+	struct search s = {out, size};
+
+	*out = '\0';
+	copy_each_node(store_copy(member_store(e->member)), "ingest",
+		       look_for_ingest, &s);
+}
+
+/* ---- time ---- */
+
+static void on_tick(struct edge *e)
+{
+	uint64_t now_ms = loop_now_ms(e->loop);
+
+	door_tick(e->rtmp, now_ms);
+	door_tick(e->http, now_ms);
+	streams_tick(e->streams, now_ms);
+}
+
+static void sample(void *ctx, struct session *s)
+{
+	const uint64_t *now_ms = ctx;
+
+	session_sample(s, *now_ms);
+}
+
+static void on_sample(struct edge *e)
+{
+	uint64_t now_ms = loop_now_ms(e->loop);
+
+	door_each_session(e->rtmp, NULL, sample, &now_ms);
+	door_each_session(e->http, NULL, sample, &now_ms);
+}
+
+static void refresh(void *ctx)
+{
+	struct edge *e = ctx;
+
+	streams_measure(e->streams);
+}
+
+/* ---- the end ---- */
+
+static void on_left(void *ctx)
+{
+	struct edge *e = ctx;
+
+	svc_drained(e->svc);
+}
+
+static void on_drain_round(struct edge *e)
+{
+	door_end_some(e->rtmp, e->drain_share, REASON_draining);
+	door_end_some(e->http, e->drain_share, REASON_draining);
+	if (e->stats.connections > e->stats.half_open || e->is_leaving)
+		return;
+	e->is_leaving = true;
+	timer_stop(e->drain);
+	member_leave(e->member, on_left, e);
+}
+
+/* Viewers are closed in groups over half of the time that there is, so that
+ * they do not all ask elsewhere at once. */
+static void on_drain(struct edge *e)
+{
+	const struct svc_cluster_settings *cluster =
+		svc_settings(e->svc, &svc_cluster_conf);
+	size_t rounds =
+		(size_t)(cluster->drain_timeout_ms / 2 / DRAIN_ROUND_MS) + 1;
+
+	svc_ready(e->svc, false, "draining");
+	e->is_draining = true;
+	member_set_draining(e->member);
+	door_close(e->rtmp);
+	door_close(e->http);
+	e->drain_share =
+		(door_guests(e->rtmp) + door_guests(e->http)) / rounds + 1;
+	timer_repeat(e->drain, DRAIN_ROUND_MS);
+	on_drain_round(e);
+}
+
+/* ---- life ---- */
+
+static struct streams_limits streams_limits(const struct edge_settings *s)
+{
+	return (struct streams_limits){
+		.channel =
+			{
+				.wire =
+					{
+						.retain_ms =
+							(uint32_t)s
+								->viewer_max_lag_ms +
+							1000,
+						.max_bytes =
+							(uint64_t)s
+								->gop_max_bytes,
+						.audio_join_ms =
+							(uint32_t)s
+								->audio_join_ms,
+					},
+				.wires_max = (uint32_t)s->wire_logs_per_stream,
+				.max_lag_ms = (uint32_t)s->viewer_max_lag_ms,
+				.slow_ms = (uint32_t)s->slow_viewer_timeout_ms,
+				.keep_idle_ms = (uint32_t)s->idle_keep_ms,
+			},
+		.streams_max = (uint32_t)s->streams_max,
+		.idle_keep_ms = (uint32_t)s->idle_keep_ms,
+	};
+}
+
+static int start_streams(struct edge *e)
+{
+	const struct edge_settings *s = e->settings;
+	const struct log_limits log = {
+		.retain_ms =
+			(uint32_t)WEIR_MAX(LOG_RETAIN_MS, s->audio_join_ms),
+		.retain_bytes = (uint64_t)s->gop_max_bytes,
+		.gop_max_bytes = (uint64_t)s->gop_max_bytes,
+		.join_spacing_ms = JOIN_SPACING_MS,
+	};
+	const struct streams_limits limits = streams_limits(s);
+	uint64_t seed;
+	int err;
+
+	io_random(&seed, sizeof(seed));
+	crowd_init(&e->crowd, (size_t)s->per_ip_max, seed);
+	err = followers_new(&e->followers, member_world(e->member), &log);
+	return err ? err
+		   : streams_new(&e->streams, e->loop, e->followers, &limits,
+				 &e->stats, seed, &streams_events, e);
+}
+
+static int start_timers(struct edge *e)
+{
+	int err = timer_new(&e->tick, e->loop, on_tick, e);
+
+	if (!err)
+		err = timer_new(&e->sample, e->loop, on_sample, e);
+	if (!err)
+		err = timer_new(&e->drain, e->loop, on_drain_round, e);
+	if (err)
+		return err;
+	timer_repeat(e->tick, TICK_MS);
+	timer_repeat(e->sample, SESSION_SAMPLE_MS);
+	return 0;
+}
+
+static int start(struct edge *e)
+{
+	int err = member_new(&e->member, e->svc, &events, e);
+
+	if (!err)
+		err = start_streams(e);
+	if (!err)
+		err = door_new(&e->rtmp, e, &door_rtmp,
+			       e->settings->rtmp_listen,
+			       e->settings->rtmp_own_listen);
+	if (!err)
+		err = door_new(&e->http, e, &door_http,
+			       e->settings->http_listen,
+			       e->settings->http_own_listen);
+	if (!err)
+		err = start_timers(e);
+	if (!err)
+		err = edge_stat_add(svc_stats(e->svc), &e->series, &e->stats);
+	if (!err)
+		stat_refresh_add(svc_stats(e->svc), &e->refresh, refresh, e);
+	return err;
+}
+
+int edge_new(struct edge **out, struct svc *svc)
+{
+	const struct svc_cluster_settings *cluster =
+		svc_settings(svc, &svc_cluster_conf);
+	struct edge *e = calloc(1, sizeof(*e));
+	int err;
+
+	if (!e)
+		return WEIR_ENOMEM;
+	e->svc = svc;
+	e->loop = svc_loop(svc);
+	e->log = svc_log(svc);
+	e->settings = svc_settings(svc, &edge_conf);
+	e->identity = (enum stream_identity)cluster->stream_identity;
+	err = start(e);
+	if (err) {
+		edge_free(&e);
+		return err;
+	}
+	svc_on_drain(svc, on_drain, e);
+	svc_ready(svc, true, "");
+	*out = e;
+	return 0;
+}
+
+void edge_free(struct edge **pe)
+{
+	struct edge *e = *pe;
+
+	if (!e)
+		return;
+	if (e->refresh.fn)
+		stat_refresh_remove(&e->refresh);
+	edge_stat_remove(&e->series);
+	door_free(&e->rtmp);
+	door_free(&e->http);
+	timer_free(&e->tick);
+	timer_free(&e->sample);
+	timer_free(&e->drain);
+	streams_free(&e->streams);
+	followers_free(&e->followers);
+	crowd_fini(&e->crowd);
+	member_free(&e->member);
+	free(e);
+	*pe = NULL;
+}

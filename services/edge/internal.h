@@ -1,0 +1,37 @@
+/* services/edge/internal.h - what the files of an edge share. */
+#ifndef WEIR_EDGE_INTERNAL_H
+#define WEIR_EDGE_INTERNAL_H
+
+#include "services/edge/crowd.h"
+#include "services/edge/door.h"
+#include "services/edge/edge.h"
+
+struct edge {
+	struct svc *svc;
+	struct loop *loop;
+	struct logger *log;
+	const struct edge_settings *settings;
+	enum stream_identity identity;
+	struct member *member;
+	struct followers *followers;
+	struct streams *streams;
+	struct crowd crowd;
+	struct door *rtmp, *http;
+	struct edge_stats stats;
+	struct edge_stat_series series;
+	struct stat_refresh refresh;
+	struct timer *tick;   /* time-outs */
+	struct timer *sample; /* rates of sessions */
+	struct timer *drain;
+	size_t drain_share; /* guests per round */
+	bool is_draining, is_leaving;
+	uint64_t sent_before; /* for the load of the last second */
+};
+
+extern const struct log_event edge_play_start, edge_play_end, edge_play_refused,
+	edge_peer_closed, edge_failed;
+
+/* An address to publish at, for people; "" when none is known. */
+void edge_ingest_address(struct edge *e, char *out, size_t size);
+
+#endif

@@ -1,0 +1,194 @@
+/* services/edge/rtmp_door.c - RTMP players. */
+#include <stdio.h>
+
+#include "proto/rtmp/server.h"
+#include "services/edge/internal.h"
+
+#define MESSAGE_STREAM 1 /* the one that wires are written for */
+
+static int on_send(void *ctx, struct span bytes)
+{
+	return guest_send(ctx, bytes);
+}
+
+static int on_connect(void *ctx, const struct rtmp_connect *c)
+{
+	(void)ctx;
+	(void)c;
+	return 0;
+}
+
+static const char *code_of(enum reason why)
+{
+	switch (why) {
+	case REASON_not_found:
+	case REASON_bad_name:
+		return "NetStream.Play.StreamNotFound";
+	default:
+		return "NetStream.Play.Failed";
+	}
+}
+
+static void rtmp_refuse(struct guest *g, enum reason why, const char *detail)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s%s%s", reason_text(why),
+		 *detail ? ": " : "", detail);
+	/* If it cannot be told, it is closed all the same. */
+	(void)!rtmp_server_refuse(g->protocol, code_of(why), text);
+}
+
+/* Viewers only: say where publishers are wanted. */
+static int on_publish(void *ctx, const struct rtmp_request *r)
+{
+	struct guest *g = ctx;
+	char addr[64], text[160];
+
+	(void)r;
+	edge_ingest_address(g->edge, addr, sizeof(addr));
+	snprintf(text, sizeof(text),
+		 "this address is for players; publish at %s%s",
+		 *addr ? "rtmp://" : "an ingest", addr);
+	g->edge->stats.reason[REASON_unsupported].refused++;
+	(void)!rtmp_server_refuse(g->protocol, "NetStream.Publish.BadName",
+				  text);
+	guest_close(g, REASON_unsupported, "publish at an edge");
+	return WEIR_ESTOP;
+}
+
+static int on_play(void *ctx, const struct rtmp_request *r)
+{
+	struct guest *g = ctx;
+	struct stream_key key;
+	enum key_fault fault =
+		stream_key_from_rtmp(&key, r->app, r->name, g->edge->identity);
+
+	if (g->phase != GUEST_HALF_OPEN)
+		return WEIR_ESTOP; /* it has had one */
+	if (fault)
+		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
+	else if (r->stream_id > MESSAGE_STREAM)
+		guest_refuse(g, REASON_unsupported,
+			     "play on the first message stream");
+	else
+		guest_ask(g, &key, r->query.len ? r->query : r->app_query);
+	return g->phase == GUEST_LEAVING ? WEIR_ESTOP : 0;
+}
+
+static int on_media(void *ctx, const struct rtmp_media *m)
+{
+	(void)ctx;
+	(void)m;
+	return WEIR_EPROTO; /* nobody publishes here */
+}
+
+static int on_end(void *ctx, enum rtmp_end reason)
+{
+	struct guest *g = ctx;
+
+	if (g->phase == GUEST_WAITING)
+		guest_close(g, REASON_peer_end, rtmp_end_name(reason));
+	return WEIR_ESTOP;
+}
+
+static int rtmp_open(struct guest *g)
+{
+	const struct rtmp_server_events events = {
+		.ctx = g,
+		.on_send = on_send,
+		.on_connect = on_connect,
+		.on_publish = on_publish,
+		.on_play = on_play,
+		.on_media = on_media,
+		.on_end = on_end,
+	};
+	struct rtmp_server *s;
+	uint64_t seed;
+	int err;
+
+	io_random(&seed, sizeof(seed));
+	err = rtmp_server_new(&s, &events, seed,
+			      (uint32_t)loop_now_ms(g->edge->loop));
+	if (!err)
+		g->protocol = s;
+	return err;
+}
+
+static void rtmp_close(struct guest *g)
+{
+	struct rtmp_server *s = g->protocol;
+
+	g->protocol = NULL;
+	rtmp_server_free(&s);
+}
+
+/* A feed ends at a play; what follows it is read all the same. */
+static int feed_all(struct guest *g, struct span in, size_t *taken)
+{
+	size_t used = 1;
+	int err = 0;
+
+	*taken = 0;
+	while (!err && used && *taken < in.len) {
+		err = rtmp_server_feed(g->protocol, span_from(in, *taken),
+				       &used);
+		*taken += used;
+	}
+	if (err && err != WEIR_ESTOP)
+		snprintf(g->detail, sizeof(g->detail), "%s",
+			 rtmp_server_fault(g->protocol));
+	return err;
+}
+
+static int64_t rtmp_on_data(struct guest *g, struct span in)
+{
+	size_t taken;
+	int err = feed_all(g, in, &taken);
+
+	return err ? err : (int64_t)taken;
+}
+
+static enum reason rtmp_on_viewer_data(struct guest *g, struct span in)
+{
+	size_t taken;
+
+	switch (feed_all(g, in, &taken)) {
+	case 0:
+		return REASON_none;
+	case WEIR_ESTOP:
+		return REASON_peer_end;
+	case WEIR_ENOMEM:
+		return REASON_no_resources;
+	case WEIR_ELIMIT:
+		return REASON_limit;
+	default:
+		return REASON_protocol_error;
+	}
+}
+
+static int rtmp_accept(struct guest *g)
+{
+	return rtmp_server_accept_play(g->protocol);
+}
+
+static void rtmp_finish(struct guest *g, enum reason why)
+{
+	(void)why;
+	(void)!rtmp_server_play_eof(g->protocol);
+}
+
+const struct door_ops door_rtmp = {
+	.name = "rtmp",
+	.protocol = "RTMP",
+	.id_prefix = "RTMPPUBSUB",
+	.format = &wire_rtmp,
+	.limits = {.unread_bytes = 32 * 1024, .send_bytes = 64 * 1024},
+	.open = rtmp_open,
+	.close = rtmp_close,
+	.on_data = rtmp_on_data,
+	.on_viewer_data = rtmp_on_viewer_data,
+	.accept = rtmp_accept,
+	.refuse = rtmp_refuse,
+	.finish = rtmp_finish,
+};

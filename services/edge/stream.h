@@ -1,0 +1,56 @@
+/* services/edge/stream.h - the streams of an edge: found, subscribed, fanned
+ * out.
+ *
+ * A stream is made by the first viewer that asks for it: it follows the home
+ * and fills a channel. The subscription is left when it had no viewer for
+ * idle_keep_ms.
+ */
+#ifndef WEIR_EDGE_STREAM_H
+#define WEIR_EDGE_STREAM_H
+
+#include "common/bus/follower.h"
+#include "services/edge/channel.h"
+
+struct stream;
+struct streams;
+
+struct streams_limits {
+	struct channel_limits channel;
+	uint32_t streams_max;
+	uint32_t idle_keep_ms;
+};
+
+struct streams_events {
+	/* Something for the stream's history: "skip", with a detail. */
+	void (*on_event)(void *ctx, const struct stream_key *key,
+			 const char *what, enum reason why, const char *detail);
+	/* Something was asked of a follower: have followers_tick called. */
+	void (*on_work)(void *ctx);
+};
+
+/* All borrowed but limits. `seed` hides the order of keys. Returns 0 or
+ * WEIR_ENOMEM. */
+WEIR_MUST_CHECK int streams_new(struct streams **out, struct loop *loop,
+				struct followers *followers,
+				const struct streams_limits *limits,
+				struct edge_stats *stats, uint64_t seed,
+				const struct streams_events *events, void *ctx);
+/* There must be no viewers. */
+void streams_free(struct streams **ss);
+
+/* Every 100 to 500 ms. */
+void streams_tick(struct streams *ss, uint64_t now_ms);
+/* Bring the gauges of the stats up to date. */
+void streams_measure(struct streams *ss);
+
+/* Use the stream of a key; it is made if it is not there. Returns 0;
+ * WEIR_ELIMIT: too many streams; WEIR_ENOMEM. */
+WEIR_MUST_CHECK int stream_enter(struct stream **out, struct streams *ss,
+				 const struct stream_key *key);
+/* Use it no more; set to NULL; NULL is fine. */
+void stream_leave(struct stream **s);
+
+const struct stream_key *stream_key(const struct stream *s);
+struct channel *stream_channel(struct stream *s);
+
+#endif
