@@ -294,7 +294,7 @@ static int hand_over(struct guest *g, struct buf *unread, struct buf *unsent)
 	conn_free(&g->conn);
 	g->session.wrote_bytes += s.out_bytes;
 	start.greeting = buf_span(unsent);
-	err = viewer_new(&g->viewer, stream_channel(g->stream),
+	err = viewer_new(&g->viewer, stream_fanout(g->stream),
 			 g->door->ops->format, &start);
 	if (err)
 		close(start.fd);
@@ -362,8 +362,8 @@ void guest_ask(struct guest *g, const struct stream_key *key, struct span query)
 	g->session.read_bytes = read_bytes;
 	g->has_asked = true;
 	go_to(g, GUEST_WAITING);
-	err = channel_wait(stream_channel(g->stream), g->door->ops->format,
-			   &g->waiter);
+	err = fanout_wait(stream_fanout(g->stream), g->door->ops->format,
+			  &g->waiter);
 	if (err)
 		guest_refuse(g, REASON_no_resources, weir_strerror(err));
 }

@@ -265,7 +265,7 @@ static void on_drain(struct edge *e)
 static struct streams_limits streams_limits(const struct edge_settings *s)
 {
 	return (struct streams_limits){
-		.channel =
+		.fanout =
 			{
 				.wire =
 					{

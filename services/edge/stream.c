@@ -22,12 +22,12 @@ struct stream {
 	struct streams *owner;
 	struct stream_key key;
 	struct follower *follower;
-	struct channel *channel;
+	struct fanout *fanout;
 	size_t users;
 	uint64_t used_ms; /* last time that it had users */
 };
 
-/* ---- what the follower and the channel say ---- */
+/* ---- what the follower and the fanout say ---- */
 
 static void on_state(void *ctx, struct follower *f,
 		     const struct follower_info *info)
@@ -37,7 +37,7 @@ static void on_state(void *ctx, struct follower *f,
 	(void)f;
 	/* LOST: there is still something to read, and it may come back. */
 	if (info->state == FOLLOWER_ENDED)
-		channel_end(s->channel, REASON_stream_ended);
+		fanout_end(s->fanout, REASON_stream_ended);
 }
 
 static void on_gap(void *ctx, struct follower *f, uint64_t frames,
@@ -47,7 +47,7 @@ static void on_gap(void *ctx, struct follower *f, uint64_t frames,
 	char detail[64];
 
 	(void)f;
-	channel_gap(s->channel, frames);
+	fanout_gap(s->fanout, frames);
 	snprintf(detail, sizeof(detail), "%llu frames",
 		 (unsigned long long)frames);
 	s->owner->events->on_event(s->owner->ctx, &s->key, "gap", why, detail);
@@ -69,7 +69,7 @@ static void on_skips(void *ctx, uint64_t viewers, uint64_t frames)
 				   detail);
 }
 
-static const struct channel_events channel_events = {.on_skips = on_skips};
+static const struct fanout_events fanout_events = {.on_skips = on_skips};
 
 /* ---- streams ---- */
 
@@ -77,7 +77,7 @@ static void stream_free(struct stream *s)
 {
 	map_remove(&s->owner->by_key, span_str(s->key.text));
 	list_remove(&s->link);
-	channel_free(&s->channel);
+	fanout_free(&s->fanout);
 	follower_free(&s->follower);
 	s->owner->events->on_work(s->owner->ctx);
 	free(s);
@@ -91,9 +91,9 @@ static int stream_start(struct stream *s)
 			       (int64_t)loop_now_ms(ss->loop));
 
 	if (!err)
-		err = channel_new(
-			&s->channel, ss->loop, follower_log(s->follower),
-			&ss->limits.channel, ss->stats, &channel_events, s);
+		err = fanout_new(&s->fanout, ss->loop,
+				 follower_log(s->follower), &ss->limits.fanout,
+				 ss->stats, &fanout_events, s);
 	if (!err)
 		err = map_put(&ss->by_key, span_str(s->key.text), s);
 	return err;
@@ -154,9 +154,9 @@ const struct stream_key *stream_key(const struct stream *s)
 	return &s->key;
 }
 
-struct channel *stream_channel(struct stream *s)
+struct fanout *stream_fanout(struct stream *s)
 {
-	return s->channel;
+	return s->fanout;
 }
 
 /* ---- all of them ---- */
@@ -175,7 +175,7 @@ void streams_tick(struct streams *ss, uint64_t now_ms)
 	list_each_safe (it, &ss->all) {
 		struct stream *s = list_entry(it, struct stream, link);
 
-		channel_tick(s->channel, now_ms);
+		fanout_tick(s->fanout, now_ms);
 		if (is_spare(s, now_ms))
 			stream_free(s);
 	}
@@ -186,8 +186,8 @@ void streams_measure(struct streams *ss)
 	ss->stats->streams = ss->by_key.count;
 	ss->stats->wire_bytes = 0;
 	list_each (it, &ss->all)
-		ss->stats->wire_bytes += channel_wire_bytes(
-			list_entry(it, struct stream, link)->channel);
+		ss->stats->wire_bytes += fanout_wire_bytes(
+			list_entry(it, struct stream, link)->fanout);
 }
 
 int streams_new(struct streams **out, struct loop *loop,

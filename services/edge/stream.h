@@ -2,20 +2,20 @@
  * out.
  *
  * A stream is made by the first viewer that asks for it: it follows the home
- * and fills a channel. The subscription is left when it had no viewer for
+ * and fills a fanout. The subscription is left when it had no viewer for
  * idle_keep_ms.
  */
 #ifndef WEIR_EDGE_STREAM_H
 #define WEIR_EDGE_STREAM_H
 
 #include "common/bus/follower.h"
-#include "services/edge/channel.h"
+#include "services/edge/fanout.h"
 
 struct stream;
 struct streams;
 
 struct streams_limits {
-	struct channel_limits channel;
+	struct fanout_limits fanout;
 	uint32_t streams_max;
 	uint32_t idle_keep_ms;
 };
@@ -51,6 +51,6 @@ WEIR_MUST_CHECK int stream_enter(struct stream **out, struct streams *ss,
 void stream_leave(struct stream **s);
 
 const struct stream_key *stream_key(const struct stream *s);
-struct channel *stream_channel(struct stream *s);
+struct fanout *stream_fanout(struct stream *s);
 
 #endif

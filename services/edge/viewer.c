@@ -6,7 +6,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/net.h"
-#include "services/edge/channel_inner.h"
+#include "services/edge/fanout_inner.h"
 
 #define SHARE_BYTES  (256 * 1024) /* of one viewer in one pass */
 #define INSERT_BYTES (64 * 1024)
@@ -18,9 +18,9 @@ static struct wire *wire_of(const struct viewer *v)
 	return v->outlet->wire;
 }
 
-static struct channel *channel_of(const struct viewer *v)
+static struct fanout *fanout_of(const struct viewer *v)
 {
-	return v->outlet->ch;
+	return v->outlet->fo;
 }
 
 static size_t insert_left(const struct viewer *v)
@@ -30,10 +30,10 @@ static size_t insert_left(const struct viewer *v)
 
 /* ---- life ---- */
 
-static struct outlet *find_outlet(struct channel *ch,
+static struct outlet *find_outlet(struct fanout *fo,
 				  const struct wire_format *format)
 {
-	list_each (it, &ch->outlets) {
+	list_each (it, &fo->outlets) {
 		struct outlet *o = list_entry(it, struct outlet, link);
 
 		if (o->format == format && o->takes_viewers)
@@ -55,16 +55,16 @@ static int begin(struct viewer *v, struct span greeting)
 	v->insert_max = v->insert.len + INSERT_BYTES;
 	wire_get_stats(wire_of(v), &stats);
 	v->left_out = stats.left_out;
-	v->allow_ms = channel_of(v)->limits.max_lag_ms +
+	v->allow_ms = fanout_of(v)->limits.max_lag_ms +
 		      wire_lag_ms(wire_of(v), &v->cursor, 0);
 	return buf_error(&v->insert);
 }
 
-int viewer_new(struct viewer **out, struct channel *ch,
+int viewer_new(struct viewer **out, struct fanout *fo,
 	       const struct wire_format *format,
 	       const struct viewer_start *start)
 {
-	struct outlet *o = find_outlet(ch, format);
+	struct outlet *o = find_outlet(fo, format);
 	struct viewer *v;
 	int err;
 
@@ -80,7 +80,7 @@ int viewer_new(struct viewer **out, struct channel *ch,
 	v->connected_us = start->connected_us;
 	err = begin(v, start->greeting);
 	if (!err)
-		err = loop_add(&v->watch, ch->loop, start->fd, LOOP_READABLE,
+		err = loop_add(&v->watch, fo->loop, start->fd, LOOP_READABLE,
 			       on_events, v);
 	if (err) {
 		buf_fini(&v->insert);
@@ -90,7 +90,7 @@ int viewer_new(struct viewer **out, struct channel *ch,
 	v->fd = start->fd;
 	list_append(&o->due, &v->link);
 	o->viewers++;
-	channel_schedule(ch);
+	fanout_schedule(fo);
 	*out = v;
 	return 0;
 }
@@ -150,7 +150,7 @@ void viewer_end(struct viewer *v, enum reason why)
 		v->inserted = 0;
 	}
 	v->outlet = NULL;
-	loop_at_pass_end(o->ch->loop, &v->end_task, on_end_task, v);
+	loop_at_pass_end(o->fo->loop, &v->end_task, on_end_task, v);
 }
 
 int viewer_detach(struct viewer *v, int *fd, struct buf *unsent)
@@ -188,7 +188,7 @@ static void make_due(struct viewer *v)
 {
 	list_remove(&v->link);
 	list_append(&v->outlet->due, &v->link);
-	channel_schedule(channel_of(v));
+	fanout_schedule(fanout_of(v));
 }
 
 void viewer_insert(struct viewer *v, struct span bytes)
@@ -208,15 +208,15 @@ void viewer_insert(struct viewer *v, struct span bytes)
 
 static void note_skip(struct viewer *v, uint64_t frames)
 {
-	struct channel *ch = channel_of(v);
+	struct fanout *fo = fanout_of(v);
 
 	if (!frames)
 		return; /* it stood right at the join */
 	v->session->skipped += frames;
-	ch->stats->lag.skips++;
-	ch->stats->lag.frames += frames;
-	ch->untold.skips++;
-	ch->untold.frames += frames;
+	fo->stats->lag.skips++;
+	fo->stats->lag.frames += frames;
+	fo->untold.skips++;
+	fo->untold.frames += frames;
 }
 
 static int rejoin(struct viewer *v)
@@ -229,7 +229,7 @@ static int rejoin(struct viewer *v)
 		return err;
 	note_skip(v, skipped);
 	buf_put(&v->insert, prefix);
-	v->allow_ms = channel_of(v)->limits.max_lag_ms +
+	v->allow_ms = fanout_of(v)->limits.max_lag_ms +
 		      wire_lag_ms(wire_of(v), &v->cursor, 0);
 	return buf_error(&v->insert);
 }
@@ -248,18 +248,18 @@ static struct span next_bytes(struct viewer *v)
 
 static void note_first_frame(struct viewer *v)
 {
-	struct channel *ch = channel_of(v);
+	struct fanout *fo = fanout_of(v);
 
 	if (v->connected_us)
-		stat_histogram_add(&ch->stats->start, &edge_start_bounds,
-				   loop_now_us(ch->loop) - v->connected_us);
+		stat_histogram_add(&fo->stats->start, &edge_start_bounds,
+				   loop_now_us(fo->loop) - v->connected_us);
 	v->connected_us = 0;
 }
 
 static void note_sent(struct viewer *v, size_t bytes)
 {
 	v->session->wrote_bytes += bytes;
-	channel_of(v)->stats->sent_bytes += bytes;
+	fanout_of(v)->stats->sent_bytes += bytes;
 	v->is_blocked = false;
 	if (!insert_left(v) || !wire_at_unit_end(&v->cursor)) {
 		wire_advance(wire_of(v), &v->cursor, bytes);
@@ -283,7 +283,7 @@ static enum viewer_state fail(struct viewer *v, enum reason why)
 static enum viewer_state block(struct viewer *v)
 {
 	if (!v->is_blocked)
-		v->progress_ms = loop_now_ms(channel_of(v)->loop);
+		v->progress_ms = loop_now_ms(fanout_of(v)->loop);
 	v->is_blocked = true;
 	return VIEWER_IS_BLOCKED;
 }
@@ -296,11 +296,11 @@ static enum viewer_state has_all(struct viewer *v, bool sent_some,
 	v->is_blocked = false;
 	if (v->cursor.must_join)
 		return VIEWER_HAS_ALL;
-	v->allow_ms = channel_of(v)->limits.max_lag_ms;
+	v->allow_ms = fanout_of(v)->limits.max_lag_ms;
 	wire_get_stats(wire_of(v), &stats);
 	if (sent_some)
-		stat_age_add(&channel_of(v)->stats->age,
-			     stats.newest_arrival_us, utc_us);
+		stat_age_add(&fanout_of(v)->stats->age, stats.newest_arrival_us,
+			     utc_us);
 	return VIEWER_HAS_ALL;
 }
 
@@ -346,12 +346,12 @@ enum viewer_state viewer_send(struct viewer *v, int64_t utc_us)
 
 bool viewer_catches_up(const struct viewer *v)
 {
-	return v->allow_ms > channel_of(v)->limits.max_lag_ms;
+	return v->allow_ms > fanout_of(v)->limits.max_lag_ms;
 }
 
 bool viewer_lags(struct viewer *v)
 {
-	uint32_t max_lag_ms = channel_of(v)->limits.max_lag_ms;
+	uint32_t max_lag_ms = fanout_of(v)->limits.max_lag_ms;
 	uint32_t lag_ms =
 		wire_lag_ms(wire_of(v), &v->cursor, net_unsent_bytes(v->fd));
 
@@ -381,7 +381,7 @@ void viewer_watch_room(struct viewer *v, bool is_wanted)
 
 static void read_some(struct viewer *v)
 {
-	uint8_t *scratch = loop_scratch(channel_of(v)->loop);
+	uint8_t *scratch = loop_scratch(fanout_of(v)->loop);
 	ssize_t n = recv(v->fd, scratch, LOOP_SCRATCH_BYTES, MSG_DONTWAIT);
 	enum reason why;
 

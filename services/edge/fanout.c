@@ -1,14 +1,14 @@
-/* services/edge/channel.c - one stream's viewers: wires, passes, time-outs. */
+/* services/edge/fanout.c - one stream's viewers: wires, passes, time-outs. */
 #include <stdlib.h>
 
 #include "common/io/clock.h"
-#include "services/edge/channel_inner.h"
+#include "services/edge/fanout_inner.h"
 
 #define PASS_US   20000 /* then others have their turn */
 #define LOOK_EACH 32    /* viewers between two looks at the clock */
 #define TELL_MS   1000
 
-static void on_pass_end(struct channel *ch);
+static void on_pass_end(struct fanout *fo);
 
 static struct outlet *outlet_at(struct list *it)
 {
@@ -20,9 +20,9 @@ static struct viewer *viewer_at(struct list *it)
 	return list_entry(it, struct viewer, link);
 }
 
-void channel_schedule(struct channel *ch)
+void fanout_schedule(struct fanout *fo)
 {
-	loop_at_pass_end(ch->loop, &ch->task, on_pass_end, ch);
+	loop_at_pass_end(fo->loop, &fo->task, on_pass_end, fo);
 }
 
 /* All of `from` behind what is in `to`. */
@@ -42,7 +42,7 @@ static void move_all(struct list *to, struct list *from)
 /* Frames that no viewer of the wire got count for each of them. */
 static void count_wire(struct outlet *o)
 {
-	struct edge_stats *stats = o->ch->stats;
+	struct edge_stats *stats = o->fo->stats;
 	struct wire_stats w;
 	uint64_t left_out;
 
@@ -59,81 +59,81 @@ static void count_wire(struct outlet *o)
 
 static void write_frame(struct outlet *o, uint64_t ordinal)
 {
-	struct channel *ch = o->ch;
+	struct fanout *fo = o->fo;
 
-	if (!o->wire && wire_new(&o->wire, o->format, &ch->limits.wire))
+	if (!o->wire && wire_new(&o->wire, o->format, &fo->limits.wire))
 		return;
-	if (wire_append(o->wire, ch->log, ordinal))
+	if (wire_append(o->wire, fo->log, ordinal))
 		wire_gap(o->wire, 1);
 	count_wire(o);
 }
 
 static void on_append(void *ctx, struct log *log, uint64_t ordinal)
 {
-	struct channel *ch = ctx;
+	struct fanout *fo = ctx;
 
 	(void)log;
-	list_each (it, &ch->outlets) {
+	list_each (it, &fo->outlets) {
 		struct outlet *o = outlet_at(it);
 
 		write_frame(o, ordinal);
 		move_all(&o->due, &o->idle);
 	}
-	channel_schedule(ch);
+	fanout_schedule(fo);
 }
 
 /* The place in the log where a new viewer would begin; its end: none yet. */
-static uint64_t first_ordinal(const struct channel *ch)
+static uint64_t first_ordinal(const struct fanout *fo)
 {
 	struct log_stats stats;
 	struct log_join join;
 	int err;
 
-	log_stats(ch->log, &stats);
+	log_stats(fo->log, &stats);
 	if (stats.has_video_join)
-		err = log_newest_join(ch->log, &join);
+		err = log_newest_join(fo->log, &join);
 	else
-		err = log_join_at_dts(ch->log, &join,
+		err = log_join_at_dts(fo->log, &join,
 				      stats.last_dts_ns -
-					      ch->limits.wire.audio_join_ms *
+					      fo->limits.wire.audio_join_ms *
 						      NS_PER_MS);
 	if (err && !stats.has_video_join)
-		err = log_join_from(ch->log, &join, log_tail(ch->log));
+		err = log_join_from(fo->log, &join, log_tail(fo->log));
 	if (err)
-		return log_next(ch->log);
-	return WEIR_MAX(join.ordinal, ch->first);
+		return log_next(fo->log);
+	return WEIR_MAX(join.ordinal, fo->first);
 }
 
 static void fill_wire(struct outlet *o)
 {
-	struct channel *ch = o->ch;
-	uint64_t end = log_next(ch->log);
+	struct fanout *fo = o->fo;
+	uint64_t end = log_next(fo->log);
 
-	for (uint64_t i = first_ordinal(ch); i < end; i++)
+	for (uint64_t i = first_ordinal(fo); i < end; i++)
 		write_frame(o, i);
 }
 
-static int outlet_new(struct outlet **out, struct channel *ch,
+static int outlet_new(struct outlet **out, struct fanout *fo,
 		      const struct wire_format *format)
 {
 	struct outlet *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return WEIR_ENOMEM;
-	if (wire_new(&o->wire, format, &ch->limits.wire)) {
+	if (wire_new(&o->wire, format, &fo->limits.wire)) {
 		free(o);
 		return WEIR_ENOMEM;
 	}
-	o->ch = ch;
+	o->fo = fo;
 	o->format = format;
 	o->takes_viewers = true;
-	o->used_ms = loop_now_ms(ch->loop);
+	o->used_ms = loop_now_ms(fo->loop);
 	list_init(&o->waiters);
 	list_init(&o->due);
 	list_init(&o->idle);
 	list_init(&o->blocked);
-	list_append(&ch->outlets, &o->link);
-	ch->stats->wires++;
+	list_append(&fo->outlets, &o->link);
+	fo->stats->wires++;
 	fill_wire(o);
 	*out = o;
 	return 0;
@@ -145,7 +145,7 @@ static void outlet_free(struct outlet *o)
 	while (!list_is_empty(&o->waiters))
 		list_remove(o->waiters.next);
 	list_remove(&o->link);
-	o->ch->stats->wires--;
+	o->fo->stats->wires--;
 	wire_free(&o->wire);
 	free(o);
 }
@@ -163,20 +163,20 @@ static void end_viewers(struct outlet *o, enum reason why)
 	end_list(&o->blocked, why);
 }
 
-static size_t outlet_count(const struct channel *ch)
+static size_t outlet_count(const struct fanout *fo)
 {
 	size_t count = 0;
 
-	list_each (it, &ch->outlets)
+	list_each (it, &fo->outlets)
 		count++;
 	return count;
 }
 
 /* The outlet that takes new viewers of this format. */
-static int find_outlet(struct outlet **out, struct channel *ch,
+static int find_outlet(struct outlet **out, struct fanout *fo,
 		       const struct wire_format *format)
 {
-	list_each (it, &ch->outlets) {
+	list_each (it, &fo->outlets) {
 		struct outlet *o = outlet_at(it);
 
 		if (o->format != format || !o->takes_viewers)
@@ -187,9 +187,9 @@ static int find_outlet(struct outlet **out, struct channel *ch,
 		}
 		o->takes_viewers = false; /* a new one begins near 0 */
 	}
-	if (outlet_count(ch) >= ch->limits.wires_max)
+	if (outlet_count(fo) >= fo->limits.wires_max)
 		return WEIR_ELIMIT;
-	return outlet_new(out, ch, format);
+	return outlet_new(out, fo, format);
 }
 
 /* ---- the end of a pass ---- */
@@ -236,7 +236,7 @@ static void send_due(struct outlet *o, int64_t utc_us, uint64_t until_us)
 
 		settle(v, viewer_send(v, utc_us));
 		if (++looks % LOOK_EACH == 0 &&
-		    loop_now_us(o->ch->loop) > until_us)
+		    loop_now_us(o->fo->loop) > until_us)
 			return;
 	}
 }
@@ -278,20 +278,20 @@ static void serve(struct outlet *o, int64_t utc_us, uint64_t until_us)
 	make_room(o);
 }
 
-static void on_pass_end(struct channel *ch)
+static void on_pass_end(struct fanout *fo)
 {
-	uint64_t until_us = loop_now_us(ch->loop) + PASS_US;
+	uint64_t until_us = loop_now_us(fo->loop) + PASS_US;
 	int64_t utc_us = io_utc_us();
 	bool has_more = false;
 
-	list_each_safe (it, &ch->outlets) {
+	list_each_safe (it, &fo->outlets) {
 		struct outlet *o = outlet_at(it);
 
 		serve(o, utc_us, until_us);
 		has_more |= !list_is_empty(&o->due);
 	}
 	if (has_more)
-		channel_schedule(ch);
+		fanout_schedule(fo);
 }
 
 /* ---- time ---- */
@@ -301,7 +301,7 @@ static void check_blocked(struct outlet *o, uint64_t now_ms)
 	list_each_safe (it, &o->blocked) {
 		struct viewer *v = viewer_at(it);
 
-		if (now_ms - v->progress_ms >= o->ch->limits.slow_ms)
+		if (now_ms - v->progress_ms >= o->fo->limits.slow_ms)
 			viewer_end(v, REASON_slow_viewer);
 		else if (!v->cursor.must_join && viewer_lags(v))
 			viewer_skip(v);
@@ -315,23 +315,23 @@ static bool is_unused(struct outlet *o, uint64_t now_ms)
 		return false;
 	}
 	return !o->takes_viewers ||
-	       now_ms - o->used_ms >= o->ch->limits.keep_idle_ms;
+	       now_ms - o->used_ms >= o->fo->limits.keep_idle_ms;
 }
 
-static void tell_skips(struct channel *ch, uint64_t now_ms)
+static void tell_skips(struct fanout *fo, uint64_t now_ms)
 {
-	struct edge_skip_stats s = ch->untold;
+	struct edge_skip_stats s = fo->untold;
 
-	if (!s.skips || now_ms - ch->told_ms < TELL_MS)
+	if (!s.skips || now_ms - fo->told_ms < TELL_MS)
 		return;
-	ch->untold = (struct edge_skip_stats){0};
-	ch->told_ms = now_ms;
-	ch->events->on_skips(ch->ctx, s.skips, s.frames);
+	fo->untold = (struct edge_skip_stats){0};
+	fo->told_ms = now_ms;
+	fo->events->on_skips(fo->ctx, s.skips, s.frames);
 }
 
-void channel_tick(struct channel *ch, uint64_t now_ms)
+void fanout_tick(struct fanout *fo, uint64_t now_ms)
 {
-	list_each_safe (it, &ch->outlets) {
+	list_each_safe (it, &fo->outlets) {
 		struct outlet *o = outlet_at(it);
 
 		check_blocked(o, now_ms);
@@ -340,52 +340,52 @@ void channel_tick(struct channel *ch, uint64_t now_ms)
 		if (is_unused(o, now_ms))
 			outlet_free(o);
 	}
-	tell_skips(ch, now_ms);
+	tell_skips(fo, now_ms);
 }
 
 /* ---- life ---- */
 
-int channel_new(struct channel **out, struct loop *loop, struct log *log,
-		const struct channel_limits *limits, struct edge_stats *stats,
-		const struct channel_events *events, void *ctx)
+int fanout_new(struct fanout **out, struct loop *loop, struct log *log,
+	       const struct fanout_limits *limits, struct edge_stats *stats,
+	       const struct fanout_events *events, void *ctx)
 {
-	struct channel *ch = calloc(1, sizeof(*ch));
+	struct fanout *fo = calloc(1, sizeof(*fo));
 
-	if (!ch)
+	if (!fo)
 		return WEIR_ENOMEM;
-	ch->loop = loop;
-	ch->log = log;
-	ch->limits = *limits;
-	ch->stats = stats;
-	ch->events = events;
-	ch->ctx = ctx;
-	list_init(&ch->outlets);
-	list_init(&ch->watch.link);
-	ch->watch.on_append = on_append;
-	ch->watch.ctx = ch;
-	log_watch_add(log, &ch->watch);
-	*out = ch;
+	fo->loop = loop;
+	fo->log = log;
+	fo->limits = *limits;
+	fo->stats = stats;
+	fo->events = events;
+	fo->ctx = ctx;
+	list_init(&fo->outlets);
+	list_init(&fo->watch.link);
+	fo->watch.on_append = on_append;
+	fo->watch.ctx = fo;
+	log_watch_add(log, &fo->watch);
+	*out = fo;
 	return 0;
 }
 
-void channel_free(struct channel **pch)
+void fanout_free(struct fanout **pch)
 {
-	struct channel *ch = *pch;
+	struct fanout *fo = *pch;
 
-	if (!ch)
+	if (!fo)
 		return;
-	log_watch_remove(&ch->watch);
-	pass_task_cancel(&ch->task);
-	list_each_safe (it, &ch->outlets)
+	log_watch_remove(&fo->watch);
+	pass_task_cancel(&fo->task);
+	list_each_safe (it, &fo->outlets)
 		outlet_free(outlet_at(it));
-	free(ch);
+	free(fo);
 	*pch = NULL;
 }
 
-void channel_end(struct channel *ch, enum reason why)
+void fanout_end(struct fanout *fo, enum reason why)
 {
-	ch->first = log_next(ch->log);
-	list_each_safe (it, &ch->outlets) {
+	fo->first = log_next(fo->log);
+	list_each_safe (it, &fo->outlets) {
 		struct outlet *o = outlet_at(it);
 
 		end_viewers(o, why);
@@ -396,9 +396,9 @@ void channel_end(struct channel *ch, enum reason why)
 	}
 }
 
-void channel_gap(struct channel *ch, uint64_t frames)
+void fanout_gap(struct fanout *fo, uint64_t frames)
 {
-	list_each (it, &ch->outlets) {
+	list_each (it, &fo->outlets) {
 		struct outlet *o = outlet_at(it);
 
 		if (!o->wire)
@@ -408,25 +408,25 @@ void channel_gap(struct channel *ch, uint64_t frames)
 	}
 }
 
-int channel_wait(struct channel *ch, const struct wire_format *format,
-		 struct waiter *w)
+int fanout_wait(struct fanout *fo, const struct wire_format *format,
+		struct waiter *w)
 {
 	struct outlet *o;
-	int err = find_outlet(&o, ch, format);
+	int err = find_outlet(&o, fo, format);
 
 	if (err)
 		return err;
 	list_append(&o->waiters, &w->link);
-	channel_schedule(ch);
+	fanout_schedule(fo);
 	return 0;
 }
 
-uint64_t channel_wire_bytes(const struct channel *ch)
+uint64_t fanout_wire_bytes(const struct fanout *fo)
 {
 	uint64_t bytes = 0;
 	struct wire_stats w;
 
-	list_each (it, &ch->outlets) {
+	list_each (it, &fo->outlets) {
 		if (!outlet_at(it)->wire)
 			continue;
 		wire_get_stats(outlet_at(it)->wire, &w);
@@ -435,11 +435,11 @@ uint64_t channel_wire_bytes(const struct channel *ch)
 	return bytes;
 }
 
-size_t channel_viewers(const struct channel *ch)
+size_t fanout_viewers(const struct fanout *fo)
 {
 	size_t count = 0;
 
-	list_each (it, &ch->outlets)
+	list_each (it, &fo->outlets)
 		count += outlet_at(it)->viewers;
 	return count;
 }

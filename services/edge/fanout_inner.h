@@ -1,15 +1,15 @@
-/* services/edge/channel_inner.h - the inside of a channel, shared by channel.c
+/* services/edge/fanout_inner.h - the inside of a fanout, shared by fanout.c
  * (wires, passes) and viewer.c (one viewer). Nobody else includes it.
  */
-#ifndef WEIR_EDGE_CHANNEL_INNER_H
-#define WEIR_EDGE_CHANNEL_INNER_H
+#ifndef WEIR_EDGE_FANOUT_INNER_H
+#define WEIR_EDGE_FANOUT_INNER_H
 
-#include "services/edge/channel.h"
+#include "services/edge/fanout.h"
 
 /* One wire and who reads it. */
 struct outlet {
 	struct list link;
-	struct channel *ch;
+	struct fanout *fo;
 	const struct wire_format *format;
 	struct wire *wire; /* NULL: no memory yet */
 	struct list waiters;
@@ -23,14 +23,14 @@ struct outlet {
 	uint64_t written_bytes;
 };
 
-struct channel {
+struct fanout {
 	struct loop *loop;
 	struct log *log;
 	struct log_watch watch;
 	struct pass_task task;
-	struct channel_limits limits;
+	struct fanout_limits limits;
 	struct edge_stats *stats;
-	const struct channel_events *events;
+	const struct fanout_events *events;
 	void *ctx;
 	struct list outlets;
 	uint64_t first; /* ordinal; nothing before it is sent any more */
@@ -82,6 +82,6 @@ bool viewer_catches_up(const struct viewer *v);
 void viewer_watch_room(struct viewer *v, bool is_wanted);
 
 /* There is something to do at the end of this pass. */
-void channel_schedule(struct channel *ch);
+void fanout_schedule(struct fanout *fo);
 
 #endif

@@ -1,23 +1,23 @@
-/* services/edge/channel.h - one stream's viewers: its wire logs, who waits for
+/* services/edge/fanout.h - one stream's viewers: its wire logs, who waits for
  * them, who is sent to.
  *
- * A channel watches a log and writes what is appended into its wires, one per
+ * A fanout watches a log and writes what is appended into its wires, one per
  * format (and generation of time). At the end of each pass every viewer that
  * can take bytes gets what is new. Nothing is allocated, formatted or logged
  * per viewer and frame.
  */
-#ifndef WEIR_EDGE_CHANNEL_H
-#define WEIR_EDGE_CHANNEL_H
+#ifndef WEIR_EDGE_FANOUT_H
+#define WEIR_EDGE_FANOUT_H
 
 #include "common/io/loop.h"
 #include "common/member/session.h"
 #include "services/edge/stat.h"
 #include "services/edge/wire.h"
 
-struct channel;
+struct fanout;
 struct viewer;
 
-struct channel_limits {
+struct fanout_limits {
 	struct wire_limits wire;
 	uint32_t wires_max;
 	uint32_t max_lag_ms;   /* a viewer that lags further is moved */
@@ -25,30 +25,30 @@ struct channel_limits {
 	uint32_t keep_idle_ms; /* a wire without viewers */
 };
 
-struct channel_events {
+struct fanout_events {
 	/* `viewers` were moved to a newer key frame since the last call, past
 	 * `frames` frames. At most once a second. */
 	void (*on_skips)(void *ctx, uint64_t viewers, uint64_t frames);
 };
 
 /* `log`, `stats` and `events` are borrowed. Returns 0 or WEIR_ENOMEM. */
-WEIR_MUST_CHECK int channel_new(struct channel **out, struct loop *loop,
-				struct log *log,
-				const struct channel_limits *limits,
-				struct edge_stats *stats,
-				const struct channel_events *events, void *ctx);
-/* Waiters are forgotten; there must be no viewers (channel_end). */
-void channel_free(struct channel **ch);
+WEIR_MUST_CHECK int fanout_new(struct fanout **out, struct loop *loop,
+			       struct log *log,
+			       const struct fanout_limits *limits,
+			       struct edge_stats *stats,
+			       const struct fanout_events *events, void *ctx);
+/* Waiters are forgotten; there must be no viewers (fanout_end). */
+void fanout_free(struct fanout **fo);
 
 /* The stream is over: every viewer ends with `why`, waiters stay, and nothing
  * that the log has so far will be sent to anybody. */
-void channel_end(struct channel *ch, enum reason why);
+void fanout_end(struct fanout *fo, enum reason why);
 
 /* Frames are missing in the log from here on. */
-void channel_gap(struct channel *ch, uint64_t frames);
+void fanout_gap(struct fanout *fo, uint64_t frames);
 
 /* To be called every 100 to 500 ms: lags, time-outs, wires that nobody uses. */
-void channel_tick(struct channel *ch, uint64_t now_ms);
+void fanout_tick(struct fanout *fo, uint64_t now_ms);
 
 /* ---- waiting ---- */
 
@@ -56,16 +56,16 @@ void channel_tick(struct channel *ch, uint64_t now_ms);
 struct waiter {
 	struct list link;
 	/* A viewer can begin: call viewer_new now, or never. It waits no more.
-	 * At the end of a pass, never from inside channel_wait. */
+	 * At the end of a pass, never from inside fanout_wait. */
 	void (*on_ready)(void *ctx);
 	void *ctx;
 };
 
 /* Wait until a viewer of that format can begin. Returns 0; WEIR_ELIMIT: too
  * many wires; WEIR_ENOMEM. Stop waiting by list_remove. */
-WEIR_MUST_CHECK int channel_wait(struct channel *ch,
-				 const struct wire_format *format,
-				 struct waiter *w);
+WEIR_MUST_CHECK int fanout_wait(struct fanout *fo,
+				const struct wire_format *format,
+				struct waiter *w);
 
 /* ---- viewers ---- */
 
@@ -89,7 +89,7 @@ struct viewer_start {
 
 /* From on_ready: begin to send. Returns 0; WEIR_EAGAIN: no place to begin;
  * WEIR_ENOMEM or -errno. */
-WEIR_MUST_CHECK int viewer_new(struct viewer **out, struct channel *ch,
+WEIR_MUST_CHECK int viewer_new(struct viewer **out, struct fanout *fo,
 			       const struct wire_format *format,
 			       const struct viewer_start *start);
 
@@ -110,7 +110,7 @@ WEIR_MUST_CHECK int viewer_detach(struct viewer *v, int *fd,
  * on_data. */
 void viewer_free(struct viewer **v);
 
-size_t channel_viewers(const struct channel *ch);
-uint64_t channel_wire_bytes(const struct channel *ch); /* memory of wires */
+size_t fanout_viewers(const struct fanout *fo);
+uint64_t fanout_wire_bytes(const struct fanout *fo); /* memory of wires */
 
 #endif
