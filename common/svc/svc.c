@@ -252,6 +252,8 @@ int svc_exit(struct svc **p, int err)
 	} else if (err && err != WEIR_ESTOP && err != WEIR_ECONF) {
 		fprintf(stderr, "cannot start: %s\n", weir_strerror(err));
 	}
+	if (fflush(stdout) && err == WEIR_ESTOP)
+		err = -errno;
 	if (err == 0 || err == WEIR_ESTOP)
 		return 0;
 	return err == WEIR_ECONF ? 2 : 1;
