@@ -32,13 +32,15 @@ struct bus_config {
 			    * end of each pass */
 	uint32_t ping_ms, peer_dead_ms;              /* 1000, 2000 */
 	uint32_t window_min_bytes, window_max_bytes; /* 256 kB, 16 MB */
-	uint32_t request_json_max; /* bytes; 60 000, which is also the most */
+	uint32_t request_json_max; /* bytes, of answers; 4 MB. Questions have
+				    * at most 60 000 */
 	uint32_t handshake_ms;     /* until both are proven; 3000 */
 	uint32_t peers_max;        /* links that are up; 1024 */
 	uint32_t half_open_max;    /* accepted and not yet up; 256 */
 };
 
 struct bus_events {
+	/* on_record and on_frame must be there; the others may be NULL. */
 	/* Both connections are proven. node->link is the new link. */
 	void (*on_up)(void *ctx, const struct node_ref *node);
 	/* It is gone; feeds on it have been stopped. A newer link to the same
@@ -46,9 +48,11 @@ struct bus_events {
 	void (*on_down)(void *ctx, const struct node_ref *node,
 			enum reason why);
 	/* A record that is neither FRAME, STATE nor of the bus itself. Anything
-	 * but 0 closes the link with REASON_protocol_error. */
+	 * but 0 closes the link with REASON_protocol_error (WEIR_ELIMIT: limit,
+	 * WEIR_ENOMEM: no_resources). */
 	int (*on_record)(void *ctx, link_id link, const struct record *r);
-	/* A whole frame. Borrowed; keep it with frame_ref. */
+	/* A whole frame. Borrowed; keep it with frame_ref. The result as of
+	 * on_record; 0 also means: acknowledge it. */
 	int (*on_frame)(void *ctx, link_id link, uint16_t type, uint32_t sid,
 			uint64_t term_number, struct frame *f);
 	/* Answer with bus_answer, now or later. json is borrowed. */
@@ -74,10 +78,13 @@ void bus_free(struct bus **b);
 WEIR_MUST_CHECK int bus_listen(struct bus *b, const char *url,
 			       char out_url[NODE_URL_SIZE]);
 
+/* What the next HELLOs advertise, if bus_config.self.url was not known yet. */
+void bus_set_url(struct bus *b, const char *url);
+
 /* Keep a link to this node up, dialing again with back-off 50-500 ms; the
  * instance may change. While a link to that node is up, whoever dialed it, none
  * is dialed. Another node that answers at `url` is refused. Dialing twice the
- * same id with another url replaces it. bus_forget stops to dial, and closes
+ * same id with another url replaces it (and closes what the first dialed). bus_forget stops to dial, and closes
  * what was dialed. Names are resolved by nng, not by the loop. bus_dial returns
  * 0, WEIR_EINVAL or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int bus_dial(struct bus *b, const char *node, const char *url);

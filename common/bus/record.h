@@ -60,6 +60,7 @@ enum record_flags {
 	SUB_WANTING = 8,
 	FRAME_FIRST = 1,
 	FRAME_LAST = 2,
+	REP_MORE = 1, /* another piece of this answer follows */
 };
 
 /* One record, decoded. Which fields count depends on the type; the rest is
