@@ -35,9 +35,9 @@ static void describe_role(struct up_proc *p, struct child_desc *d)
 	case PLAN_EDGE:
 		pass(d, "rtmp", up->rtmp.fd);
 		pass(d, "http", up->http.fd);
-		up_proc_set(p, d, "edge.rtmp.listen=%s:%u", host,
+		up_proc_set(p, d, "edge.rtmp.own_listen=%s:%u", host,
 			    port_of_before(p, "rtmp", 0));
-		up_proc_set(p, d, "edge.http.listen=%s:%u", host,
+		up_proc_set(p, d, "edge.http.own_listen=%s:%u", host,
 			    port_of_before(p, "http", 0));
 		break;
 	case PLAN_DISPATCH:
