@@ -38,7 +38,8 @@ struct asking {
 	struct timer *timer; /* while it waits for a dial */
 };
 
-/* An ingest that is dialed because somebody must be asked there. */
+/* An ingest that is dialed because somebody had to be asked there; from then on
+ * the bus keeps the link. */
 struct dial {
 	struct list link;
 	link_id number;
@@ -53,11 +54,22 @@ static void give(struct member *m, uint64_t tag, const struct answer *a)
 	member_wake(m);
 }
 
+/* Those that were there: who asks again upon an answer gets its own in the next
+ * pass, so that a question that fails at once never holds the loop. */
 static void give_deferred(struct member *m)
 {
+	struct list now;
+
+	list_init(&now);
 	while (!list_is_empty(&m->deferred)) {
+		struct list *first = m->deferred.next;
+
+		list_remove(first);
+		list_append(&now, first);
+	}
+	while (!list_is_empty(&now)) {
 		struct deferred *d =
-			list_entry(m->deferred.next, struct deferred, link);
+			list_entry(now.next, struct deferred, link);
 
 		list_remove(&d->link);
 		give(m, d->tag, &d->answer);
@@ -116,7 +128,7 @@ static link_id next_dispatch(struct asking *k)
 
 static void on_asked(void *ctx, int err, struct span json);
 
-/* Half of what is left for each try but the last. */
+/* Half of what is left for each try, so that there is time for another. */
 static int try_dispatch(struct asking *k)
 {
 	for (;;) {
@@ -275,6 +287,26 @@ void calls_on_up(struct member *m, const struct node_ref *node)
 		if (bus_ask(m->bus, node->link, buf_span(&k->json),
 			    k->deadline_ms, on_asked, k))
 			finish(k, WEIR_ECLOSED, (struct span){0});
+	}
+}
+
+bool calls_must_dial(struct member *m, const struct node *n)
+{
+	return n->ref.url[0] && find_dial(m, 0, n->ref.id);
+}
+
+void calls_on_went(struct member *m, const char *node)
+{
+	struct dial *d = find_dial(m, 0, node);
+
+	if (!d)
+		return;
+	while (!list_is_empty(&d->waiting)) {
+		struct asking *k =
+			list_entry(d->waiting.next, struct asking, link);
+
+		fail_later(m, k->tag, WEIR_ECLOSED);
+		asking_free(k);
 	}
 	list_remove(&d->link);
 	free(d);

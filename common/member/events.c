@@ -79,6 +79,7 @@ static struct page *open_page(struct event_book *b,
 		free(p);
 		return NULL;
 	}
+	list_append(&b->pages, &p->link);
 	return p;
 }
 

@@ -51,6 +51,10 @@ void calls_ask(struct member *m, link_id link, uint64_t tag,
 	       const struct question *q, uint32_t deadline_ms);
 void calls_ask_dispatch(struct member *m, uint64_t tag,
 			const struct question *q, uint32_t deadline_ms);
+/* Is this a node that was dialed to be asked? Then it is dialed at its new
+ * address; and it went, for good. */
+bool calls_must_dial(struct member *m, const struct node *n);
+void calls_on_went(struct member *m, const char *node);
 /* The link to a node; an ingest that is known and not linked is dialed, and a
  * number stands for it that only calls_ask takes. */
 link_id calls_link_to(struct member *m, const char *node);

@@ -101,6 +101,12 @@ static void on_up(void *ctx, const struct node_ref *node)
 	member_wake(m);
 }
 
+static void forget(struct member *m, const char *node)
+{
+	bus_forget(m->bus, node);
+	calls_on_went(m, node);
+}
+
 static void on_down(void *ctx, const struct node_ref *node, enum reason why)
 {
 	struct member *m = ctx;
@@ -108,6 +114,8 @@ static void on_down(void *ctx, const struct node_ref *node, enum reason why)
 	logger_event(m->log, &link_down, kv_str("node", node->id),
 		     kv_str("role", node->role),
 		     kv_str("reason", reason_name(why)));
+	if (!copy_node(store_copy(m->store), node->id))
+		forget(m, node->id);
 	if (m->events->on_link)
 		m->events->on_link(m->ctx, node, false, member_now_ms(m));
 	member_wake(m);
@@ -230,11 +238,15 @@ static void on_node(void *ctx, const struct node *n, enum copy_change change)
 {
 	struct member *m = ctx;
 
-	if (!must_dial(m, n))
-		return;
+	/* A link that stands outlives the lease: the registry may have lost a
+	 * node that is well. See on_down. */
+	if (change == COPY_WENT && !bus_link_to(m->bus, n->ref.id))
+		forget(m, n->ref.id);
 	if (change == COPY_WENT)
-		bus_forget(m->bus, n->ref.id);
-	else if (bus_dial(m->bus, n->ref.id, n->ref.url))
+		return;
+	if (!must_dial(m, n) && !calls_must_dial(m, n))
+		return;
+	if (bus_dial(m->bus, n->ref.id, n->ref.url))
 		logger_event(m->log, &member_failed, kv_str("what", "dial"),
 			     kv_str("why", n->ref.url));
 }
