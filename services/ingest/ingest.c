@@ -125,7 +125,7 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	struct json_object *o = json_object_new_object();
 	const char *id = args ? member_json_text(args, "session_id") : NULL;
 	const char *stream = args ? member_json_text(args, "stream") : NULL;
-	int64_t from = int_arg(args, "from"), next = 0;
+	int64_t from = WEIR_MAX(int_arg(args, "from"), 0), next = 0;
 
 	if (!strcmp(name, "sessions")) {
 		json_object_object_add(
@@ -175,7 +175,7 @@ static void on_left(void *ctx)
 /* What was published is delivered before the end. */
 static void on_drain_tick(struct ingest *in)
 {
-	if (!rtmp_door_is_empty(in->rtmp) ||
+	if (!rtmp_door_is_empty(in->rtmp) || !list_is_empty(&in->publishes) ||
 	    !bus_is_drained(member_bus(in->member)))
 		return;
 	timer_stop(in->drain);

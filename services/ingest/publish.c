@@ -106,6 +106,20 @@ static void end(struct publish *p, enum reason why, const char *detail)
 	publish_free(p);
 }
 
+/* Close the publisher, and leave as if it had left itself: what it wrote is
+ * delivered, and the home knows. on_end comes then. */
+static void close_one(struct publish *p, enum reason why)
+{
+	const struct publish_door *door = p->door;
+	struct ingest *in = p->in;
+
+	log_end(p, why, "");
+	p->door = NULL;
+	door->on_end(p->ctx, why, "");
+	writer_leave(p->writer, why, member_now_ms(in->member));
+	member_wake(in->member);
+}
+
 static void on_granted(void *ctx, struct writer *w,
 		       const struct writer_start *start)
 {
@@ -129,7 +143,8 @@ static void on_granted(void *ctx, struct writer *w,
 	if (!p->door)
 		return; /* it left before it was granted */
 	if (maker_new(&p->maker, &limits, &from, &maker_events, p)) {
-		end(p, REASON_no_resources, "no memory");
+		in->stats.refused++;
+		close_one(p, REASON_no_resources);
 		return;
 	}
 	in->stats.accepted++;
@@ -266,25 +281,12 @@ int64_t publish_tick_all(struct ingest *in, int64_t now_ms)
 			continue;
 		if (maker_due_ms(p->maker) <= now_ms &&
 		    maker_tick(p->maker, now_ms)) {
-			end(p, REASON_no_resources, "no memory");
+			close_one(p, REASON_no_resources);
 			continue;
 		}
 		due = WEIR_MIN(due, maker_due_ms(p->maker));
 	}
 	return due;
-}
-
-/* Close the publisher, and leave as if it had left itself. */
-static void close_one(struct publish *p, enum reason why)
-{
-	const struct publish_door *door = p->door;
-	struct ingest *in = p->in;
-
-	log_end(p, why, "");
-	p->door = NULL;
-	door->on_end(p->ctx, why, reason_text(why));
-	writer_leave(p->writer, why, member_now_ms(in->member));
-	member_wake(in->member);
 }
 
 bool publish_kick(struct ingest *in, const char *session_id)
