@@ -1,0 +1,206 @@
+"""client - viewers in memory: they note what came and when, and can be told to
+stop reading. Each has a thread of its own.
+"""
+
+import select
+import socket
+import threading
+import time
+import urllib.parse
+
+from lib import flv
+from lib.rtmp import Refused, Rtmp
+from lib.waiting import wait_for
+
+
+class Viewer:
+    """`tags` grows while it plays. When it is over, `error` says why, None: the
+    server ended it in order."""
+
+    def __init__(self):
+        self.tags = []
+        self.error = None
+        self.asked_at = time.monotonic()
+        self.is_over = threading.Event()
+        self._may_read = threading.Event()
+        self._may_read.set()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        try:
+            self.play()
+        except Exception as e:  # pylint: disable=broad-except
+            if not self._is_closed:
+                self.error = e
+        self.is_over.set()
+
+    def play(self):
+        raise NotImplementedError
+
+    def pause(self):
+        """Stop reading; what is under way piles up."""
+        self._may_read.clear()
+
+    def resume(self):
+        self._may_read.set()
+
+    def close(self):
+        self._is_closed = True
+        self._may_read.set()
+        self.shut()
+        self._thread.join(10)
+
+    def shut(self):
+        raise NotImplementedError
+
+    # ---- what it has seen
+
+    @property
+    def media(self):
+        return flv.media(self.tags)
+
+    @property
+    def first_key_ms(self):
+        """From asking to play until the first key frame was here."""
+        for t in self.tags:
+            if t.is_key:
+                return (t.at - self.asked_at) * 1000
+        return None
+
+    def wait_media(self, count=1, timeout_s=30):
+        """Until so many packets are here."""
+        wait_for(lambda: len(self.media) >= count or self.is_over.is_set(),
+                 f"{count} packets at a viewer", timeout_s)
+        assert len(self.media) >= count, (
+            f"a viewer ended after {len(self.media)} packets: {self.error}")
+        return self
+
+    def wait_after(self, ms, timeout_s=30):
+        """Until the stream's time has passed `ms` here."""
+        wait_for(lambda: (self.tags and self.tags[-1].ms >= ms) or self.is_over.is_set(),
+                 f"{ms} ms of the stream at a viewer", timeout_s)
+        return self
+
+    def wait_over(self, timeout_s=40):
+        """Until the server ended it."""
+        wait_for(self.is_over.is_set, "the end of a viewer", timeout_s)
+        return self
+
+
+class HttpViewer(Viewer):
+    """HTTP-FLV. `status` and `headers` once the head has come."""
+
+    def __init__(self, url, receive_bytes=None, bytes_per_read=65536):
+        super().__init__()
+        parts = urllib.parse.urlsplit(url)
+        self.status, self.headers, self.head_at = None, {}, None
+        self.body = b""  # when the answer is not 200
+        self.parser = flv.Parser()
+        self.tags = self.parser.tags
+        self.received_bytes = 0
+        self._read_bytes = bytes_per_read
+        self.sock = socket.socket()
+        if receive_bytes:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.sock.settimeout(20)
+        self.sock.connect((parts.hostname, parts.port))
+        self.asked_at = time.monotonic()
+        self.sock.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+                          "User-Agent: weirtest\r\nAccept: */*\r\n\r\n".encode())
+        self.sock.settimeout(None)
+        self._thread.start()
+
+    def play(self):
+        rest = self._read_head()
+        while rest is not None:
+            if self.status == 200:
+                self.parser.feed(rest, time.monotonic())
+            else:
+                self.body += rest
+                if len(self.body) >= int(self.headers.get("content-length", 1 << 30)):
+                    return
+            rest = self._read()
+
+    def _read(self):
+        self._may_read.wait()
+        data = self.sock.recv(self._read_bytes)
+        self.received_bytes += len(data)
+        return data or None
+
+    def _read_head(self):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = self._read()
+            if data is None:
+                raise EOFError(f"closed before the head's end: {head!r}")
+            head += data
+        self.head_at = time.monotonic()
+        head, _, rest = head.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            self.headers[name.strip().lower()] = value.strip()
+        self.status = int(lines[0].split()[1])
+        return rest
+
+    def wait_head(self, timeout_s=40):
+        wait_for(lambda: self.status or self.is_over.is_set(), "an HTTP head", timeout_s)
+        return self
+
+    @property
+    def flags(self):
+        return self.parser.flags
+
+    def shut(self):
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.sock.close()
+
+
+class RtmpViewer(Viewer):
+    """RTMP. `status` are the onStatus messages; a refusal is in `refused`."""
+
+    def __init__(self, address, stream, receive_bytes=None):
+        super().__init__()
+        self.refused = None  # (code, description)
+        self.status = []
+        self._stream = stream
+        self.rtmp = Rtmp(address, receive_bytes=receive_bytes)
+        self.status = self.rtmp.status
+        self._thread.start()
+
+    def play(self):
+        try:
+            self.rtmp.ask_to_play(self._stream)
+            self.asked_at = self.rtmp.asked_at
+            self.rtmp.sock.settimeout(None)
+            for tag in self.rtmp.tags():
+                self.tags.append(tag)
+                self._may_read.wait()
+        except Refused as e:
+            self.refused = e.args
+
+    def shut(self):
+        try:
+            self.rtmp.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.rtmp.close()
+
+
+def is_closed_by_peer(sock, timeout_s):
+    """Does the peer close within the time? Reads and forgets what it says."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        ready, _, _ = select.select([sock], [], [], max(0, end - time.monotonic()))
+        if not ready:
+            continue
+        try:
+            if not sock.recv(65536):
+                return True
+        except ConnectionError:
+            return True
+    return False
