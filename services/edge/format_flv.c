@@ -3,13 +3,13 @@
 #include "services/edge/wire.h"
 
 static int flv_metadata(struct buf *out, const struct tracks *tracks,
-			struct span meta, uint32_t ms)
+			struct span meta)
 {
 	struct buf body = {0};
 	int err = flv_metadata_write(&body, tracks, meta);
 
 	if (!err)
-		err = flv_tag_write(out, FLV_SCRIPT, ms, buf_span(&body));
+		err = flv_tag_write(out, FLV_SCRIPT, 0, buf_span(&body));
 	if (err && !out->err)
 		out->err = err;
 	buf_fini(&body);

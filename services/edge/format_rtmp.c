@@ -22,13 +22,13 @@ static int put_message(struct buf *out, uint8_t type, uint32_t ms,
 }
 
 static int rtmp_metadata(struct buf *out, const struct tracks *tracks,
-			 struct span meta, uint32_t ms)
+			 struct span meta)
 {
 	struct buf body = {0};
 
 	/* Its error is the buffer's, which put_message passes on. */
 	(void)!flv_metadata_write(&body, tracks, meta);
-	return put_message(out, RTMP_DATA, ms, &body);
+	return put_message(out, RTMP_DATA, 0, &body);
 }
 
 static int rtmp_unit(struct buf *out, const struct track *track,

@@ -173,7 +173,7 @@ static void serve(struct guest *g, const struct http_head *head)
 	if (http_is_method(head, "OPTIONS"))
 		answer_options(g);
 	else if (!has_suffix(head->path))
-		refuse_with(g, 404, REASON_not_found,
+		refuse_with(g, 404, REASON_bad_name,
 			    "streams are at /{app}/{name}.flv");
 	else if (!is_get && !g->wants_no_media)
 		refuse_with(g, 405, REASON_unsupported, "GET and HEAD only");

@@ -198,8 +198,7 @@ int wire_put_headers(const struct wire *w, struct buf *out,
 	if (tracks_read(&tracks, wire_state_payload(set, FRAME_TRACKS, 0)))
 		tracks = w->tracks;
 	err = w->format->metadata(out, &tracks,
-				  wire_state_payload(set, FRAME_META, 0),
-				  (uint32_t)ms);
+				  wire_state_payload(set, FRAME_META, 0));
 	if (!err)
 		err = put_config(w, out, &tracks, set, FRAME_VIDEO, ms);
 	return err ? err : put_config(w, out, &tracks, set, FRAME_AUDIO, ms);
@@ -231,8 +230,8 @@ static int write_changes(struct wire *w, const struct stateset *set, int64_t ms)
 	if (state_differs(w, set, FRAME_TRACKS, 0) ||
 	    state_differs(w, set, FRAME_META, 0))
 		err = w->format->metadata(
-			out, &w->tracks, wire_state_payload(set, FRAME_META, 0),
-			(uint32_t)ms);
+			out, &w->tracks,
+			wire_state_payload(set, FRAME_META, 0));
 	if (!err && w->video && state_differs(w, set, FRAME_CONFIG, w->video))
 		err = put_config(w, out, &w->tracks, set, FRAME_VIDEO, ms);
 	if (!err && w->audio && state_differs(w, set, FRAME_CONFIG, w->audio))

@@ -30,10 +30,11 @@ struct wire_format {
 	/* What a connection gets before anything (FLV: the file header); may
 	 * be NULL. */
 	void (*opening)(struct buf *out, const struct tracks *tracks);
-	/* Metadata that agrees with the tracks; meta may be empty. Returns 0 or
-	 * the buffer's error. */
+	/* Metadata that agrees with the tracks; meta may be empty. Its time is
+	 * 0 wherever it stands: with another one ffmpeg takes it for a track of
+	 * its own. Returns 0 or the buffer's error. */
 	int (*metadata)(struct buf *out, const struct tracks *tracks,
-			struct span meta, uint32_t ms);
+			struct span meta);
 	/* One CONFIG, VIDEO or AUDIO frame of a track that it carries, as one
 	 * unit. Returns 0; WEIR_EUNSUPPORTED, WEIR_EINVAL or WEIR_ELIMIT: it
 	 * is left out; or the buffer's error. */
