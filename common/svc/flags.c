@@ -34,7 +34,9 @@ static const struct option options[] = {
 };
 
 static const char help[] =
-	"  --conf FILE        settings, as JSON with comments\n"
+	"  --conf FILE        settings, as JSON with comments; repeatable, "
+	"the\n"
+	"                     later file wins\n"
 	"  --set PATH=VALUE   one setting, over those of the file; repeatable\n"
 	"  --node-id ID       this node's name (default: role-hostname)\n"
 	"  --check FILE       say what is wrong in FILE, and end\n"
@@ -61,6 +63,14 @@ static int add_set(struct svc_flags *f, const char *assignment)
 	if (f->set_count == SVC_SETS_MAX)
 		return complain("--set: too many", assignment);
 	f->set[f->set_count++] = assignment;
+	return 0;
+}
+
+static int add_conf(struct svc_flags *f, const char *file)
+{
+	if (f->conf_count == SVC_CONFS_MAX)
+		return complain("--conf: too many", file);
+	f->conf_file[f->conf_count++] = file;
 	return 0;
 }
 
@@ -103,8 +113,7 @@ static int take(struct svc_flags *f, int flag, const char *value)
 
 	switch (flag) {
 	case FLAG_CONF:
-		f->conf_file = value;
-		return 0;
+		return add_conf(f, value);
 	case FLAG_SET:
 		return add_set(f, value);
 	case FLAG_NODE_ID:
@@ -179,12 +188,15 @@ static size_t collect(const struct conf_table **out,
 /* Goes on after a mistake, so that all are listed. */
 static int load_all(struct conf *conf, const struct svc_flags *flags)
 {
-	const char *file =
-		flags->check_file ? flags->check_file : flags->conf_file;
 	int err = 0;
 
-	if (file)
-		err = conf_load_file(conf, file);
+	if (flags->check_file)
+		err = conf_load_file(conf, flags->check_file);
+	for (size_t i = 0; i < flags->conf_count && !flags->check_file; i++) {
+		int file_err = conf_load_file(conf, flags->conf_file[i]);
+
+		err = err ? err : file_err;
+	}
 	for (size_t i = 0; i < flags->set_count; i++) {
 		int set_err = conf_override(conf, flags->set[i]);
 

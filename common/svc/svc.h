@@ -1,6 +1,6 @@
 /* common/svc/svc.h - the life of a process: what all of weir's daemons share.
  *
- *	weir-edge [--conf FILE] [--set PATH=VALUE]... [--node-id ID]
+ *	weir-edge [--conf FILE]... [--set PATH=VALUE]... [--node-id ID]
  *	          [--ready-fd N] [--parent-death]
  *	          [--check FILE | --print-conf | --docs conf|stats|log |
  *	           --version | --help]

@@ -9,12 +9,14 @@
 
 #define SVC_ADDRESSES_MAX 16
 #define SVC_SETS_MAX      64
+#define SVC_CONFS_MAX     8
 #define SVC_TABLES_MAX    32
 #define SVC_REASON_BYTES  128
 
 /* What the command line says; all borrowed from argv. */
 struct svc_flags {
-	const char *conf_file;
+	const char *conf_file[SVC_CONFS_MAX];
+	size_t conf_count;
 	const char *set[SVC_SETS_MAX];
 	size_t set_count;
 	const char *node_id;
