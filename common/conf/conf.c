@@ -185,7 +185,6 @@ int conf_new(struct conf **out, const char *role,
 	if (!c)
 		return WEIR_ENOMEM;
 	c->role = role;
-	list_init(&c->texts);
 	err = make_slots(c, tables, count);
 	if (!err)
 		err = set_defaults(c);
@@ -208,11 +207,11 @@ void conf_free(struct conf **p)
 		free(c->slot[i].settings);
 		free(c->slot[i].draft);
 	}
-	while (!list_is_empty(&c->texts)) {
-		struct list *text = c->texts.next;
+	while (c->texts) {
+		struct conf_text *next = c->texts->next;
 
-		list_remove(text);
-		free(text);
+		free(c->texts);
+		c->texts = next;
 	}
 	free(c->slot);
 	buf_fini(&c->messages);
@@ -224,8 +223,7 @@ const void *conf_get(const struct conf *c, const struct conf_table *table)
 	for (size_t i = 0; i < c->slot_count; i++)
 		if (c->slot[i].table == table)
 			return c->slot[i].settings;
-	BUG_ON("a table that was not given to conf_new");
-	return NULL;
+	weir_bug(__FILE__, __LINE__, "a table that was not given to conf_new");
 }
 
 /* ---- single keys ---- */

@@ -87,7 +87,7 @@ struct conf_table {
 
 /* offsetof, once the compiler has seen that the member has the type. */
 #define CONF_AT(s, m, t)                                                       \
-	(offsetof(s, m) + 0 * sizeof(_Generic(((s *)0)->m, t : 0)))
+	(offsetof(s, m) + 0 * sizeof(_Generic(((__typeof__(s) *)0)->m, t : 0)))
 
 /* The member's name is the key's name; the _NAMED form gives another. */
 #define CONF_INT(s, m, unit, min, max, def, flags, sentence)                   \

@@ -2,7 +2,6 @@
 #ifndef WEIR_CONF_CONF_PRIV_H
 #define WEIR_CONF_CONF_PRIV_H
 
-#include "common/base/list.h"
 #include "common/conf/conf.h"
 
 #define CONF_PATH_BYTES 128 /* of a path that can be right, with its NUL */
@@ -14,11 +13,17 @@ struct conf_slot {
 	char *draft;    /* what is being loaded */
 };
 
+/* Memory that lives as long as the settings. */
+struct conf_text {
+	struct conf_text *next;
+	char bytes[];
+};
+
 struct conf {
 	const char *role;
 	struct conf_slot *slot;
 	size_t slot_count;
-	struct list texts; /* all that settings ever pointed to */
+	struct conf_text *texts; /* all that settings ever pointed to */
 	struct buf messages;
 	bool is_out_of_memory;
 

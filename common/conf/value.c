@@ -9,22 +9,16 @@
 
 #define ITEMS_MAX 256 /* of a list on a command line */
 
-/* Memory that lives as long as the settings. */
-struct text {
-	struct list link; /* first: conf_free frees by it */
-	char bytes[];
-};
-
 static void *keep(struct conf *c, size_t len)
 {
-	struct text *t = malloc(sizeof(*t) + len);
+	struct conf_text *t = malloc(sizeof(*t) + len);
 
 	if (!t) {
 		c->is_out_of_memory = true;
 		return NULL;
 	}
-	list_init(&t->link);
-	list_append(&c->texts, &t->link);
+	t->next = c->texts;
+	c->texts = t;
 	return t->bytes;
 }
 

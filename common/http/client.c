@@ -231,8 +231,8 @@ void http_client_free(struct http_client **p)
 	if (!c)
 		return;
 	*p = NULL;
-	while (!list_is_empty(&c->calls))
-		free_call(list_entry(c->calls.next, struct http_call, link));
+	list_each_safe (it, &c->calls)
+		free_call(list_entry(it, struct http_call, link));
 	if (c->multi)
 		curl_multi_cleanup(c->multi);
 	timer_free(&c->timer);

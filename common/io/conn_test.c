@@ -178,8 +178,7 @@ TEST_NO_OOM(a_paused_connection_reads_nothing_until_resumed)
 	CHECK(LOOP_UNTIL(s.loop, s.data_count == 1));
 	conn_pause(s.conn);
 	CHECK_EQ(write(s.fd, "cd", 2), 2);
-	for (int i = 0; i < 5; i++)
-		(void)LOOP_UNTIL(s.loop, true);
+	loop_run_passes(s.loop, 10);
 	CHECK_EQ(s.data_count, 1);
 	CHECK_SPAN(conn_unread(s.conn), SPAN_LIT("ab"));
 	conn_resume(s.conn);
@@ -200,16 +199,6 @@ TEST_NO_OOM(fed_bytes_are_offered_before_those_of_the_socket)
 	end(&s);
 }
 
-static void run_one_pass(struct side *s)
-{
-	struct timer *now = NULL;
-
-	CHECK_EQ(timer_new(&now, s->loop, loop_stop, s->loop), 0);
-	timer_start(now, 0);
-	CHECK_EQ(loop_run(s->loop), 0);
-	timer_free(&now);
-}
-
 TEST_NO_OOM(a_peer_that_does_not_read_meets_the_send_limit)
 {
 	const struct conn_limits limits = {.send_bytes = 100000};
@@ -224,7 +213,7 @@ TEST_NO_OOM(a_peer_that_does_not_read_meets_the_send_limit)
 
 		err = conn_send(s.conn, SPAN(block));
 		if (!err && before == 0)
-			run_one_pass(&s);
+			loop_run_passes(s.loop, 2);
 	}
 	CHECK_EQ(err, WEIR_ELIMIT);
 	CHECK(conn_queued_bytes(s.conn) <= 100000);

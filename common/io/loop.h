@@ -49,7 +49,7 @@ unsigned loop_busy_permille(const struct loop *loop);
 /* Give a callback as type `fn`, once the compiler has seen that it could be
  * called with `ctx` and what follows. */
 #define LOOP_TYPED(fn, cb, ...)                                                \
-	((void)sizeof(((void)(cb)(__VA_ARGS__), 0)), (fn *)(cb))
+	((__typeof__(((void)(cb)(__VA_ARGS__), (__typeof__(fn) *)0)))(cb))
 
 /* ---- descriptors ---- */
 

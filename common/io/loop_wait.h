@@ -30,4 +30,17 @@ static inline void loop_wait_tick(void *ctx)
 		(condition);                                                   \
 	})
 
+/* Let things happen that should not: run so many passes. */
+static inline void loop_run_passes(struct loop *loop, unsigned count)
+{
+	struct timer *tick = NULL;
+
+	if (timer_make(&tick, loop, loop_wait_tick, NULL))
+		return;
+	timer_repeat(tick, 1);
+	while (count-- > 0)
+		loop_run_once(loop);
+	timer_free(&tick);
+}
+
 #endif

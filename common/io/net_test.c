@@ -237,8 +237,7 @@ TEST_NO_OOM(a_paused_listener_leaves_peers_in_the_queue)
 	open_hall(&h, 0);
 	listener_pause(h.listener);
 	peer = call(&h);
-	for (int i = 0; i < 10; i++)
-		(void)LOOP_UNTIL(h.loop, true);
+	loop_run_passes(h.loop, 10);
 	CHECK_EQ(h.count, 0);
 	listener_resume(h.listener);
 	CHECK(LOOP_UNTIL(h.loop, h.count == 1));

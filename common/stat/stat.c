@@ -57,8 +57,8 @@ void stat_free(struct stats **p)
 	if (!st)
 		return;
 	*p = NULL;
-	while (!list_is_empty(&st->entries))
-		free_entry(list_entry(st->entries.next, struct entry, link));
+	list_each_safe (it, &st->entries)
+		free_entry(list_entry(it, struct entry, link));
 	while (!list_is_empty(&st->refreshes))
 		stat_refresh_remove(list_entry(st->refreshes.next,
 					       struct stat_refresh, link));

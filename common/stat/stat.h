@@ -95,7 +95,7 @@ struct stat_table {
 
 /* offsetof, once the compiler has seen that the member has the type. */
 #define STAT_AT(s, m, t)                                                       \
-	(offsetof(s, m) + 0 * sizeof(_Generic(((s *)0)->m, t : 0)))
+	(offsetof(s, m) + 0 * sizeof(_Generic(((__typeof__(s) *)0)->m, t : 0)))
 
 #define STAT_COUNTER(s, m, name, unit, sentence)                               \
 	{                                                                      \
