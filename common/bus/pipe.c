@@ -122,9 +122,14 @@ static int op_init(struct op *op, struct pipes *ps, op_fn *on_done, void *owner)
  * instructions of another thread. */
 static void op_fini(struct op *op)
 {
-	if (op->aio)
-		nng_aio_free(op->aio);
+	if (!op->aio)
+		return;
+	nng_aio_free(op->aio);
 	op->aio = NULL;
+	/* At the end of the bus it may still stand in the queue. */
+	pthread_mutex_lock(&op->pipes->lock);
+	list_remove(&op->link);
+	pthread_mutex_unlock(&op->pipes->lock);
 }
 
 static void dialer_reap(struct pipe_dialer *d)
