@@ -23,7 +23,7 @@ struct home_limits {
 struct home_info {
 	const struct stream_key *key;
 	const struct stream_entry *entry;
-	struct log *log;
+	struct log *log;             /* NULL: only known to be elsewhere */
 	bool is_home;                /* else replica or left over */
 	bool has_writer;             /* its link is up and bound */
 	uint32_t wanting, following; /* SUBs */

@@ -145,9 +145,12 @@ static struct shown *find_shown(struct origin *o, const struct stream_key *key)
 static void add_stream(void *ctx, const struct home_info *info)
 {
 	struct origin *o = ctx;
-	struct shown *s = find_shown(o, info->key);
 	struct log_stats log;
+	struct shown *s;
 
+	if (!info->log)
+		return; /* it is elsewhere */
+	s = find_shown(o, info->key);
 	log_stats(info->log, &log);
 	o->stats.streams++;
 	o->stats.live += info->has_writer;
@@ -194,9 +197,12 @@ static void on_load(void *ctx, struct node_load *load)
 static void stream_json(void *ctx, const struct home_info *info)
 {
 	struct json_object *list = ctx;
-	struct json_object *o = json_object_new_object();
+	struct json_object *o;
 	struct log_stats log;
 
+	if (!info->log)
+		return;
+	o = json_object_new_object();
 	log_stats(info->log, &log);
 	json_object_object_add(o, "stream",
 			       json_object_new_string(info->key->text));
