@@ -18,8 +18,8 @@ const struct log_event dispatch_api_call = {"api.call", LOG_INFO, "path peer",
 /* A request that waits for other nodes. */
 struct waiting {
 	struct dispatch *dispatch;
-	struct http_request *req; /* NULL: it is gone */
-	char stream[STREAM_KEY_MAX + 1];
+	struct http_request *req;      /* NULL: it is gone */
+	char name[STREAM_KEY_MAX + 1]; /* of the stream, as it was asked for */
 };
 
 static void on_gone(void *ctx)
@@ -29,8 +29,9 @@ static void on_gone(void *ctx)
 	w->req = NULL;
 }
 
+/* Ask the nodes: for all streams, or that one; `name` is for `done`. */
 static void start(struct dispatch *d, struct http_request *req, unsigned what,
-		  const char *stream, const char *session_id,
+		  const char *stream, const char *session_id, const char *name,
 		  void (*done)(void *ctx, const struct gathered *g))
 {
 	struct waiting *w = calloc(1, sizeof(*w));
@@ -42,8 +43,8 @@ static void start(struct dispatch *d, struct http_request *req, unsigned what,
 	}
 	w->dispatch = d;
 	w->req = req;
-	if (stream)
-		snprintf(w->stream, sizeof(w->stream), "%s", stream);
+	if (name)
+		snprintf(w->name, sizeof(w->name), "%s", name);
 	http_on_gone(req, on_gone, w);
 	if (gather(d, what, stream, session_id, done, w) == 0)
 		return;
@@ -74,12 +75,11 @@ static void lal_info(void *ctx, struct http_request *req)
 {
 	struct dispatch *d = ctx;
 	struct json_object *o = json_object_new_object();
-	char text[256], when[IO_UTC_TEXT_SIZE];
+	char text[256], when[LAL_TIME_SIZE];
 	struct utsname u = {.sysname = "", .machine = ""};
 
 	d->stats.api_calls++;
 	uname(&u);
-	io_utc_text(when, svc_started_utc_us(d->svc));
 	snprintf(text, sizeof(text),
 		 "GitTag=v%s. GitCommitLog=%s. GitStatus=. BuildTime=. "
 		 "GoVersion=none. runtime=%s/%s.",
@@ -91,126 +91,103 @@ static void lal_info(void *ctx, struct http_request *req)
 	add_text(o, "api_version", "v0.4.4");
 	add_text(o, "notify_version", "v0.2.2");
 	add_text(o, "WebUiVersion", "v0.0.3");
+	lal_time(when, svc_started_utc_us(d->svc));
 	add_text(o, "start_time", when);
 	lal_answer(req, CODE_OK, "succ", o);
+}
+
+static struct json_object *by_stream(struct waiting *w,
+				     const struct gathered *g)
+{
+	return lal_streams(store_copy(member_store(w->dispatch->member)), g);
 }
 
 static void on_all_group(void *ctx, const struct gathered *g)
 {
 	struct waiting *w = ctx;
-	struct json_object *data, *list = NULL, *keys;
+	struct json_object *streams, *data, *list = NULL;
 
 	if (!w->req) {
 		free(w);
 		return;
 	}
-	keys = lal_keys(w->dispatch, g);
-	for (size_t i = 0; i < json_object_array_length(keys); i++) {
+	streams = by_stream(w, g);
+	json_object_object_foreach(streams, key, entry)
+	{
+		(void)entry;
 		if (!list)
 			list = json_object_new_array();
-		json_object_array_add(
-			list,
-			lal_group(w->dispatch,
-				  json_object_get_string(
-					  json_object_array_get_idx(keys, i)),
-				  g));
+		json_object_array_add(list, lal_group(streams, key));
 	}
-	json_object_put(keys);
 	data = json_object_new_object();
 	json_object_object_add(data, "groups", list);
 	lal_answer(w->req, CODE_OK, "succ", data);
+	json_object_put(streams);
 	free(w);
 }
 
 static void all_group(void *ctx, struct http_request *req)
 {
-	start(ctx, req, GATHER_SESSIONS | GATHER_STREAMS, NULL, NULL,
+	start(ctx, req, GATHER_SESSIONS | GATHER_STREAMS, NULL, NULL, NULL,
 	      on_all_group);
-}
-
-/* "app/name" as it is; a bare name: app "live", else the only stream of that
- * name. NULL: none, or several. */
-static const char *resolve_name(struct json_object *keys, const char *name)
-{
-	char live[STREAM_KEY_MAX + 1];
-	const char *found = NULL;
-	unsigned count = 0;
-
-	snprintf(live, sizeof(live), "live/%s", name);
-	for (size_t i = 0; i < json_object_array_length(keys); i++) {
-		const char *key = json_object_get_string(
-			json_object_array_get_idx(keys, i));
-		const char *slash = strchr(key, '/');
-
-		if (!strcmp(key, name) || !strcmp(key, live))
-			return key;
-		if (slash && !strcmp(slash + 1, name)) {
-			found = key;
-			count++;
-		}
-	}
-	return count == 1 ? found : NULL;
 }
 
 static void on_group(void *ctx, const struct gathered *g)
 {
 	struct waiting *w = ctx;
-	struct json_object *keys;
+	struct json_object *streams;
 	const char *key;
 
 	if (!w->req) {
 		free(w);
 		return;
 	}
-	keys = lal_keys(w->dispatch, g);
-	key = resolve_name(keys, w->stream);
+	streams = by_stream(w, g);
+	key = lal_resolve(streams, w->name);
 	if (key)
-		lal_answer(w->req, CODE_OK, "succ",
-			   lal_group(w->dispatch, key, g));
+		lal_answer(w->req, CODE_OK, "succ", lal_group(streams, key));
 	else
 		lal_answer(w->req, CODE_NO_GROUP, "group not found", NULL);
-	json_object_put(keys);
+	json_object_put(streams);
 	free(w);
 }
 
 static void one_group(void *ctx, struct http_request *req)
 {
 	const char *name = http_query(req, "stream_name");
-	struct waiting *w;
-	struct dispatch *d = ctx;
 
-	if (!name || !*name) {
-		lal_answer(req, CODE_NO_PARAM, "param missing", NULL);
-		return;
-	}
 	/* All are gathered, for a bare name may stand for any. */
-	w = calloc(1, sizeof(*w));
-	if (!w) {
-		http_answer_error(req, 503, "out of memory");
-		return;
-	}
-	d->stats.api_calls++;
-	w->dispatch = d;
-	w->req = req;
-	snprintf(w->stream, sizeof(w->stream), "%s", name);
-	http_on_gone(req, on_gone, w);
-	if (gather(d, GATHER_SESSIONS | GATHER_STREAMS, NULL, NULL, on_group,
-		   w)) {
-		http_answer_error(req, 503, "out of memory");
-		free(w);
-	}
+	if (!name || !*name)
+		lal_answer(req, CODE_NO_PARAM, "param missing", NULL);
+	else
+		start(ctx, req, GATHER_SESSIONS | GATHER_STREAMS, NULL, NULL,
+		      name, on_group);
 }
 
 /* ---- lal: control ---- */
+
+static void say_kicked(struct waiting *w, const struct gathered *g)
+{
+	struct json_object *streams;
+
+	if (g->kicked_count) {
+		lal_say(w->req, CODE_OK, "succ");
+		return;
+	}
+	streams = by_stream(w, g);
+	if (lal_resolve(streams, w->name))
+		lal_say(w->req, CODE_NO_SESSION, "session not found");
+	else
+		lal_say(w->req, CODE_NO_GROUP, "group not found");
+	json_object_put(streams);
+}
 
 static void on_kicked(void *ctx, const struct gathered *g)
 {
 	struct waiting *w = ctx;
 
-	if (w->req && g->kicked_count)
-		lal_answer(w->req, CODE_OK, "succ", NULL);
-	else if (w->req)
-		lal_answer(w->req, CODE_NO_SESSION, "session not found", NULL);
+	if (w->req)
+		say_kicked(w, g);
 	free(w);
 }
 
@@ -242,17 +219,17 @@ static void kick_session(void *ctx, struct http_request *req)
 		     kv_str("path", http_path(req)),
 		     kv_addr("peer", http_peer(req)));
 	if (!stream || !*stream || !session || !*session)
-		lal_answer(req, CODE_NO_PARAM, "param missing", NULL);
+		lal_say(req, CODE_NO_PARAM, "param missing");
 	else
-		start(d, req, GATHER_KICK, stream, session, on_kicked);
+		start(d, req, GATHER_KICK, NULL, session, stream, on_kicked);
 	json_object_put(o);
 }
 
 static void no_page(void *ctx, struct http_request *req)
 {
 	(void)ctx;
-	lal_answer(req, CODE_NOT_FOUND,
-		   "page not found, check the document: docs/api.md", NULL);
+	lal_say(req, CODE_NOT_FOUND,
+		"page not found, check the document: docs/api.md");
 }
 
 /* ---- nodes, streams, events ---- */
@@ -298,7 +275,7 @@ static void all_nodes(void *ctx, struct http_request *req)
 }
 
 struct stream_list {
-	const struct gathered *g;
+	struct json_object *streams; /* lal_streams */
 	struct json_object *list;
 };
 
@@ -318,69 +295,67 @@ static void add_position(struct json_object *o, const struct stream_entry *e)
 			       json_object_new_int64(e->start_us));
 }
 
-static unsigned count_viewers(const struct gathered *g, const char *key)
+static unsigned count_viewers(struct json_object *sessions)
 {
 	unsigned count = 0;
 
-	for (size_t i = 0; i < json_object_array_length(g->sessions); i++) {
-		struct json_object *s =
-			json_object_array_get_idx(g->sessions, i);
-		const char *stream = member_json_text(s, "stream");
-		const char *type = member_json_text(s, "base_type");
+	for (size_t i = 0; i < json_object_array_length(sessions); i++) {
+		const char *type = member_json_text(
+			json_object_array_get_idx(sessions, i), "base_type");
 
-		count += stream && type && !strcmp(stream, key) &&
-			 !strcmp(type, "SUB");
+		count += type && !strcmp(type, "SUB");
 	}
 	return count;
+}
+
+/* What the ingest says of it, beside what the registry says. */
+static void add_facts(struct json_object *o, struct json_object *facts)
+{
+	json_object_object_foreach(facts, name, value)
+	{
+		if (strcmp(name, "stream") != 0 &&
+		    !json_object_object_get_ex(o, name, NULL))
+			json_object_object_add(o, name, json_object_get(value));
+	}
 }
 
 static void add_stream(void *ctx, const struct stream_entry *e)
 {
 	struct stream_list *sl = ctx;
-	struct json_object *o;
+	struct json_object *o, *entry, *sessions, *facts;
 
-	if (e->is_ended)
-		return;
+	if (!json_object_object_get_ex(sl->streams, e->key.text, &entry) ||
+	    !json_object_object_get_ex(entry, "sessions", &sessions))
+		return; /* it is over */
 	o = json_object_new_object();
 	add_text(o, "key", e->key.text);
 	add_position(o, e);
-	json_object_object_add(
-		o, "viewers",
-		json_object_new_int64(count_viewers(sl->g, e->key.text)));
-	for (size_t i = 0; i < json_object_array_length(sl->g->streams); i++) {
-		struct json_object *s =
-			json_object_array_get_idx(sl->g->streams, i);
-		const char *key = member_json_text(s, "stream");
-
-		if (!key || strcmp(key, e->key.text) != 0)
-			continue;
-		json_object_object_foreach(s, name, value)
-		{
-			if (strcmp(name, "stream") != 0)
-				json_object_object_add(o, name,
-						       json_object_get(value));
-		}
-	}
+	json_object_object_add(o, "viewers",
+			       json_object_new_int64(count_viewers(sessions)));
+	if (json_object_object_get_ex(entry, "stream", &facts))
+		add_facts(o, facts);
 	json_object_array_add(sl->list, o);
 }
 
 static void on_streams(void *ctx, const struct gathered *g)
 {
 	struct waiting *w = ctx;
-	struct stream_list sl = {g, NULL};
+	struct stream_list sl;
 
 	if (w->req) {
+		sl.streams = by_stream(w, g);
 		sl.list = json_object_new_array();
 		copy_each_stream(store_copy(member_store(w->dispatch->member)),
 				 add_stream, &sl);
 		answer_object(w->req, "streams", sl.list);
+		json_object_put(sl.streams);
 	}
 	free(w);
 }
 
 static void all_streams(void *ctx, struct http_request *req)
 {
-	start(ctx, req, GATHER_SESSIONS | GATHER_STREAMS, NULL, NULL,
+	start(ctx, req, GATHER_SESSIONS | GATHER_STREAMS, NULL, NULL, NULL,
 	      on_streams);
 }
 
@@ -402,7 +377,7 @@ static void stream_events(void *ctx, struct http_request *req)
 					    IDENTITY_PATH) != KEY_OK)
 		http_answer_error(req, 400, "stream: an app/name is missing");
 	else
-		start(ctx, req, GATHER_EVENTS, key.text, NULL, on_events);
+		start(ctx, req, GATHER_EVENTS, key.text, NULL, NULL, on_events);
 }
 
 int api_routes(struct dispatch *d)

@@ -127,6 +127,7 @@ int dispatch_new(struct dispatch **out, struct svc *svc)
 		return WEIR_ENOMEM;
 	d->svc = svc;
 	d->settings = svc_settings(svc, &dispatch_conf);
+	list_init(&d->gathers);
 	err = placer_new(&d->placer, d);
 	if (!err)
 		err = member_new(&d->member, svc, &events, d);
@@ -155,8 +156,9 @@ void dispatch_free(struct dispatch **pd)
 	if (d->refresh.fn)
 		stat_refresh_remove(&d->refresh);
 	stat_remove(&d->series);
+	http_server_free(&d->http); /* who waits is told that it is over */
 	member_free(&d->member);
-	http_server_free(&d->http);
+	gather_end_all(d);
 	placer_free(&d->placer);
 	free(d->routes);
 	free(d);

@@ -7,7 +7,9 @@
 #define PAGES_MAX 1000 /* of one node's answer */
 
 struct gather {
+	struct list link; /* in dispatch.gathers */
 	struct dispatch *dispatch;
+	struct pass_task task; /* holds one of `pending` until it has run */
 	struct gathered got;
 	void (*done)(void *ctx, const struct gathered *g);
 	void *ctx;
@@ -28,6 +30,8 @@ struct asked {
 
 static void gather_free(struct gather *g)
 {
+	list_remove(&g->link);
+	pass_task_cancel(&g->task);
 	json_object_put(g->got.sessions);
 	json_object_put(g->got.streams);
 	json_object_put(g->got.homes);
@@ -165,18 +169,6 @@ static void ask_role(struct gather *g, const char *role, const char *name)
 	free(node);
 }
 
-/* Asked nobody: the answer comes later all the same. */
-struct empty {
-	struct pass_task task;
-	struct gather *gather;
-};
-
-static void on_empty(struct empty *e)
-{
-	one_less(e->gather);
-	free(e);
-}
-
 static void ask_all(struct gather *g, unsigned what)
 {
 	static const char *const roles[] = {"ingest", "origin", "edge",
@@ -204,13 +196,9 @@ int gather(struct dispatch *d, unsigned what, const char *stream,
 	   void (*done)(void *ctx, const struct gathered *g), void *ctx)
 {
 	struct gather *g = calloc(1, sizeof(*g));
-	struct empty *e = calloc(1, sizeof(*e));
 
-	if (!g || !e) {
-		free(g);
-		free(e);
+	if (!g)
 		return WEIR_ENOMEM;
-	}
 	*g = (struct gather){.dispatch = d, .done = done, .ctx = ctx};
 	g->got.sessions = json_object_new_array();
 	g->got.streams = json_object_new_array();
@@ -218,9 +206,21 @@ int gather(struct dispatch *d, unsigned what, const char *stream,
 	g->got.events = json_object_new_array();
 	g->stream = stream ? strdup(stream) : NULL;
 	g->session_id = session_id ? strdup(session_id) : NULL;
-	g->pending = 1; /* for e */
-	e->gather = g;
+	list_init(&g->link);
+	list_append(&d->gathers, &g->link);
+	g->pending = 1; /* for the task: who asks nobody is answered, too */
 	ask_all(g, what);
-	loop_at_pass_end(svc_loop(d->svc), &e->task, on_empty, e);
+	loop_at_pass_end(svc_loop(d->svc), &g->task, one_less, g);
 	return 0;
+}
+
+void gather_end_all(struct dispatch *d)
+{
+	while (!list_is_empty(&d->gathers)) {
+		struct gather *g =
+			list_entry(d->gathers.next, struct gather, link);
+
+		g->pending = 1;
+		one_less(g);
+	}
 }

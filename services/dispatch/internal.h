@@ -17,6 +17,7 @@ struct dispatch {
 	struct http_server *http;
 	struct http_route *routes; /* lives as long as the server */
 	struct placer *placer;
+	struct list gathers; /* under way */
 	struct dispatch_stats stats;
 	struct stat_series series;
 	struct stat_refresh refresh;
@@ -29,9 +30,15 @@ extern const struct log_event dispatch_api_call;
 WEIR_MUST_CHECK int placer_new(struct placer **out, struct dispatch *d);
 void placer_free(struct placer **p);
 /* The origin with the fewest streams among those that are linked, not draining
- * and not `q->avoid`; equals are told apart by rendezvous. */
+ * and not `q->avoid`; equals are told apart by rendezvous. Who asks again soon
+ * gets the same. */
 void placer_place(struct placer *p, const struct question *q,
 		  struct answer *out, int64_t now_ms);
+/* The same, from a list of linked origins and what the registry says. */
+void placer_choose(struct placer *p, struct copy *copy,
+		   const struct node_ref *origin, size_t count,
+		   const struct question *q, struct answer *out,
+		   int64_t now_ms);
 
 /* ---- gather.c: one question to many nodes, one answer ---- */
 
@@ -61,18 +68,28 @@ WEIR_MUST_CHECK int gather(struct dispatch *d, unsigned what,
 			   const char *stream, const char *session_id,
 			   void (*done)(void *ctx, const struct gathered *g),
 			   void *ctx);
+/* End those under way with what they have; when the member is gone. */
+void gather_end_all(struct dispatch *d);
 
 /* ---- the API ---- */
 
 /* Everything under /api/. */
 WEIR_MUST_CHECK int api_routes(struct dispatch *d);
-/* lal's answers: {"error_code","desp","data"}, always status 200. */
+/* lal's answers, always with status 200: {"error_code","desp"}, or with "data",
+ * which is taken (NULL: null). */
+void lal_say(struct http_request *req, int code, const char *desp);
 void lal_answer(struct http_request *req, int code, const char *desp,
 		struct json_object *data);
-/* lal's StatGroup from what was gathered; NULL: nobody knows the stream. */
-struct json_object *lal_group(struct dispatch *d, const char *key,
-			      const struct gathered *g);
-/* The keys of all streams that are known or watched, as an array of texts. */
-struct json_object *lal_keys(struct dispatch *d, const struct gathered *g);
+/* "2026-01-02 03:04:05.678 +0000 UTC", without zeros at the fraction's end. */
+#define LAL_TIME_SIZE 48
+void lal_time(char out[LAL_TIME_SIZE], int64_t utc_us);
+/* What was gathered, by stream: {"live/a":{"sessions":[…],"stream":{…}}, …} for
+ * all that are known to the registry or watched. The caller's. */
+struct json_object *lal_streams(struct copy *copy, const struct gathered *g);
+/* The key of a name: it is one; or app "live" has it; or one other app alone
+ * has it. NULL: none, or several. Borrowed from `streams`. */
+const char *lal_resolve(struct json_object *streams, const char *name);
+/* lal's StatGroup of a key of `streams`. The caller's. */
+struct json_object *lal_group(struct json_object *streams, const char *key);
 
 #endif

@@ -1,7 +1,6 @@
 /* services/dispatch/lal.c - lal's JSON from what the cluster knows. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/media/track.h"
 #include "services/dispatch/internal.h"
@@ -32,51 +31,63 @@ static int64_t get_int(struct json_object *o, const char *name)
 	return json_object_get_int64(v);
 }
 
-void lal_answer(struct http_request *req, int code, const char *desp,
-		struct json_object *data)
+static void answer(struct http_request *req, struct json_object *o)
 {
-	struct json_object *o = json_object_new_object();
-
-	add_int(o, "error_code", code);
-	add_text(o, "desp", desp);
-	json_object_object_add(o, "data", data);
 	http_answer_json(req, 200,
 			 span_str(json_object_to_json_string_ext(
 				 o, JSON_C_TO_STRING_PLAIN)));
 	json_object_put(o);
 }
 
-/* "2026-01-02 03:04:05.678 +0000 UTC", zeros at the end of the fraction left
- * out, as Go writes it. */
-static void lal_time(char *out, size_t size, int64_t utc_us)
+static struct json_object *basic(int code, const char *desp)
 {
-	time_t s = (time_t)(utc_us / 1000000);
-	int ms = (int)(utc_us / 1000 % 1000);
-	char day[32], fraction[8] = "";
-	struct tm tm;
+	struct json_object *o = json_object_new_object();
+
+	add_int(o, "error_code", code);
+	add_text(o, "desp", desp);
+	return o;
+}
+
+void lal_say(struct http_request *req, int code, const char *desp)
+{
+	answer(req, basic(code, desp));
+}
+
+void lal_answer(struct http_request *req, int code, const char *desp,
+		struct json_object *data)
+{
+	struct json_object *o = basic(code, desp);
+
+	json_object_object_add(o, "data", data);
+	answer(req, o);
+}
+
+void lal_time(char out[LAL_TIME_SIZE], int64_t utc_us)
+{
+	char iso[IO_UTC_TEXT_SIZE]; /* 2026-01-02T03:04:05.678Z */
 	size_t len;
 
-	gmtime_r(&s, &tm);
-	strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &tm);
-	if (ms)
-		snprintf(fraction, sizeof(fraction), ".%03d", ms);
-	len = strlen(fraction);
-	while (len && fraction[len - 1] == '0')
-		fraction[--len] = '\0';
-	snprintf(out, size, "%s%s +0000 UTC", day, fraction);
+	io_utc_text(iso, utc_us);
+	len = strlen("2026-01-02T03:04:05.678");
+	while (iso[len - 1] == '0')
+		len--;
+	if (iso[len - 1] == '.')
+		len--;
+	snprintf(out, LAL_TIME_SIZE, "%.10s %.*s +0000 UTC", iso,
+		 (int)(len - 11), iso + 11);
 }
 
 /* StatSession; `s` NULL: the empty one. */
 static struct json_object *lal_session(struct json_object *s)
 {
 	struct json_object *o = json_object_new_object();
-	char start[64] = "";
+	char start[LAL_TIME_SIZE] = "";
 	bool is_sub = !strcmp(get_text(s, "base_type"), "SUB");
 	int64_t read = get_int(s, "read_kbits"),
 		wrote = get_int(s, "write_kbits");
 
 	if (s)
-		lal_time(start, sizeof(start), get_int(s, "start_us"));
+		lal_time(start, get_int(s, "start_us"));
 	add_text(o, "session_id", get_text(s, "session_id"));
 	add_text(o, "protocol", get_text(s, "protocol"));
 	add_text(o, "base_type", get_text(s, "base_type"));
@@ -90,43 +101,6 @@ static struct json_object *lal_session(struct json_object *s)
 	return o;
 }
 
-static void add_sessions(struct json_object *group, const char *key,
-			 const struct gathered *g)
-{
-	struct json_object *pub = NULL, *subs = NULL;
-
-	for (size_t i = 0; i < json_object_array_length(g->sessions); i++) {
-		struct json_object *s =
-			json_object_array_get_idx(g->sessions, i);
-
-		if (strcmp(get_text(s, "stream"), key) != 0)
-			continue;
-		if (!strcmp(get_text(s, "base_type"), "PUB")) {
-			pub = s;
-			continue;
-		}
-		if (!subs)
-			subs = json_object_new_array();
-		json_object_array_add(subs, lal_session(s));
-	}
-	json_object_object_add(group, "pub", lal_session(pub));
-	json_object_object_add(group, "subs", subs);
-	json_object_object_add(group, "pull", lal_session(NULL));
-}
-
-static struct json_object *find_stream(const struct gathered *g,
-				       const char *key)
-{
-	for (size_t i = 0; i < json_object_array_length(g->streams); i++) {
-		struct json_object *s =
-			json_object_array_get_idx(g->streams, i);
-
-		if (!strcmp(get_text(s, "stream"), key))
-			return s;
-	}
-	return NULL;
-}
-
 static struct json_object *child(struct json_object *o, const char *name)
 {
 	struct json_object *v = NULL;
@@ -136,10 +110,33 @@ static struct json_object *child(struct json_object *o, const char *name)
 	return v;
 }
 
-struct json_object *lal_group(struct dispatch *d, const char *key,
-			      const struct gathered *g)
+static void add_sessions(struct json_object *group, struct json_object *list)
 {
-	struct json_object *stream = find_stream(g, key);
+	struct json_object *pub = NULL, *pull = NULL, *subs = NULL;
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *s = json_object_array_get_idx(list, i);
+		const char *type = get_text(s, "base_type");
+
+		if (!strcmp(type, "PUB")) {
+			pub = s;
+		} else if (!strcmp(type, "PULL")) {
+			pull = s;
+		} else if (!strcmp(type, "SUB")) {
+			if (!subs)
+				subs = json_object_new_array();
+			json_object_array_add(subs, lal_session(s));
+		}
+	}
+	json_object_object_add(group, "pub", lal_session(pub));
+	json_object_object_add(group, "subs", subs);
+	json_object_object_add(group, "pull", lal_session(pull));
+}
+
+struct json_object *lal_group(struct json_object *streams, const char *key)
+{
+	struct json_object *entry = child(streams, key);
+	struct json_object *stream = child(entry, "stream");
 	struct json_object *video = child(stream, "video");
 	struct json_object *audio = child(stream, "audio");
 	struct json_object *fps = child(stream, "in_frame_per_sec");
@@ -147,7 +144,6 @@ struct json_object *lal_group(struct dispatch *d, const char *key,
 	const char *slash = strchr(key, '/');
 	char app[STREAM_KEY_MAX + 1];
 
-	(void)d;
 	snprintf(app, sizeof(app), "%.*s", (int)(slash ? slash - key : 0), key);
 	add_text(o, "stream_name", slash ? slash + 1 : key);
 	add_text(o, "app_name", app);
@@ -155,43 +151,79 @@ struct json_object *lal_group(struct dispatch *d, const char *key,
 	add_text(o, "video_codec", get_text(video, "api_codec"));
 	add_int(o, "video_width", get_int(video, "width"));
 	add_int(o, "video_height", get_int(video, "height"));
-	add_sessions(o, key, g);
+	add_sessions(o, child(entry, "sessions"));
 	json_object_object_add(o, "in_frame_per_sec",
 			       fps ? json_object_get(fps)
 				   : json_object_new_array());
 	return o;
 }
 
-static bool has_key(struct json_object *keys, const char *key)
-{
-	for (size_t i = 0; i < json_object_array_length(keys); i++)
-		if (!strcmp(json_object_get_string(
-				    json_object_array_get_idx(keys, i)),
-			    key))
-			return true;
-	return false;
-}
+/* ---- what was gathered, by stream ---- */
 
-static void add_key(struct json_object *keys, const char *key)
+static struct json_object *open_entry(struct json_object *streams,
+				      const char *key)
 {
-	if (*key && !has_key(keys, key))
-		json_object_array_add(keys, json_object_new_string(key));
+	struct json_object *entry = child(streams, key);
+
+	if (entry || !*key)
+		return entry;
+	entry = json_object_new_object();
+	json_object_object_add(entry, "sessions", json_object_new_array());
+	json_object_object_add(streams, key, entry);
+	return entry;
 }
 
 static void add_entry(void *ctx, const struct stream_entry *e)
 {
 	if (!e->is_ended)
-		add_key(ctx, e->key.text);
+		open_entry(ctx, e->key.text);
 }
 
-struct json_object *lal_keys(struct dispatch *d, const struct gathered *g)
+struct json_object *lal_streams(struct copy *copy, const struct gathered *g)
 {
-	struct json_object *keys = json_object_new_array();
+	struct json_object *streams = json_object_new_object(), *entry, *o;
 
-	copy_each_stream(store_copy(member_store(d->member)), add_entry, keys);
-	for (size_t i = 0; i < json_object_array_length(g->sessions); i++)
-		add_key(keys,
-			get_text(json_object_array_get_idx(g->sessions, i),
-				 "stream"));
-	return keys;
+	copy_each_stream(copy, add_entry, streams);
+	for (size_t i = 0; i < json_object_array_length(g->sessions); i++) {
+		o = json_object_array_get_idx(g->sessions, i);
+		entry = open_entry(streams, get_text(o, "stream"));
+		if (entry)
+			json_object_array_add(child(entry, "sessions"),
+					      json_object_get(o));
+	}
+	for (size_t i = 0; i < json_object_array_length(g->streams); i++) {
+		o = json_object_array_get_idx(g->streams, i);
+		entry = child(streams, get_text(o, "stream"));
+		if (entry)
+			json_object_object_add(entry, "stream",
+					       json_object_get(o));
+	}
+	return streams;
+}
+
+const char *lal_resolve(struct json_object *streams, const char *name)
+{
+	char live[STREAM_KEY_MAX + 8];
+	const char *found = NULL;
+	unsigned count = 0;
+
+	snprintf(live, sizeof(live), "live/%s", name);
+	json_object_object_foreach(streams, key, entry)
+	{
+		const char *slash = strchr(key, '/');
+
+		(void)entry;
+		if (!strcmp(key, name))
+			return key;
+		if (!slash || strcmp(slash + 1, name) != 0)
+			continue;
+		/* The app that a bare name stands for beats all others. */
+		if (!strcmp(key, live))
+			count = 0;
+		else if (found && !strcmp(found, live))
+			continue;
+		found = key;
+		count++;
+	}
+	return count == 1 ? found : NULL;
 }

@@ -68,16 +68,16 @@ static void count_entry(void *ctx, const struct stream_entry *e)
 		home->streams++;
 }
 
-static void count_recent(struct placer *p, struct counting *c, int64_t now_ms)
+static void count_recent(struct placer *p, struct copy *copy,
+			 struct counting *c, int64_t now_ms)
 {
-	struct copy *copy = store_copy(member_store(p->dispatch->member));
-
 	for (size_t i = 0; i < RECENT_MAX; i++) {
 		const struct recent *r = &p->recent[i];
 		struct candidate *home = find(c, r->node);
 		const struct stream_entry *e;
 
-		if (!home || r->until_ms <= now_ms)
+		if (!home || r->until_ms <= now_ms ||
+		    !strcmp(r->key.text, c->key->text))
 			continue;
 		e = copy_stream(copy, &r->key);
 		if (!e || strcmp(e->home_node, r->node) != 0)
@@ -85,63 +85,90 @@ static void count_recent(struct placer *p, struct counting *c, int64_t now_ms)
 	}
 }
 
-static size_t candidates(struct placer *p, const struct question *q,
+static size_t candidates(struct copy *copy, const struct node_ref *origin,
+			 size_t count, const struct question *q,
 			 struct candidate *out)
 {
-	struct member *m = p->dispatch->member;
-	struct node_ref ref[ORIGINS_MAX];
-	size_t count = bus_nodes(member_bus(m), "origin", ref, ORIGINS_MAX);
 	size_t used = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct node *n =
-			copy_node(store_copy(member_store(m)), ref[i].id);
+	for (size_t i = 0; i < count && used < ORIGINS_MAX; i++) {
+		const struct node *n = copy_node(copy, origin[i].id);
 
-		if (!strcmp(ref[i].id, q->avoid) || (n && n->is_draining))
+		if (!strcmp(origin[i].id, q->avoid) || (n && n->is_draining))
 			continue;
 		out[used++] = (struct candidate){
-			.ref = ref[i],
+			.ref = origin[i],
 			.weight = hash_rendezvous(span_str(q->key.text),
-						  span_str(ref[i].id)),
+						  span_str(origin[i].id)),
 		};
 	}
 	return used;
 }
 
-static void remember(struct placer *p, const char *node,
-		     const struct stream_key *key, int64_t now_ms)
+static struct recent *find_recent(struct placer *p,
+				  const struct stream_key *key, int64_t now_ms)
 {
-	struct recent *r = &p->recent[p->next++ % RECENT_MAX];
+	for (size_t i = 0; i < RECENT_MAX; i++) {
+		struct recent *r = &p->recent[i];
 
-	snprintf(r->node, sizeof(r->node), "%s", node);
-	r->key = *key;
+		if (r->until_ms > now_ms && !strcmp(r->key.text, key->text))
+			return r;
+	}
+	return NULL;
+}
+
+static const struct candidate *choose(const struct counting *c,
+				      const struct recent *before)
+{
+	const struct candidate *best = NULL;
+
+	for (size_t i = 0; i < c->count; i++) {
+		const struct candidate *x = &c->candidate[i];
+
+		if (before && !strcmp(x->ref.id, before->node))
+			return x;
+		if (!best || x->streams < best->streams ||
+		    (x->streams == best->streams && x->weight > best->weight))
+			best = x;
+	}
+	return best;
+}
+
+void placer_choose(struct placer *p, struct copy *copy,
+		   const struct node_ref *origin, size_t count,
+		   const struct question *q, struct answer *out, int64_t now_ms)
+{
+	struct candidate list[ORIGINS_MAX];
+	struct counting c = {list, candidates(copy, origin, count, q, list),
+			     &q->key};
+	struct recent *r = find_recent(p, &q->key, now_ms);
+	const struct candidate *best;
+
+	copy_each_stream(copy, count_entry, &c);
+	count_recent(p, copy, &c, now_ms);
+	best = choose(&c, r);
+	if (!best) {
+		out->err = WEIR_ENOENT;
+		return;
+	}
+	if (!r)
+		r = &p->recent[p->next++ % RECENT_MAX];
+	r->key = q->key;
 	r->until_ms = now_ms + RECENT_MS;
+	snprintf(r->node, sizeof(r->node), "%s", best->ref.id);
+	out->err = 0;
+	out->instance = best->ref.instance;
+	snprintf(out->node, sizeof(out->node), "%s", best->ref.id);
+	snprintf(out->url, sizeof(out->url), "%s", best->ref.url);
 }
 
 void placer_place(struct placer *p, const struct question *q,
 		  struct answer *out, int64_t now_ms)
 {
-	struct candidate list[ORIGINS_MAX];
-	struct counting c = {list, candidates(p, q, list), &q->key};
-	const struct candidate *best = NULL;
+	struct member *m = p->dispatch->member;
+	struct node_ref origin[ORIGINS_MAX];
+	size_t count = bus_nodes(member_bus(m), "origin", origin, ORIGINS_MAX);
 
-	copy_each_stream(store_copy(member_store(p->dispatch->member)),
-			 count_entry, &c);
-	count_recent(p, &c, now_ms);
-	for (size_t i = 0; i < c.count; i++) {
-		const struct candidate *x = &list[i];
-
-		if (!best || x->streams < best->streams ||
-		    (x->streams == best->streams && x->weight > best->weight))
-			best = x;
-	}
-	if (!best) {
-		out->err = WEIR_ENOENT;
-		return;
-	}
-	remember(p, best->ref.id, &q->key, now_ms);
-	out->err = 0;
-	out->instance = best->ref.instance;
-	snprintf(out->node, sizeof(out->node), "%s", best->ref.id);
-	snprintf(out->url, sizeof(out->url), "%s", best->ref.url);
+	placer_choose(p, store_copy(member_store(m)), origin, count, q, out,
+		      now_ms);
 }

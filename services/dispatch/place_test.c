@@ -1,0 +1,181 @@
+/* services/dispatch/place_test.c - streams spread over the origins. */
+#include <stdio.h>
+
+#include "common/test/check.h"
+#include "services/dispatch/internal.h"
+
+#define ORIGINS 3
+
+struct scene {
+	struct copy *copy;
+	struct placer *placer;
+	struct node_ref origin[ORIGINS];
+};
+
+static void scene_init(struct scene *s)
+{
+	static const struct copy_limits limits;
+	static const struct copy_events events;
+
+	*s = (struct scene){0};
+	CHECK_EQ(copy_new(&s->copy, &limits, &events, s, 1), 0);
+	CHECK_EQ(placer_new(&s->placer, NULL), 0);
+	for (int i = 0; i < ORIGINS; i++) {
+		struct node_ref *o = &s->origin[i];
+
+		snprintf(o->id, sizeof(o->id), "origin-%d", i + 1);
+		snprintf(o->role, sizeof(o->role), "origin");
+		snprintf(o->url, sizeof(o->url), "tcp://127.0.0.1:%d",
+			 7001 + i);
+		o->instance.byte[0] = (uint8_t)(i + 1);
+		o->link = (link_id)i + 1;
+	}
+}
+
+static void scene_fini(struct scene *s)
+{
+	copy_free(&s->copy);
+	placer_free(&s->placer);
+}
+
+/* The number of the origin that `key` gets (from 1), or the error. */
+static int place(struct scene *s, const char *key, const char *avoid,
+		 int64_t now_ms)
+{
+	struct question q = {.kind = QUESTION_PLACE};
+	struct answer a = {.err = WEIR_EAGAIN};
+
+	snprintf(q.key.text, sizeof(q.key.text), "%s", key);
+	snprintf(q.avoid, sizeof(q.avoid), "%s", avoid);
+	placer_choose(s->placer, s->copy, s->origin, ORIGINS, &q, &a, now_ms);
+	if (a.err)
+		return a.err;
+	for (int i = 0; i < ORIGINS; i++)
+		if (!strcmp(s->origin[i].id, a.node)) {
+			CHECK_STR(a.url, s->origin[i].url);
+			CHECK(uuid_eq(&a.instance, &s->origin[i].instance));
+			return i + 1;
+		}
+	return 0;
+}
+
+static void put_stream(struct scene *s, const char *key, int home,
+		       bool is_ended)
+{
+	struct stream_entry e = {.is_live = !is_ended, .is_ended = is_ended};
+
+	snprintf(e.key.text, sizeof(e.key.text), "%s", key);
+	snprintf(e.home_node, sizeof(e.home_node), "origin-%d", home);
+	CHECK_EQ(copy_put_stream(s->copy, &e), 0);
+}
+
+TEST(streams_that_come_at_once_spread_evenly)
+{
+	struct scene s;
+	unsigned count[ORIGINS + 1] = {0};
+	char key[32];
+
+	scene_init(&s);
+	for (int i = 0; i < 30; i++) {
+		int n;
+
+		snprintf(key, sizeof(key), "live/cam%d", i);
+		n = place(&s, key, "", 1000);
+		CHECK(n >= 1 && n <= ORIGINS);
+		count[n]++;
+	}
+	for (int i = 1; i <= ORIGINS; i++)
+		CHECK_EQ(count[i], 10);
+	scene_fini(&s);
+}
+
+TEST(the_origin_with_the_fewest_live_streams_is_chosen)
+{
+	struct scene s;
+
+	scene_init(&s);
+	put_stream(&s, "live/a", 1, false);
+	put_stream(&s, "live/b", 2, false);
+	put_stream(&s, "live/c", 3, true); /* over: it counts no more */
+	CHECK_EQ(place(&s, "live/new", "", 1000), 3);
+	scene_fini(&s);
+}
+
+TEST(what_the_registry_shows_is_not_counted_twice)
+{
+	struct scene s;
+	int first, second;
+
+	scene_init(&s);
+	first = place(&s, "live/a", "", 1000);
+	put_stream(&s, "live/a", first, false);
+	put_stream(&s, "live/b", first % ORIGINS + 1, false);
+	second = place(&s, "live/c", "", 1000);
+	CHECK(second != first && second != first % ORIGINS + 1);
+	scene_fini(&s);
+}
+
+TEST(who_asks_again_gets_the_same_origin_unless_that_one_is_to_be_avoided)
+{
+	struct scene s;
+	char avoid[32];
+	int first, other;
+
+	scene_init(&s);
+	first = place(&s, "live/a", "", 1000);
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(place(&s, "live/a", "", 1000 + i), first);
+	snprintf(avoid, sizeof(avoid), "origin-%d", first);
+	other = place(&s, "live/a", avoid, 1010);
+	CHECK(other >= 1 && other != first);
+	CHECK_EQ(place(&s, "live/a", "", 1011), other);
+	scene_fini(&s);
+}
+
+TEST(a_choice_that_never_came_true_is_forgotten)
+{
+	struct scene s;
+	int first;
+
+	scene_init(&s);
+	first = place(&s, "live/a", "", 1000);
+	for (int i = 1; i <= ORIGINS; i++)
+		if (i != first)
+			put_stream(&s,
+				   i == 1   ? "live/x"
+				   : i == 2 ? "live/y"
+					    : "live/z",
+				   i, false);
+	CHECK(place(&s, "live/b", "", 1001) >= 1); /* all have one now */
+	CHECK_EQ(place(&s, "live/c", "", 10000), first);
+	scene_fini(&s);
+}
+
+TEST(origins_that_drain_or_are_avoided_get_nothing)
+{
+	struct scene s;
+
+	scene_init(&s);
+	for (int i = 0; i < ORIGINS; i++) {
+		struct node n = {.ref = s.origin[i], .is_draining = i != 1};
+
+		n.ref.link = 0;
+		CHECK_EQ(copy_put_node(s.copy, &n), 0);
+	}
+	CHECK_EQ(place(&s, "live/a", "", 1000), 2);
+	CHECK_EQ(place(&s, "live/b", "origin-2", 1000), WEIR_ENOENT);
+	scene_fini(&s);
+}
+
+TEST(without_an_origin_there_is_no_answer)
+{
+	struct scene s;
+	struct question q = {.kind = QUESTION_PLACE};
+	struct answer a = {0};
+
+	scene_init(&s);
+	snprintf(q.key.text, sizeof(q.key.text), "live/a");
+	placer_choose(s.placer, s.copy, NULL, 0, &q, &a, 1000);
+	CHECK_EQ(a.err, WEIR_ENOENT);
+	scene_fini(&s);
+}
