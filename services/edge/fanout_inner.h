@@ -52,7 +52,6 @@ struct viewer {
 	size_t inserted;   /* bytes of it that are sent */
 	size_t insert_max;
 	uint64_t connected_us;
-	uint64_t left_out; /* of the wire, when it began */
 	uint32_t allow_ms; /* lag that is allowed now */
 	bool is_blocked;   /* since progress_ms no byte was taken */
 	bool is_over;

@@ -44,7 +44,6 @@ static struct outlet *find_outlet(struct fanout *fo,
 
 static int begin(struct viewer *v, struct span greeting)
 {
-	struct wire_stats stats;
 	struct span prefix;
 	int err = wire_start(wire_of(v), &v->cursor, &prefix);
 
@@ -53,8 +52,6 @@ static int begin(struct viewer *v, struct span greeting)
 	buf_put(&v->insert, greeting);
 	buf_put(&v->insert, prefix);
 	v->insert_max = v->insert.len + INSERT_BYTES;
-	wire_get_stats(wire_of(v), &stats);
-	v->left_out = stats.left_out;
 	v->allow_ms = fanout_of(v)->limits.max_lag_ms +
 		      wire_lag_ms(wire_of(v), &v->cursor, 0);
 	return buf_error(&v->insert);
@@ -128,7 +125,7 @@ static void count_left_out(struct viewer *v)
 	struct wire_stats stats;
 
 	wire_get_stats(wire_of(v), &stats);
-	v->session->skipped += stats.left_out - v->left_out;
+	v->session->skipped += stats.left_out - v->cursor.left_out;
 }
 
 void viewer_end(struct viewer *v, enum reason why)

@@ -294,8 +294,7 @@ static bool wants_join(const struct wire *w, int64_t ms)
 
 /* The wire's time of a frame. An epoch that begins before the end of the last
  * one (nobody knew the stream any more) is put behind it by one constant. */
-static int64_t time_of(struct wire *w, const struct stateset *set,
-		       const struct frame *f)
+static int64_t time_of(struct wire *w, const struct frame *f)
 {
 	int64_t ms = ns_to_ticks(f->dts_ns, 1000);
 
@@ -303,11 +302,12 @@ static int64_t time_of(struct wire *w, const struct stateset *set,
 		w->base_ms = ms - LEAD_MS;
 	w->has_base = true;
 	ms -= w->base_ms;
-	if (w->set && ms < w->newest_ms &&
-	    state_differs(w, set, FRAME_EPOCH, 0)) {
+	if (w->epoch && w->epoch != f->position.epoch.counter &&
+	    ms < w->newest_ms) {
 		w->base_ms -= w->newest_ms + EPOCH_STEP_MS - ms;
 		ms = w->newest_ms + EPOCH_STEP_MS;
 	}
+	w->epoch = f->position.epoch.counter;
 	return WEIR_MAX(ms, 0);
 }
 
@@ -320,6 +320,7 @@ static int put_frame(struct wire *w, struct stateset *set,
 		.offset = w->end,
 		.ms = ms,
 		.frame = w->frames,
+		.left_out = w->left_out,
 		.state = w->state,
 	};
 	bool joins = is_join(w, f) && wants_join(w, ms);
@@ -369,7 +370,7 @@ int wire_append(struct wire *w, const struct log *log, uint64_t ordinal)
 		w->left_out += w->set != NULL;
 		return 0;
 	}
-	ms = time_of(w, set, f);
+	ms = time_of(w, f);
 	err = put_changes(w, set, ms);
 	return err ? err : put_frame(w, set, track, f, ms);
 }

@@ -105,6 +105,7 @@ struct wire_cursor {
 			      * unit's end */
 	uint64_t next_frame; /* number of the next frame that it gets */
 	uint32_t state;      /* which headers the viewer has */
+	uint64_t left_out;   /* of wire_stats, where it began */
 	bool must_join;      /* has left its place; wire_rejoin gives one */
 };
 

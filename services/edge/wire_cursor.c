@@ -45,6 +45,7 @@ static void place(struct wire_cursor *c, const struct wire_join *j)
 		.unit_end = j->offset,
 		.next_frame = j->frame,
 		.state = j->state,
+		.left_out = c->left_out,
 	};
 }
 
@@ -88,6 +89,7 @@ int wire_start(struct wire *w, struct wire_cursor *c, struct span *prefix)
 	if (err)
 		return err;
 	*prefix = buf_span(&j->opening);
+	c->left_out = j->left_out;
 	place(c, j);
 	return 0;
 }

@@ -28,6 +28,7 @@ struct wire_join {
 	uint64_t offset;
 	int64_t ms;
 	uint64_t frame;
+	uint64_t left_out;
 	uint32_t state;
 	struct stateset *set;
 	struct buf opening; /* both made when first asked for */
@@ -44,6 +45,7 @@ struct wire {
 	uint64_t end;
 	int64_t base_ms; /* stream time of the wire's 0 */
 	bool has_base;
+	uint64_t epoch;             /* counter of the newest frame's; 0: none */
 	bool must_join;             /* nothing is written until the next JOIN */
 	struct stateset *set;       /* whose headers were written last */
 	struct frame *tracks_frame; /* which says: */
