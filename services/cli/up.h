@@ -55,7 +55,7 @@ struct up {
 	struct plan plan;
 	struct place place;
 	struct loop *loop;
-	char bin[PLACE_PATH_SIZE]; /* folder of the binaries */
+	char bin[PLACE_PATH_SIZE - 16]; /* folder of the binaries */
 	struct {
 		int fd;
 		char addr[NET_ADDR_TEXT_SIZE]; /* as others reach it */

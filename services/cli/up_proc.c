@@ -63,6 +63,19 @@ static void plan_restart(struct up_proc *p)
 	p->backoff_ms = WEIR_MIN(p->backoff_ms * 2, BACKOFF_MAX_MS);
 }
 
+static void say_end(const struct up_proc *p, const char *how)
+{
+	const char *next =
+		p->up->o.has_no_restart ? "" : "; it is started again";
+
+	if (!p->was_ready)
+		fprintf(stderr, "weir up: %s %s before it was ready:\n", p->id,
+			how);
+	else
+		fprintf(stderr, "weir up: %s %s%s (%s/log/%s.log)\n", p->id,
+			how, next, p->up->place.dir, p->id);
+}
+
 static void on_end(void *ctx, int status)
 {
 	struct up_proc *p = ctx;
@@ -70,16 +83,16 @@ static void on_end(void *ctx, int status)
 	char how[48];
 
 	child_free(&p->child);
+	if (!p->is_ready) { /* perhaps its old port is somebody else's now */
+		json_object_put(p->addresses);
+		p->addresses = NULL;
+	}
 	p->is_ready = false;
 	if (up->ending) {
 		up_end(up, up->status); /* the next step, perhaps the last */
 		return;
 	}
-	fprintf(stderr, "weir up: %s %s%s\n", p->id,
-		child_status_text(how, status),
-		!p->was_ready          ? " before it was ready:"
-		: up->o.has_no_restart ? ""
-				       : "; it is started again");
+	say_end(p, child_status_text(how, status));
 	if (!p->was_ready) {
 		show_log(p);
 		up_end(up, 1);

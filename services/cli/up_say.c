@@ -2,6 +2,7 @@
  * people.
  */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "services/cli/up.h"
@@ -66,9 +67,23 @@ const char *up_publish_addr(const struct up *up)
 	return up->rtmp.addr;
 }
 
+/* What to type to run this program again from here. */
+static const char *own_name(const struct up *up, char out[PLACE_PATH_SIZE])
+{
+	char here[PLACE_PATH_SIZE];
+	size_t len = getcwd(here, sizeof(here)) ? strlen(here) : 0;
+	bool is_below =
+		len && !strncmp(up->bin, here, len) && up->bin[len] == '/';
+
+	snprintf(out, PLACE_PATH_SIZE, "%s/weir",
+		 is_below ? up->bin + len + 1 : up->bin);
+	return out;
+}
+
 static void say_page(const struct up *up)
 {
 	const char *in = up_publish_addr(up);
+	char name[PLACE_PATH_SIZE];
 
 	printf("weir is up: %zu processes, files in %s\n\n", up->plan.count,
 	       up->place.dir);
@@ -84,8 +99,8 @@ static void say_page(const struct up *up)
 	printf("API       curl -H 'Authorization: Bearer %s' "
 	       "http://%s/api/stat/all_group\n",
 	       up->token, up->api.addr);
-	printf("Look      weir nodes · weir streams · "
-	       "weir explain live/cam1\n");
+	printf("Look      %s nodes · streams · explain live/cam1 · help\n",
+	       own_name(up, name));
 	printf("Stop      Ctrl-C\n\n");
 	fflush(stdout);
 }
