@@ -98,9 +98,11 @@ class Cluster:
 
     def stop(self, number=signal.SIGTERM):
         """End it as a user would, and see that nothing is left."""
+        self.assert_all_alive()
         status = self.up.stop(number, 20)
         assert status == 0, f"weir up ended with {status}: {self.up.text()[-500:]}"
         self.assert_nothing_left()
+        self.up = None
 
     def assert_nothing_left(self):
         left = wait_unmarked(self.mark, 3 * SLOWER)
@@ -133,10 +135,11 @@ class Cluster:
 
     def kill(self, id_, number=signal.SIGKILL):
         """Returns when it is dead (or has stopped, with SIGSTOP)."""
-        pid = self.node(id_).pid
-        os.kill(pid, number)
+        node = self.node(id_)
+        os.kill(node.pid, number)
         if number == signal.SIGKILL:
-            wait_gone(pid)
+            wait_gone(node.pid)
+            self.nodes.remove(node)
 
     def redis_pid(self):
         port = self.told["redis"].rpartition(":")[2]
@@ -157,6 +160,7 @@ class Cluster:
             return f.read()
 
     def assert_all_alive(self):
+        """But for those that were killed here."""
         dead = [n.id for n in self.nodes if not is_alive(n.pid)]
         assert not dead, f"died: {dead}; {self.up.text()[-500:]}"
 

@@ -27,6 +27,7 @@ from lib.env import BIN, LOGS
 from lib.process import Process
 from lib.waiting import wait_for
 
+E2E = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 __all__ = ["Cluster", "Skip", "case", "main", "wait_for"]
 
 
@@ -143,19 +144,27 @@ def run_case(function, cluster):
     try:
         try:
             function(t)
+            if cluster and cluster.up:
+                cluster.assert_all_alive()
         finally:
             t.end()
     except Skip as e:
         report(f"skip {name} {one_line(e)}")
         return True
     except Exception as e:  # pylint: disable=broad-except
-        report(f"not ok {name} {one_line(e)}")
-        report("".join("# " + line + "\n" for line in
-                       traceback.format_exc().splitlines()).rstrip())
+        report(f"not ok {name} {one_line(e)}\n{where(e)}")
         return False
     notes = "".join(f"; {n}" for n in t.notes)
     report(f"ok {name} {time.monotonic() - begin:.1f} s{notes}")
     return True
+
+
+def where(e):
+    """The lines of the tests that led there."""
+    frames = [f for f in traceback.extract_tb(e.__traceback__) if E2E in f.filename]
+    lines = [f"#   {os.path.relpath(f.filename, E2E)}:{f.lineno} {f.line}"
+             for f in frames]
+    return "\n".join([f"# {type(e).__name__}"] + lines)
 
 
 def one_line(e):
