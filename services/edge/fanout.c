@@ -382,6 +382,13 @@ void fanout_free(struct fanout **pch)
 	*pch = NULL;
 }
 
+void fanout_set_log(struct fanout *fo, struct log *log)
+{
+	log_watch_remove(&fo->watch); /* of the old one: fine when it is gone */
+	fo->log = log;
+	log_watch_add(log, &fo->watch);
+}
+
 void fanout_end(struct fanout *fo, enum reason why)
 {
 	fo->first = log_next(fo->log);

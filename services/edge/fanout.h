@@ -40,6 +40,10 @@ WEIR_MUST_CHECK int fanout_new(struct fanout **out, struct loop *loop,
 /* Waiters are forgotten; there must be no viewers (fanout_end). */
 void fanout_free(struct fanout **fo);
 
+/* Watch this log from now on (borrowed): the one of before is gone. Then
+ * fanout_end, as nothing of a new log goes on where the old one stopped. */
+void fanout_set_log(struct fanout *fo, struct log *log);
+
 /* The stream is over: every viewer ends with `why`, waiters stay, and nothing
  * that the log has so far will be sent to anybody. */
 void fanout_end(struct fanout *fo, enum reason why);

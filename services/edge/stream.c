@@ -34,10 +34,11 @@ static void on_state(void *ctx, struct follower *f,
 {
 	struct stream *s = ctx;
 
-	(void)f;
 	/* LOST: there is still something to read, and it may come back. */
-	if (info->state == FOLLOWER_ENDED)
-		fanout_end(s->fanout, REASON_stream_ended);
+	if (info->state != FOLLOWER_ENDED)
+		return;
+	fanout_set_log(s->fanout, follower_log(f)); /* of the next life */
+	fanout_end(s->fanout, REASON_stream_ended);
 }
 
 static void on_gap(void *ctx, struct follower *f, uint64_t frames,

@@ -71,8 +71,12 @@ static void on_state(void *ctx, struct follower *f,
 {
 	struct packed *s = ctx;
 
-	(void)f;
 	s->is_over = info->state == FOLLOWER_ENDED;
+	if (!s->is_over)
+		return;
+	/* The next life has a log of its own. */
+	log_watch_remove(&s->watch);
+	log_watch_add(follower_log(f), &s->watch);
 }
 
 static void on_gap(void *ctx, struct follower *f, uint64_t frames,
