@@ -409,11 +409,16 @@ static void on_closed(void *ctx, int err)
 
 	(void)err;
 	c->pipe = NULL; /* it is gone already */
-	if (c->state == CHANNEL_UP || c->state == CHANNEL_DIALING)
-		channel_lost(c, REASON_peer_left);
-	else
+	if (c->target && c->state != CHANNEL_UP &&
+	    c->state != CHANNEL_DIALING) {
 		channel_refuse(c, REASON_peer_left,
-			       "it left before the link was up");
+			       "it closed before the link was up");
+		return;
+	}
+	/* Who looks in and leaves again is no news: health checks do. */
+	if (is_half_open(c))
+		c->bus->past.refused_peers++;
+	channel_lost(c, REASON_peer_left);
 }
 
 static const struct pipe_events pipe_events = {
