@@ -18,20 +18,21 @@ class Viewer:
     server ended it in order."""
 
     def __init__(self):
+        self.sock = None
         self.tags = []
         self.error = None
         self.asked_at = time.monotonic()
         self.is_over = threading.Event()
         self._may_read = threading.Event()
         self._may_read.set()
-        self._is_closed = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self):
         try:
             self.play()
         except Exception as e:  # pylint: disable=broad-except
-            if not self._is_closed:
+            if not self._closing.is_set():
                 self.error = e
         self.is_over.set()
 
@@ -46,13 +47,14 @@ class Viewer:
         self._may_read.set()
 
     def close(self):
-        self._is_closed = True
+        self._closing.set()
         self._may_read.set()
-        self.shut()
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self._thread.join(10)
-
-    def shut(self):
-        raise NotImplementedError
+        self.sock.close()
 
     # ---- what it has seen
 
@@ -89,9 +91,10 @@ class Viewer:
 
 
 class HttpViewer(Viewer):
-    """HTTP-FLV. `status` and `headers` once the head has come."""
+    """HTTP-FLV. `status` and `headers` once the head has come. Behind the head it
+    reads so much at a time, and rests for pace_s then."""
 
-    def __init__(self, url, receive_bytes=None, bytes_per_read=65536):
+    def __init__(self, url, receive_bytes=None, bytes_per_read=65536, pace_s=0):
         super().__init__()
         parts = urllib.parse.urlsplit(url)
         self.status, self.headers, self.head_at = None, {}, None
@@ -99,7 +102,7 @@ class HttpViewer(Viewer):
         self.parser = flv.Parser()
         self.tags = self.parser.tags
         self.received_bytes = 0
-        self._read_bytes = bytes_per_read
+        self._read_bytes, self._pace_s = bytes_per_read, pace_s
         self.sock = socket.socket()
         if receive_bytes:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
@@ -120,11 +123,12 @@ class HttpViewer(Viewer):
                 self.body += rest
                 if len(self.body) >= int(self.headers.get("content-length", 1 << 30)):
                     return
-            rest = self._read()
+            self._closing.wait(self._pace_s)
+            rest = self._read(self._read_bytes)
 
-    def _read(self):
+    def _read(self, count=4096):
         self._may_read.wait()
-        data = self.sock.recv(self._read_bytes)
+        data = self.sock.recv(count)
         self.received_bytes += len(data)
         return data or None
 
@@ -152,13 +156,6 @@ class HttpViewer(Viewer):
     def flags(self):
         return self.parser.flags
 
-    def shut(self):
-        try:
-            self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.sock.close()
-
 
 class RtmpViewer(Viewer):
     """RTMP. `status` are the onStatus messages; a refusal is in `refused`."""
@@ -169,6 +166,7 @@ class RtmpViewer(Viewer):
         self.status = []
         self._stream = stream
         self.rtmp = Rtmp(address, receive_bytes=receive_bytes)
+        self.sock = self.rtmp.sock
         self.status = self.rtmp.status
         self._thread.start()
 
@@ -183,12 +181,6 @@ class RtmpViewer(Viewer):
         except Refused as e:
             self.refused = e.args
 
-    def shut(self):
-        try:
-            self.rtmp.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.rtmp.close()
 
 
 def is_closed_by_peer(sock, timeout_s):
