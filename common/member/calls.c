@@ -414,6 +414,30 @@ const char *member_json_text(struct json_object *obj, const char *name)
 	return json_object_get_string(v);
 }
 
+int64_t member_json_int(struct json_object *obj, const char *name)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(obj, name, &v)
+		       ? json_object_get_int64(v)
+		       : 0;
+}
+
+bool member_page_takes(struct member_page *p)
+{
+	int64_t i = p->count++;
+
+	return i >= p->from && i - p->from < MEMBER_PAGE;
+}
+
+void member_page_end(const struct member_page *p, struct json_object *answer)
+{
+	if (p->from < p->count && p->count - p->from > MEMBER_PAGE)
+		json_object_object_add(
+			answer, "next",
+			json_object_new_int64(p->from + MEMBER_PAGE));
+}
+
 /* What every node answers. */
 static bool common_call(struct member *m, struct member_call *call,
 			const char *name, struct json_object *args)

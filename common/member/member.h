@@ -99,7 +99,23 @@ WEIR_MUST_CHECK int member_ask(struct member *m, link_id link, const char *name,
 /* Answer and let the call go; takes `json` (NULL: an empty object). */
 void member_answer(struct member_call **call, struct json_object *json);
 
-/* Text fields of JSON that a peer sent: NULL when absent or no string. */
+/* Fields of JSON that a peer sent (obj may be NULL). A text that is absent or
+ * something else is NULL, a number 0. */
 const char *member_json_text(struct json_object *obj, const char *name);
+int64_t member_json_int(struct json_object *obj, const char *name);
+
+/* Long lists are answered in pages: whoever asks sends "from", and asks again
+ * while the answer has "next". Goes well below what one answer may have. */
+#define MEMBER_PAGE 500
+struct member_page {
+	struct json_object *list;
+	int64_t from;  /* of the first that is wanted */
+	int64_t count; /* that were there */
+};
+
+/* Is this one on the page? Once for each in order. */
+bool member_page_takes(struct member_page *p);
+/* "next", if there are more. */
+void member_page_end(const struct member_page *p, struct json_object *answer);
 
 #endif

@@ -86,17 +86,26 @@ static void on_load(void *ctx, struct node_load *load)
 
 static void add_session(void *ctx, struct session *s)
 {
-	json_object_array_add(ctx, session_json(s));
+	struct member_page *page = ctx;
+
+	if (member_page_takes(page))
+		json_object_array_add(page->list, session_json(s));
 }
 
-static struct json_object *sessions_json(struct edge *e, const char *stream)
+static struct json_object *sessions_json(struct edge *e,
+					 struct json_object *args)
 {
+	const char *stream = member_json_text(args, "stream");
 	struct json_object *o = json_object_new_object();
-	struct json_object *list = json_object_new_array();
+	struct member_page page = {
+		.list = json_object_new_array(),
+		.from = WEIR_MAX(member_json_int(args, "from"), 0),
+	};
 
-	door_each_session(e->rtmp, stream, add_session, list);
-	door_each_session(e->http, stream, add_session, list);
-	json_object_object_add(o, "sessions", list);
+	door_each_session(e->rtmp, stream, add_session, &page);
+	door_each_session(e->http, stream, add_session, &page);
+	json_object_object_add(o, "sessions", page.list);
+	member_page_end(&page, o);
 	return o;
 }
 
@@ -116,17 +125,13 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	struct edge *e = ctx;
 
 	if (!strcmp(name, "sessions")) {
-		member_answer(
-			&call,
-			sessions_json(e, args ? member_json_text(args, "stream")
-					      : NULL));
+		member_answer(&call, sessions_json(e, args));
 		return true;
 	}
 	if (strcmp(name, "kick"))
 		return false;
 	member_answer(&call,
-		      kick_json(e, args ? member_json_text(args, "session_id")
-					: NULL));
+		      kick_json(e, member_json_text(args, "session_id")));
 	return true;
 }
 

@@ -109,42 +109,48 @@ static void on_load(void *ctx, struct node_load *load)
 
 /* ---- calls of dispatch ---- */
 
-static int64_t int_arg(struct json_object *args, const char *name)
+static struct json_object *list_json(struct ingest *in, const char *name,
+				     struct json_object *args)
 {
-	struct json_object *v;
+	struct json_object *o = json_object_new_object();
+	struct member_page page = {
+		.list = json_object_new_array(),
+		.from = WEIR_MAX(member_json_int(args, "from"), 0),
+	};
 
-	return args && json_object_object_get_ex(args, name, &v)
-		       ? json_object_get_int64(v)
-		       : 0;
+	if (!strcmp(name, "sessions"))
+		publish_sessions_json(in, member_json_text(args, "stream"),
+				      &page);
+	else
+		publish_streams_json(in, &page);
+	json_object_object_add(o, name, page.list);
+	member_page_end(&page, o);
+	return o;
+}
+
+static struct json_object *kick_json(struct ingest *in, const char *id)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(
+		o, "kicked",
+		json_object_new_boolean(id && publish_kick(in, id)));
+	return o;
 }
 
 static bool on_call(void *ctx, struct member_call *call, const char *name,
 		    struct json_object *args)
 {
 	struct ingest *in = ctx;
-	struct json_object *o = json_object_new_object();
-	const char *id = args ? member_json_text(args, "session_id") : NULL;
-	const char *stream = args ? member_json_text(args, "stream") : NULL;
-	int64_t from = WEIR_MAX(int_arg(args, "from"), 0), next = 0;
 
-	if (!strcmp(name, "sessions")) {
-		json_object_object_add(
-			o, "sessions",
-			publish_sessions_json(in, stream, from, &next));
-	} else if (!strcmp(name, "streams")) {
-		json_object_object_add(o, "streams",
-				       publish_streams_json(in, from, &next));
-	} else if (!strcmp(name, "kick")) {
-		json_object_object_add(
-			o, "kicked",
-			json_object_new_boolean(id && publish_kick(in, id)));
-	} else {
-		json_object_put(o);
+	if (!strcmp(name, "sessions") || !strcmp(name, "streams"))
+		member_answer(&call, list_json(in, name, args));
+	else if (!strcmp(name, "kick"))
+		member_answer(
+			&call,
+			kick_json(in, member_json_text(args, "session_id")));
+	else
 		return false;
-	}
-	if (next)
-		json_object_object_add(o, "next", json_object_new_int64(next));
-	member_answer(&call, o);
 	return true;
 }
 

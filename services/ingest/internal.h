@@ -31,13 +31,10 @@ struct ingest {
 extern const struct log_event ingest_publish_start, ingest_publish_end,
 	ingest_peer_closed;
 
-/* publish.c: each open publish, for calls of dispatch; in pages: *next is 0 on
- * the last. */
-struct json_object *publish_sessions_json(const struct ingest *in,
-					  const char *stream, int64_t from,
-					  int64_t *next);
-struct json_object *publish_streams_json(const struct ingest *in, int64_t from,
-					 int64_t *next);
+/* publish.c: each open publish, for calls of dispatch; one page. */
+void publish_sessions_json(const struct ingest *in, const char *stream,
+			   struct member_page *page);
+void publish_streams_json(const struct ingest *in, struct member_page *page);
 /* Once a second: count publishers and their frames. */
 void publish_on_second(struct ingest *in);
 /* Close the one with this session id; false: it is not here. */

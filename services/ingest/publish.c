@@ -7,7 +7,6 @@
 
 #define URL_PARAM_MAX 1024
 #define SECONDS       32
-#define PAGE          30 /* objects in one answer */
 
 struct publish {
 	struct list link; /* in ingest.publishes */
@@ -347,38 +346,26 @@ static struct json_object *one_session(struct publish *p)
 	return session_json(&p->session);
 }
 
-/* A page of objects, one for each publisher that has been let in; *next is where
- * the page after it begins, 0: there is none. */
-static struct json_object *page(const struct ingest *in, const char *stream,
-				int64_t from, int64_t *next,
-				struct json_object *(*make)(struct publish *p))
+/* One object for each publisher that has been let in. */
+static void fill(const struct ingest *in, const char *stream,
+		 struct member_page *page,
+		 struct json_object *(*make)(struct publish *p))
 {
-	struct json_object *list = json_object_new_array();
-	int64_t i = 0;
-
-	*next = 0;
 	list_each (it, &in->publishes) {
 		struct publish *p = publish_of(it);
 
 		if (!p->door || !p->maker ||
 		    (stream && strcmp(stream, p->key.text)))
 			continue;
-		if (i++ < from)
-			continue;
-		if (i > from + PAGE) {
-			*next = from + PAGE;
-			break;
-		}
-		json_object_array_add(list, make(p));
+		if (member_page_takes(page))
+			json_object_array_add(page->list, make(p));
 	}
-	return list;
 }
 
-struct json_object *publish_sessions_json(const struct ingest *in,
-					  const char *stream, int64_t from,
-					  int64_t *next)
+void publish_sessions_json(const struct ingest *in, const char *stream,
+			   struct member_page *page)
 {
-	return page(in, stream, from, next, one_session);
+	fill(in, stream, page, one_session);
 }
 
 void publish_free_all(struct ingest *in)
@@ -455,8 +442,7 @@ static struct json_object *stream_json(struct publish *p)
 	return o;
 }
 
-struct json_object *publish_streams_json(const struct ingest *in, int64_t from,
-					 int64_t *next)
+void publish_streams_json(const struct ingest *in, struct member_page *page)
 {
-	return page(in, NULL, from, next, stream_json);
+	fill(in, NULL, page, stream_json);
 }
