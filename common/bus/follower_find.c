@@ -87,6 +87,7 @@ bool follower_hear(struct follower *f, const struct epoch *epoch,
 		   const struct term *term, const char *node, const char *url)
 {
 	struct stream_entry *e = &f->info.entry;
+	bool is_news = !term_eq(term, &e->term) || strcmp(node, e->home_node);
 
 	if (!term->number || !node[0] || !is_better(f, epoch, term))
 		return false;
@@ -94,7 +95,8 @@ bool follower_hear(struct follower *f, const struct epoch *epoch,
 	e->term = *term;
 	snprintf(e->home_node, sizeof(e->home_node), "%s", node);
 	snprintf(e->home_url, sizeof(e->home_url), "%s", url);
-	follower_event(f, "home.heard", REASON_none, node);
+	if (is_news) /* several may say the same */
+		follower_event(f, "home.heard", REASON_none, node);
 	follower_subscribe(f);
 	return true;
 }

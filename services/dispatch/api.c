@@ -65,7 +65,8 @@ static void answer_object(struct http_request *req, const char *name,
 	json_object_object_add(o, name, list);
 	http_answer_json(req, 200,
 			 span_str(json_object_to_json_string_ext(
-				 o, JSON_C_TO_STRING_PLAIN)));
+				 o, JSON_C_TO_STRING_PLAIN |
+					    JSON_C_TO_STRING_NOSLASHESCAPE)));
 	json_object_put(o);
 }
 

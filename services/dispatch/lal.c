@@ -35,7 +35,8 @@ static void answer(struct http_request *req, struct json_object *o)
 {
 	http_answer_json(req, 200,
 			 span_str(json_object_to_json_string_ext(
-				 o, JSON_C_TO_STRING_PLAIN)));
+				 o, JSON_C_TO_STRING_PLAIN |
+					    JSON_C_TO_STRING_NOSLASHESCAPE)));
 	json_object_put(o);
 }
 

@@ -7,13 +7,16 @@ static const struct conf_table *const conf_tables[] = {
 static const struct stat_table *const stat_tables[] = {
 	&dispatch_stat, &member_bus_stat, &member_store_stat, NULL};
 
+static const struct log_event *const *const event_lists[] = {
+	dispatch_log_events, member_log_events, store_log_events, NULL};
+
 static const struct svc_desc desc = {
 	.role = "dispatch",
 	.sentence = "Places streams, and answers the API for the cluster.",
 	.admin_listen = ":9105",
 	.conf = conf_tables,
 	.stats = stat_tables,
-	.events = dispatch_log_events,
+	.events = event_lists,
 };
 
 int main(int argc, char **argv)
