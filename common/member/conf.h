@@ -15,6 +15,8 @@ struct member_cluster_settings {
 	int64_t loop_away_ms;
 	int64_t resolve_retry_ms;
 	int publish_conflict; /* enum member_conflict */
+	int64_t fragment_duration_ms;
+	int64_t max_fragment_ms;
 	const char *state_dir;
 };
 

@@ -255,8 +255,10 @@ static int put_docs(struct buf *out, const struct svc_desc *desc,
 	} else if (!strcmp(what, "log")) {
 		logger_print_docs(out, svc_events,
 				  list_len((const void *const *)svc_events));
-		logger_print_docs(out, desc->events,
-				  list_len((const void *const *)desc->events));
+		for (size_t i = 0; desc->events[i]; i++)
+			logger_print_docs(
+				out, desc->events[i],
+				list_len((const void *const *)desc->events[i]));
 	} else {
 		return complain("--docs: conf, stats or log is expected", what);
 	}

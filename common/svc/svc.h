@@ -37,7 +37,8 @@ struct svc_desc {
 	const struct conf_table *const *conf;  /* ends with NULL; svc adds its
 						  own tables */
 	const struct stat_table *const *stats; /* ends with NULL; for --docs */
-	const struct log_event *const *events; /* ends with NULL; for --docs */
+	/* Lists of events that each end with NULL, as this does; for --docs. */
+	const struct log_event *const *const *events;
 };
 
 /* Section "cluster", as far as it is everybody's. */

@@ -39,12 +39,13 @@ static const struct conf_table *const toy_confs[] = {&toy_conf, NULL};
 static const struct log_event toy_event = {"toy.drain", LOG_INFO, "",
 					   "The toy drains."};
 static const struct log_event *const toy_events[] = {&toy_event, NULL};
+static const struct log_event *const *const toy_lists[] = {toy_events, NULL};
 static const struct svc_desc toy_desc = {
 	.role = "edge",
 	.sentence = "a toy for tests",
 	.admin_listen = "127.0.0.1:0",
 	.conf = toy_confs,
-	.events = toy_events,
+	.events = toy_lists,
 };
 
 struct toy {

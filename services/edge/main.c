@@ -1,9 +1,13 @@
 /* services/edge/main.c - weir-edge: fans streams out to players. */
+#include "common/member/member.h"
 #include "services/edge/edge.h"
 
 static const struct conf_table *const conf_tables[] = {
 	&edge_conf, &member_cluster_conf, &member_redis_conf, &member_bus_conf,
 	NULL};
+
+static const struct log_event *const *const event_lists[] = {
+	edge_log_events, member_log_events, store_log_events, NULL};
 
 static const struct svc_desc desc = {
 	.role = "edge",
@@ -11,7 +15,7 @@ static const struct svc_desc desc = {
 	.admin_listen = ":9103",
 	.conf = conf_tables,
 	.stats = edge_stats_tables,
-	.events = edge_log_events,
+	.events = event_lists,
 };
 
 int main(int argc, char **argv)

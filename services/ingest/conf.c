@@ -2,7 +2,6 @@
 #include "services/ingest/ingest.h"
 
 #define S struct ingest_settings
-#define C struct ingest_cut_settings
 
 /* clang-format off */
 static const struct conf_key keys[] = {
@@ -27,15 +26,7 @@ static const struct conf_key keys[] = {
 		 "Without a key frame for so long a stream begins at any picture."),
 };
 
-static const struct conf_key cut_keys[] = {
-	CONF_INT(C, fragment_duration_ms, "ms", 200, 60000, 3000, CONF_FIXED,
-		 "A segment ends at the first key frame after this time; the same in the whole cluster."),
-	CONF_INT(C, max_fragment_ms, "ms", 1000, 600000, 30000, CONF_FIXED,
-		 "Without a key frame a segment is cut after this time."),
-};
 /* clang-format on */
 
 const struct conf_table ingest_conf =
 	CONF_TABLE("ingest", "Takes publishers in.", S, keys);
-const struct conf_table ingest_cut_conf =
-	CONF_TABLE("cluster", "Rules of the whole cluster.", C, cut_keys);

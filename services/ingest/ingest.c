@@ -226,7 +226,7 @@ int ingest_new(struct ingest **out, struct svc *svc)
 	in->loop = svc_loop(svc);
 	in->log = svc_log(svc);
 	in->settings = svc_settings(svc, &ingest_conf);
-	in->cuts = svc_settings(svc, &ingest_cut_conf);
+	in->rules = svc_settings(svc, &member_cluster_conf);
 	list_init(&in->publishes);
 	err = start(in);
 	if (err) {

@@ -20,14 +20,7 @@ struct ingest_settings {
 	int64_t join_wait_max_ms;
 };
 
-/* Section "cluster", what must be the same on every ingest. */
-struct ingest_cut_settings {
-	int64_t fragment_duration_ms;
-	int64_t max_fragment_ms;
-};
-
 extern const struct conf_table ingest_conf;
-extern const struct conf_table ingest_cut_conf;
 extern const struct stat_table ingest_stat;
 extern const struct log_event *const ingest_log_events[]; /* ends with NULL */
 

@@ -19,7 +19,7 @@ struct ingest {
 	struct member *member;
 	struct writers *writers;
 	const struct ingest_settings *settings;
-	const struct ingest_cut_settings *cuts;
+	const struct member_cluster_settings *rules;
 	struct rtmp_door *rtmp;
 	struct list publishes;
 	struct ingest_stats stats;

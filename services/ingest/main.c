@@ -2,10 +2,13 @@
 #include "services/ingest/ingest.h"
 
 static const struct conf_table *const conf_tables[] = {
-	&ingest_conf,       &ingest_cut_conf, &member_cluster_conf,
-	&member_redis_conf, &member_bus_conf, NULL};
+	&ingest_conf, &member_cluster_conf, &member_redis_conf,
+	&member_bus_conf, NULL};
 static const struct stat_table *const stat_tables[] = {
 	&ingest_stat, &member_bus_stat, &member_store_stat, NULL};
+
+static const struct log_event *const *const event_lists[] = {
+	ingest_log_events, member_log_events, store_log_events, NULL};
 
 static const struct svc_desc desc = {
 	.role = "ingest",
@@ -13,7 +16,7 @@ static const struct svc_desc desc = {
 	.admin_listen = ":9101",
 	.conf = conf_tables,
 	.stats = stat_tables,
-	.events = ingest_log_events,
+	.events = event_lists,
 };
 
 int main(int argc, char **argv)

@@ -128,8 +128,8 @@ static void on_granted(void *ctx, struct writer *w,
 		.tracks_settle_ms = (uint32_t)in->settings->tracks_settle_ms,
 		.join_wait_max_ms = (uint32_t)in->settings->join_wait_max_ms,
 		.hold_bytes = (uint32_t)in->settings->gop_max_bytes,
-		.fragment_ms = (uint32_t)in->cuts->fragment_duration_ms,
-		.max_fragment_ms = (uint32_t)in->cuts->max_fragment_ms,
+		.fragment_ms = (uint32_t)in->rules->fragment_duration_ms,
+		.max_fragment_ms = (uint32_t)in->rules->max_fragment_ms,
 	};
 	const struct maker_start from = {
 		.epoch = start->epoch,

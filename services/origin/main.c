@@ -8,13 +8,16 @@ static const struct stat_table *const stat_tables[] = {
 	&origin_stat, &origin_stream_stat, &member_bus_stat, &member_store_stat,
 	NULL};
 
+static const struct log_event *const *const event_lists[] = {
+	member_log_events, store_log_events, NULL};
+
 static const struct svc_desc desc = {
 	.role = "origin",
 	.sentence = "Holds each live stream once, for all that consume it.",
 	.admin_listen = ":9102",
 	.conf = conf_tables,
 	.stats = stat_tables,
-	.events = member_log_events,
+	.events = event_lists,
 };
 
 int main(int argc, char **argv)

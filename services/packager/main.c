@@ -7,13 +7,16 @@ static const struct conf_table *const conf_tables[] = {
 static const struct stat_table *const stat_tables[] = {
 	&packager_stat, &member_bus_stat, &member_store_stat, NULL};
 
+static const struct log_event *const *const event_lists[] = {
+	member_log_events, store_log_events, NULL};
+
 static const struct svc_desc desc = {
 	.role = "packager",
 	.sentence = "Follows streams and knows where their segments begin.",
 	.admin_listen = ":9104",
 	.conf = conf_tables,
 	.stats = stat_tables,
-	.events = member_log_events,
+	.events = event_lists,
 };
 
 int main(int argc, char **argv)
