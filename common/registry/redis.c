@@ -8,7 +8,7 @@
 #define SEND_BYTES_MAX ((size_t)4 << 20)
 
 struct redis_slot {
-	struct list link;
+	struct redis_slot *next;
 	uint64_t sent_ms;
 	redis_reply_fn *fn; /* NULL: nobody waits any more */
 	void *ctx;
@@ -20,7 +20,7 @@ struct redis {
 	redisReader *reader;
 	struct redis_events events;
 	void *ctx;
-	struct list waiting;
+	struct redis_slot *first, *last; /* waiting, the oldest first */
 	size_t waiting_count;
 	unsigned pending_max;
 	size_t reply_bytes;
@@ -32,13 +32,6 @@ struct redis {
 
 /* ---- what comes in ---- */
 
-static void drop_slot(struct redis *r, struct redis_slot *s)
-{
-	list_remove(&s->link);
-	r->waiting_count--;
-	free(s);
-}
-
 static bool is_push(const redisReply *reply)
 {
 	return reply->type == REDIS_REPLY_ARRAY && reply->elements >= 2 &&
@@ -49,18 +42,19 @@ static bool is_push(const redisReply *reply)
 
 static void take_reply(struct redis *r, const redisReply *reply)
 {
-	struct redis_slot *s;
+	struct redis_slot *s = r->first;
 	redis_reply_fn *fn;
 	void *ctx;
 
-	if (is_push(reply) || list_is_empty(&r->waiting)) {
+	if (is_push(reply) || !s) {
 		r->events.on_push(r->ctx, reply);
 		return;
 	}
-	s = list_entry(r->waiting.next, struct redis_slot, link);
 	fn = s->fn;
 	ctx = s->ctx;
-	drop_slot(r, s);
+	r->first = s->next;
+	r->waiting_count--;
+	free(s);
 	if (fn)
 		fn(ctx, reply);
 	else
@@ -152,7 +146,6 @@ int redis_new(struct redis **out, struct loop *loop,
 	r->ctx = ctx;
 	r->pending_max = options->pending_max;
 	r->reply_bytes = options->reply_bytes;
-	list_init(&r->waiting);
 	r->reader = redisReaderCreate();
 	err = r->reader
 		      ? conn_dial(&r->conn, loop, options->host, options->port,
@@ -173,9 +166,12 @@ void redis_free(struct redis **rp)
 		return;
 	*rp = NULL;
 	conn_free(&r->conn);
-	while (!list_is_empty(&r->waiting))
-		drop_slot(r,
-			  list_entry(r->waiting.next, struct redis_slot, link));
+	while (r->first) {
+		struct redis_slot *next = r->first->next;
+
+		free(r->first);
+		r->first = next;
+	}
 	r->is_freed = true;
 	if (!r->is_reading)
 		destroy(r);
@@ -235,7 +231,12 @@ int redis_send(struct redis *r, struct redis_slot **slot,
 	s->sent_ms = loop_now_ms(r->loop);
 	s->fn = fn;
 	s->ctx = ctx;
-	list_append(&r->waiting, &s->link);
+	s->next = NULL;
+	if (r->first)
+		r->last->next = s;
+	else
+		r->first = s;
+	r->last = s;
 	r->waiting_count++;
 	if (slot)
 		*slot = s;
@@ -256,12 +257,7 @@ void redis_forget(struct redis_slot *slot)
 
 uint64_t redis_waiting_ms(const struct redis *r)
 {
-	const struct redis_slot *s;
-
-	if (list_is_empty(&r->waiting))
-		return 0;
-	s = list_entry(r->waiting.next, struct redis_slot, link);
-	return loop_now_ms(r->loop) - s->sent_ms;
+	return r->first ? loop_now_ms(r->loop) - r->first->sent_ms : 0;
 }
 
 uint64_t redis_silent_ms(const struct redis *r)

@@ -77,20 +77,6 @@ size_t store_reply_words(struct span *out, size_t max, const redisReply *reply)
 
 /* ---- the end of a call ---- */
 
-static void start_deadline(struct store *st)
-{
-	uint64_t now = loop_now_ms(st->loop);
-	const struct call *first;
-
-	if (list_is_empty(&st->calls)) {
-		timer_stop(st->deadline);
-		return;
-	}
-	first = list_entry(st->calls.next, struct call, link);
-	timer_start(st->deadline,
-		    first->deadline_ms > now ? first->deadline_ms - now : 0);
-}
-
 static void finish(struct call *c, const struct script_result *result)
 {
 	store_script_fn *fn = c->fn;
@@ -112,18 +98,23 @@ static void finish_unanswered(struct call *c)
 	finish(c, &result);
 }
 
+/* Callbacks may make calls, which stand at an end of the list, and end none but
+ * their own. */
 static void on_deadline(struct store *st)
 {
 	uint64_t now = loop_now_ms(st->loop);
 
-	while (!list_is_empty(&st->calls)) {
-		struct call *c = list_entry(st->calls.next, struct call, link);
+	st->is_call_due = false;
+	list_each_safe (it, &st->calls) {
+		struct call *c = list_entry(it, struct call, link);
 
-		if (c->deadline_ms > now)
-			break;
+		if (c->deadline_ms > now) {
+			timer_start(st->deadline,
+				    st->is_call_due ? 0 : c->deadline_ms - now);
+			return;
+		}
 		finish_unanswered(c);
 	}
-	start_deadline(st);
 }
 
 /* ---- replies ---- */
@@ -205,10 +196,15 @@ static void send_call(struct call *c, const struct script_call *call)
 	if (err == WEIR_EINVAL)
 		store_bad(st, call->entry.key.text, err);
 	c->deadline_ms = loop_now_ms(st->loop) + (err ? 0 : st->registry_ms);
-	if (err)
+	if (err) {
 		list_prepend(&st->calls, &c->link);
-	else
-		list_append(&st->calls, &c->link);
+		st->is_call_due = true; /* while on_deadline runs */
+		timer_start(st->deadline, 0);
+		return;
+	}
+	list_append(&st->calls, &c->link);
+	if (!timer_is_running(st->deadline))
+		timer_start(st->deadline, st->registry_ms);
 }
 
 void store_script(struct store *st, const struct script_call *call,
@@ -227,7 +223,6 @@ void store_script(struct store *st, const struct script_call *call,
 	c->key = call->entry.key;
 	st->call_count++;
 	send_call(c, call);
-	start_deadline(st);
 }
 
 /* ---- life ---- */
@@ -245,7 +240,8 @@ void store_call_lost(struct store *st)
 		c->slot = NULL; /* went with the connection */
 		c->deadline_ms = 0;
 	}
-	start_deadline(st);
+	if (!list_is_empty(&st->calls))
+		timer_start(st->deadline, 0);
 }
 
 void store_call_fini(struct store *st)

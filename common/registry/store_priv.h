@@ -105,6 +105,7 @@ struct store {
 	struct list calls;
 	size_t call_count;
 	struct timer *deadline;
+	bool is_call_due; /* one is to be answered in the next pass */
 	struct refusal refusal[REFUSALS_MAX];
 	size_t refusal_count;
 	struct pass_task refuse;

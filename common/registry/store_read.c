@@ -13,7 +13,7 @@
 #define FILE_BYTES_MAX ((size_t)8 << 20)
 #define FETCHES_MAX    2000 /* change messages beyond that wait for reread */
 
-static void scan(struct store *st);
+static void advance(struct store *st);
 
 void store_bad(struct store *st, const char *key, int err)
 {
@@ -101,7 +101,7 @@ static void on_pairs(void *ctx, const redisReply *reply)
 		store_bad(st, f->key.text, err);
 	end_fetch(f);
 	if (is_read && --st->reading.open_count == 0)
-		scan(st);
+		advance(st);
 }
 
 /* Returns 0 or why it could not be asked for. */
@@ -168,7 +168,6 @@ static void begin_part(struct store *st, enum copy_part part)
 {
 	st->reading = (struct reading){.part = part, .cursor = "0"};
 	copy_read_begin(st->copy, part);
-	scan(st);
 }
 
 static void end_part(struct store *st)
@@ -183,11 +182,11 @@ static void end_part(struct store *st)
 		begin_part(st, COPY_STREAMS);
 		return;
 	}
+	timer_start(st->reread, st->reread_ms);
 	if (is_whole) {
 		st->is_read = true;
 		st->stats.rereads++;
 	}
-	timer_start(st->reread, st->reread_ms);
 }
 
 static void fetch_all(struct store *st, const redisReply *keys)
@@ -210,7 +209,7 @@ static void fetch_all(struct store *st, const redisReply *keys)
 			st->reading.is_incomplete = true;
 	}
 	if (--st->reading.open_count == 0)
-		scan(st);
+		advance(st);
 }
 
 static void on_keys(void *ctx, const redisReply *reply)
@@ -236,17 +235,13 @@ static void on_keys(void *ctx, const redisReply *reply)
 	fetch_all(st, reply->element[1]);
 }
 
-/* The next keys; or the end of this part, when there are no more. */
+/* Ask for the next keys. */
 static void scan(struct store *st)
 {
 	char name[sizeof(st->root) + sizeof(REGISTRY_STREAMS)];
 	struct redis_command c = {0};
 	int err;
 
-	if (!st->reading.cursor[0]) {
-		end_part(st);
-		return;
-	}
 	snprintf(name, sizeof(name), "%s%s", st->root,
 		 st->reading.part == COPY_NODES ? REGISTRY_NODES
 						: REGISTRY_STREAMS);
@@ -260,15 +255,25 @@ static void scan(struct store *st)
 		store_link_lost(st, "SSCAN", err);
 }
 
-static void on_reread(struct store *st)
+/* All keys that were asked for have come. */
+static void advance(struct store *st)
 {
-	if (store_is_up(st) && !st->reading.part)
-		begin_part(st, COPY_NODES);
+	if (!st->reading.cursor[0])
+		end_part(st);
+	if (st->reading.part)
+		scan(st);
 }
 
 void store_read_start(struct store *st)
 {
 	begin_part(st, COPY_NODES);
+	scan(st);
+}
+
+static void on_reread(struct store *st)
+{
+	if (store_is_up(st) && !st->reading.part)
+		store_read_start(st);
 }
 
 void store_read_lost(struct store *st)

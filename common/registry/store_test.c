@@ -135,6 +135,28 @@ static void make_server(struct server *s)
 	CHECK(start(s));
 }
 
+/* A server and a loop to serve in; false: no server can be had. */
+struct scene {
+	struct loop *loop;
+	struct server s;
+};
+
+static bool open_scene(struct scene *sc)
+{
+	*sc = (struct scene){0};
+	if (!have_redis())
+		return false;
+	make_server(&sc->s);
+	CHECK_EQ(loop_new(&sc->loop), 0);
+	return true;
+}
+
+static void close_scene(struct scene *sc)
+{
+	loop_free(&sc->loop);
+	end(&sc->s);
+}
+
 static void command(const struct server *s, const char *text)
 {
 	redisContext *c = redisConnect("127.0.0.1", (int)s->port);
@@ -302,28 +324,25 @@ static const struct stream_entry *known(struct member *m, const char *key)
 
 TEST_NO_OOM(a_claim_is_granted_once_and_seen_by_all)
 {
-	struct loop *loop = NULL;
 	struct member a, b;
-	struct server s;
+	struct scene sc;
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	join(&b, loop, &s, "b", 'b');
-	SERVE_UNTIL(loop, store_is_read(a.store) && store_is_read(b.store));
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	join(&b, sc.loop, &sc.s, "b", 'b');
+	SERVE_UNTIL(sc.loop, store_is_read(a.store) && store_is_read(b.store));
 	CHECK_EQ(a.ups, 1);
 	CHECK_EQ(a.others, 0);
 	CHECK_STR(store_local_ip(a.store), "127.0.0.1");
-	SERVE_UNTIL(loop, copy_node(store_copy(b.store), "a"));
+	SERVE_UNTIL(sc.loop, copy_node(store_copy(b.store), "a"));
 
 	claim(&a, "live/x", 1);
 	CHECK_EQ(a.last.err, 0);
 	CHECK_EQ(a.last.entry.epoch.counter, 1);
 	CHECK(a.last.entry.writer_has_lease);
 	CHECK(known(&a, "live/x") != NULL); /* with the answer */
-	SERVE_UNTIL(loop, b.streams_came == 1);
+	SERVE_UNTIL(sc.loop, b.streams_came == 1);
 	CHECK_STR(known(&b, "live/x")->writer_node, "a");
 	CHECK(known(&b, "live/x")->writer_has_lease);
 
@@ -334,44 +353,36 @@ TEST_NO_OOM(a_claim_is_granted_once_and_seen_by_all)
 
 	store_free(&a.store);
 	store_free(&b.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(scripts_that_the_server_forgot_are_sent_again)
 {
-	struct loop *loop = NULL;
 	struct member a;
-	struct server s;
+	struct scene sc;
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	SERVE_UNTIL(loop, store_is_up(a.store));
-	command(&s, "SCRIPT FLUSH");
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	SERVE_UNTIL(sc.loop, store_is_up(a.store));
+	command(&sc.s, "SCRIPT FLUSH");
 	claim(&a, "live/x", 1);
 	CHECK_EQ(a.last.err, 0);
 	CHECK_EQ(a.downs, 0);
 	store_free(&a.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(a_thousand_streams_are_read_after_connecting)
 {
-	struct loop *loop = NULL;
 	struct member a, b;
-	struct server s;
+	struct scene sc;
 	char key[32];
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	SERVE_UNTIL(loop, store_is_up(a.store));
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	SERVE_UNTIL(sc.loop, store_is_up(a.store));
 	for (unsigned i = 0; i < 1000; i++) {
 		struct script_call c;
 
@@ -379,281 +390,245 @@ TEST_NO_OOM(a_thousand_streams_are_read_after_connecting)
 		c = claim_of(&a, key, (uint8_t)(1 + i % 200));
 		store_script(a.store, &c, on_result, &a);
 	}
-	SERVE_UNTIL(loop, a.answers == 1000);
-	join(&b, loop, &s, "b", 'b');
-	SERVE_UNTIL(loop, store_is_read(b.store));
+	SERVE_UNTIL(sc.loop, a.answers == 1000);
+	join(&b, sc.loop, &sc.s, "b", 'b');
+	SERVE_UNTIL(sc.loop, store_is_read(b.store));
 	CHECK_EQ(copy_stream_count(store_copy(b.store)), 1000);
 	store_free(&a.store);
 	store_free(&b.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 /* ---- nodes ---- */
 
 TEST_NO_OOM(a_node_that_leaves_is_gone_at_once_and_one_that_dies_soon)
 {
-	struct loop *loop = NULL;
 	struct member a, b, c;
-	struct server s;
+	struct scene sc;
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	join(&b, loop, &s, "b", 'b');
-	join(&c, loop, &s, "c", 'c');
-	SERVE_UNTIL(loop, a.came == 2);
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	join(&b, sc.loop, &sc.s, "b", 'b');
+	join(&c, sc.loop, &sc.s, "c", 'c');
+	SERVE_UNTIL(sc.loop, a.came == 2);
 	store_leave(b.store, on_left, &b);
-	SERVE_UNTIL(loop, b.has_left);
-	SERVE_UNTIL(loop, a.went == 1);
+	SERVE_UNTIL(sc.loop, b.has_left);
+	SERVE_UNTIL(sc.loop, a.went == 1);
 	CHECK(!copy_node(store_copy(a.store), "b"));
 	store_free(&b.store);
 	store_free(&c.store); /* as if it were killed */
-	SERVE_UNTIL(loop, a.went == 2);
+	SERVE_UNTIL(sc.loop, a.went == 2);
 	CHECK(copy_node(store_copy(a.store), "a") != NULL);
 	store_free(&a.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(a_node_that_comes_back_as_another_instance_has_restarted)
 {
-	struct loop *loop = NULL;
 	struct member a, b;
-	struct server s;
+	struct scene sc;
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	join(&b, loop, &s, "b", 'b');
-	SERVE_UNTIL(loop, a.came == 1);
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	join(&b, sc.loop, &sc.s, "b", 'b');
+	SERVE_UNTIL(sc.loop, a.came == 1);
 	store_free(&b.store);
-	join(&b, loop, &s, "b", 'B');
-	SERVE_UNTIL(loop, a.restarted == 1);
+	join(&b, sc.loop, &sc.s, "b", 'B');
+	SERVE_UNTIL(sc.loop, a.restarted == 1);
 	CHECK_EQ(copy_node(store_copy(a.store), "b")->ref.instance.byte[0],
 		 'B');
 	store_free(&a.store);
 	store_free(&b.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(what_a_node_says_of_itself_reaches_the_others)
 {
-	struct loop *loop = NULL;
 	struct member a, b;
-	struct server s;
+	struct scene sc;
 	struct node self;
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	join(&b, loop, &s, "b", 'b');
-	SERVE_UNTIL(loop, a.came == 1);
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	join(&b, sc.loop, &sc.s, "b", 'b');
+	SERVE_UNTIL(sc.loop, a.came == 1);
 	self = *copy_node(store_copy(a.store), "b");
 	self.load.viewers = 77;
 	CHECK_EQ(node_set_address(&self, "rtmp", "10.0.0.1:1935"), 0);
 	snprintf(self.ref.id, sizeof(self.ref.id), "not-me");
 	store_set_self(b.store, &self, true);
-	SERVE_UNTIL(loop,
+	SERVE_UNTIL(sc.loop,
 		    copy_node(store_copy(a.store), "b")->load.viewers == 77);
 	CHECK_STR(node_address(copy_node(store_copy(a.store), "b"), "rtmp"),
 		  "10.0.0.1:1935");
 	CHECK(!copy_node(store_copy(a.store), "not-me"));
 	store_free(&a.store);
 	store_free(&b.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(the_node_list_is_kept_on_disk)
 {
-	struct loop *loop = NULL;
 	struct member a = {.id = "a"}, b, late = {.id = "late"};
 	struct store_options o;
-	struct server s;
+	struct scene sc;
 	char file[128], url[64];
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	snprintf(file, sizeof(file), "%s/nodes.json", s.dir);
-	snprintf(url, sizeof(url), "127.0.0.1:%u", s.port);
-	CHECK_EQ(loop_new(&loop), 0);
-	a.loop = loop;
+	snprintf(file, sizeof(file), "%s/nodes.json", sc.s.dir);
+	snprintf(url, sizeof(url), "127.0.0.1:%u", sc.s.port);
+	a.loop = sc.loop;
 	o = options_of(&a, url, 'a');
 	o.nodes_file = file;
-	CHECK_EQ(store_new(&a.store, loop, &o, &events, &a, NULL), 0);
-	join(&b, loop, &s, "b", 'b');
-	SERVE_UNTIL(loop, access(file, R_OK) == 0);
+	CHECK_EQ(store_new(&a.store, sc.loop, &o, &events, &a, NULL), 0);
+	join(&b, sc.loop, &sc.s, "b", 'b');
+	SERVE_UNTIL(sc.loop, access(file, R_OK) == 0);
 	store_free(&a.store);
 	store_free(&b.store);
-	stop(&s);
+	stop(&sc.s);
 	o = options_of(&late, url, 'l');
 	o.nodes_file = file;
-	CHECK_EQ(store_new(&late.store, loop, &o, &events, &late, NULL), 0);
+	CHECK_EQ(store_new(&late.store, sc.loop, &o, &events, &late, NULL), 0);
 	CHECK(copy_node(store_copy(late.store), "b") != NULL);
 	CHECK(!store_is_up(late.store));
 	store_free(&late.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 /* ---- a server that is away ---- */
 
 TEST_NO_OOM(a_killed_and_emptied_registry_is_another_generation)
 {
-	struct loop *loop = NULL;
 	struct member a;
-	struct server s;
+	struct scene sc;
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	SERVE_UNTIL(loop, store_is_up(a.store));
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	SERVE_UNTIL(sc.loop, store_is_up(a.store));
 	claim(&a, "live/x", 1);
-	stop(&s);
-	SERVE_UNTIL(loop, a.downs == 1);
+	stop(&sc.s);
+	SERVE_UNTIL(sc.loop, a.downs == 1);
 	claim(&a, "live/y", 2);
 	CHECK_EQ(a.last.err, WEIR_ETIMEOUT);
 	CHECK(known(&a, "live/x") != NULL);
-	CHECK(start(&s));
-	SERVE_UNTIL(loop, a.ups == 2);
+	CHECK(start(&sc.s));
+	SERVE_UNTIL(sc.loop, a.ups == 2);
 	CHECK_EQ(a.others, 1);
-	SERVE_UNTIL(loop, store_is_read(a.store));
+	SERVE_UNTIL(sc.loop, store_is_read(a.store));
 	CHECK(known(&a, "live/x") != NULL); /* its writer may yet settle it */
-	SERVE_UNTIL(loop, a.streams_went == 1);
+	SERVE_UNTIL(sc.loop, a.streams_went == 1);
 	CHECK(copy_node(store_copy(a.store), "a") != NULL);
 	claim(&a, "live/x", 3);
 	CHECK_EQ(a.last.err, 0);
 	store_free(&a.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(a_flushed_registry_is_another_generation)
 {
-	struct loop *loop = NULL;
 	struct member a;
-	struct server s;
+	struct scene sc;
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	SERVE_UNTIL(loop, store_is_up(a.store));
-	command(&s, "FLUSHALL");
-	SERVE_UNTIL(loop, a.ups == 2);
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	SERVE_UNTIL(sc.loop, store_is_up(a.store));
+	command(&sc.s, "FLUSHALL");
+	SERVE_UNTIL(sc.loop, a.ups == 2);
 	CHECK_EQ(a.downs, 1);
 	CHECK_EQ(a.others, 1);
 	store_free(&a.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(a_frozen_registry_costs_registry_ms_and_comes_back_the_same)
 {
-	struct loop *loop = NULL;
 	struct store_stats st;
 	struct member a;
-	struct server s;
+	struct scene sc;
 	uint64_t begin;
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	SERVE_UNTIL(loop, store_is_up(a.store));
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	SERVE_UNTIL(sc.loop, store_is_up(a.store));
 	claim(&a, "live/x", 1);
-	kill(s.pid, SIGSTOP);
-	begin = loop_now_ms(loop);
+	kill(sc.s.pid, SIGSTOP);
+	begin = loop_now_ms(sc.loop);
 	claim(&a, "live/y", 2);
 	CHECK_EQ(a.last.err, WEIR_ETIMEOUT);
-	CHECK(loop_now_ms(loop) - begin < 2000);
-	SERVE_UNTIL(loop, a.downs == 1);
+	CHECK(loop_now_ms(sc.loop) - begin < 2000);
+	SERVE_UNTIL(sc.loop, a.downs == 1);
 	for (int i = 0; i < 3000; i++) {
 		struct script_call c = claim_of(&a, "live/z", 3);
 
 		store_script(a.store, &c, on_result, &a);
 	}
-	SERVE_UNTIL(loop, a.answers == 2 + 3000);
-	kill(s.pid, SIGCONT);
-	SERVE_UNTIL(loop, a.ups == 2);
+	SERVE_UNTIL(sc.loop, a.answers == 2 + 3000);
+	kill(sc.s.pid, SIGCONT);
+	SERVE_UNTIL(sc.loop, a.ups == 2);
 	CHECK_EQ(a.others, 0);
-	SERVE_UNTIL(loop, store_is_read(a.store));
+	SERVE_UNTIL(sc.loop, store_is_read(a.store));
 	CHECK(known(&a, "live/x") != NULL);
 	store_get_stats(a.store, &st);
 	CHECK(st.pending < 100);
 	CHECK_EQ(st.timeouts, 3001);
 	store_free(&a.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(a_late_answer_is_dropped_and_the_copy_learns_of_it_all_the_same)
 {
-	struct loop *loop = NULL;
 	struct store_stats st;
 	struct script_call c;
 	struct member a;
-	struct server s;
+	struct scene sc;
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	join(&a, loop, &s, "a", 'a');
-	SERVE_UNTIL(loop, store_is_up(a.store));
-	kill(s.pid, SIGSTOP);
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	SERVE_UNTIL(sc.loop, store_is_up(a.store));
+	kill(sc.s.pid, SIGSTOP);
 	c = claim_of(&a, "live/x", 1);
 	store_script(a.store, &c, on_result, &a);
-	SERVE_UNTIL(loop, a.answers == 1);
+	SERVE_UNTIL(sc.loop, a.answers == 1);
 	CHECK_EQ(a.last.err, WEIR_ETIMEOUT);
-	kill(s.pid, SIGCONT);
-	SERVE_UNTIL(loop, known(&a, "live/x"));
+	kill(sc.s.pid, SIGCONT);
+	SERVE_UNTIL(sc.loop, known(&a, "live/x"));
 	store_get_stats(a.store, &st);
 	CHECK_EQ(a.answers, 1);
 	CHECK(st.late == 1 || a.downs);
 	store_free(&a.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(more_calls_than_the_limit_are_refused_and_answered)
 {
-	struct loop *loop = NULL;
 	struct member a = {.id = "a"};
 	struct store_options o;
-	struct server s;
+	struct scene sc;
 	char url[64];
 
-	if (!have_redis())
+	if (!open_scene(&sc))
 		return;
-	make_server(&s);
-	CHECK_EQ(loop_new(&loop), 0);
-	a.loop = loop;
-	snprintf(url, sizeof(url), "127.0.0.1:%u", s.port);
+	a.loop = sc.loop;
+	snprintf(url, sizeof(url), "127.0.0.1:%u", sc.s.port);
 	o = options_of(&a, url, 'a');
 	o.pending_max = 10;
 	o.registry_ms = 5000;
-	CHECK_EQ(store_new(&a.store, loop, &o, &events, &a, NULL), 0);
-	SERVE_UNTIL(loop, store_is_up(a.store));
+	CHECK_EQ(store_new(&a.store, sc.loop, &o, &events, &a, NULL), 0);
+	SERVE_UNTIL(sc.loop, store_is_up(a.store));
 	for (unsigned i = 0; i < 15; i++) {
 		struct script_call c = claim_of(&a, "live/x", 1);
 
 		store_script(a.store, &c, on_result, &a);
 	}
-	SERVE_UNTIL(loop, a.answers == 15);
+	SERVE_UNTIL(sc.loop, a.answers == 15);
 	{
 		struct store_stats st;
 
@@ -661,8 +636,7 @@ TEST_NO_OOM(more_calls_than_the_limit_are_refused_and_answered)
 		CHECK_EQ(st.timeouts, 5);
 	}
 	store_free(&a.store);
-	loop_free(&loop);
-	end(&s);
+	close_scene(&sc);
 }
 
 TEST_NO_OOM(a_password_is_used_and_a_wrong_one_is_no_way_in)

@@ -82,13 +82,15 @@ static int make_env(struct env *e, const struct child_desc *d)
 
 static bool place_fds(const struct child_desc *d, int ready)
 {
-	int at[CHILD_PASS_MAX + 1];
+	int at[CHILD_PASS_MAX + 2];
 	size_t count = d->pass_count;
 
 	for (size_t i = 0; i < count; i++)
 		at[i] = fcntl(d->pass[i].fd, F_DUPFD_CLOEXEC, OUT_OF_WAY);
 	if (ready >= 0)
 		at[count++] = fcntl(ready, F_DUPFD_CLOEXEC, OUT_OF_WAY);
+	if (d->life_fd > 0)
+		at[count++] = fcntl(d->life_fd, F_DUPFD_CLOEXEC, OUT_OF_WAY);
 	for (size_t i = 0; i < count; i++)
 		if (at[i] < 0 || dup2(at[i], FIRST_PASSED + (int)i) < 0)
 			return false;

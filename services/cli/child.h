@@ -30,6 +30,7 @@ struct child_desc {
 	/* It gets the end of a pipe as descriptor child_ready_fd(), and writes
 	 * one line to it. */
 	bool has_ready;
+	int life_fd; /* stays open in it, unused; 0 or -1: none */
 };
 
 struct child_events {

@@ -11,21 +11,56 @@
 
 #define TCP_LISTEN 0x0a
 
+/* "0: 0100007F:0016 00000000:0000 0A tx:rx tr:when retransmits uid 0 inode" */
+enum { WORD_LOCAL = 1, WORD_STATE = 3, WORD_INODE = 9, LINE_WORDS };
+
+/* Cut the next word off *line. */
+static struct span next_word(const char **line)
+{
+	const char *start = *line + strspn(*line, " \t\n");
+	size_t len = strcspn(start, " \t\n");
+
+	*line = start + len;
+	return span_of(start, len);
+}
+
+static bool read_number(uint64_t *out, struct span word, int base)
+{
+	char text[24];
+	char *end;
+
+	if (!word.len || word.len >= sizeof(text))
+		return false;
+	memcpy(text, word.data, word.len);
+	text[word.len] = '\0';
+	*out = strtoull(text, &end, base);
+	return !*end;
+}
+
+/* "0100007F:078F" */
+static bool read_port(uint64_t *out, struct span local)
+{
+	const uint8_t *colon =
+		local.len ? memchr(local.data, ':', local.len) : NULL;
+
+	return colon &&
+	       read_number(out,
+			   span_from(local, (size_t)(colon - local.data) + 1),
+			   16);
+}
+
 bool owner_line_parse(const char *line, unsigned *port, uint64_t *inode)
 {
-	char local[40];
-	unsigned state, p;
-	uint64_t i;
+	struct span word[LINE_WORDS];
+	uint64_t p, state, i;
 
-	/* "  0: 0100007F:0016 00000000:0000 0A tx:rx tr:tm retr uid to inode" */
-	if (sscanf(line,
-		   " %*u: %39[0-9A-Fa-f]:%4x %*[0-9A-Fa-f]:%*x %2x "
-		   "%*x:%*x %*x:%*x %*x %*u %*u %" SCNu64,
-		   local, &p, &state, &i) != 4)
+	for (int w = 0; w < LINE_WORDS; w++)
+		word[w] = next_word(&line);
+	if (!read_port(&p, word[WORD_LOCAL]) || p > 65535 ||
+	    !read_number(&state, word[WORD_STATE], 16) || state != TCP_LISTEN ||
+	    !read_number(&i, word[WORD_INODE], 10))
 		return false;
-	if (state != TCP_LISTEN)
-		return false;
-	*port = p;
+	*port = (unsigned)p;
 	*inode = i;
 	return true;
 }

@@ -14,12 +14,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FILE_MAX        65536
-#define CLEAN_TRIES     100
-#define CLEAN_EACH_NS   20000000L
 #define FTW_DESCRIPTORS 8
 
 char *place_path(char out[PLACE_PATH_SIZE], const struct place *p,
@@ -46,29 +43,18 @@ static bool remove_tree(const char *path)
 	       errno == ENOENT;
 }
 
-static bool clean(const struct place *p)
+static void clean(const struct place *p)
 {
 	static const char *const name[] = {"up.json", "conf.json", "redis",
 					   "state", "lock"};
 	char path[PLACE_PATH_SIZE];
-	bool is_done = true;
 
-	if (p->is_ours)
-		return remove_tree(p->dir);
+	if (p->is_ours) {
+		remove_tree(p->dir);
+		return;
+	}
 	for (size_t i = 0; i < WEIR_ARRAY_LEN(name); i++)
-		if (!remove_tree(place_path(path, p, name[i])))
-			is_done = false;
-	return is_done;
-}
-
-/* The nodes die at about the same time as we clear up behind them, and may
- * still write. */
-static void clean_patiently(const struct place *p)
-{
-	const struct timespec pause = {.tv_nsec = CLEAN_EACH_NS};
-
-	for (int i = 0; i < CLEAN_TRIES && !clean(p); i++)
-		nanosleep(&pause, NULL);
+		remove_tree(place_path(path, p, name[i]));
 }
 
 /* ---- the janitor ---- */
@@ -85,11 +71,13 @@ static void WEIR_NORETURN be_janitor(const struct place *p, int pipe_fd)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	/* A word: all is well, nothing to do. The end: it was killed. */
+	/* A word: all is well, nothing to do. The end: it was killed, and so
+	 * were its nodes, which hold the other end too: nobody writes any more.
+	 */
 	while (read(0, &word, 1) < 0 && errno == EINTR)
 		;
 	if (word != 'q')
-		clean_patiently(p);
+		clean(p);
 	_exit(0);
 }
 
@@ -110,17 +98,17 @@ static int start_janitor(struct place *p)
 		be_janitor(p, fd[0]);
 	}
 	close(fd[0]);
-	p->janitor_pipe = fd[1];
+	p->life = fd[1];
 	return 0;
 }
 
 static void end_janitor(struct place *p)
 {
-	if (p->janitor_pipe < 0)
+	if (p->life < 0)
 		return;
-	if (write(p->janitor_pipe, "q", 1) == 1)
+	if (write(p->life, "q", 1) == 1)
 		waitpid(p->janitor, NULL, 0);
-	close(p->janitor_pipe);
+	close(p->life);
 }
 
 /* ---- opening ---- */
@@ -226,7 +214,7 @@ int place_open(struct place *out, const char *dir, unsigned port)
 	bool is_lock_ours;
 	int err;
 
-	*p = (struct place){.lock = -1, .janitor_pipe = -1, .janitor = -1};
+	*p = (struct place){.lock = -1, .life = -1, .janitor = -1};
 	err = dir ? absolute_dir(p->dir, sizeof(p->dir), dir)
 		  : default_dir(p->dir, sizeof(p->dir), port);
 	if (!err)
@@ -249,7 +237,7 @@ void place_close(struct place *p)
 {
 	if (p->lock < 0)
 		return;
-	clean_patiently(p);
+	clean(p);
 	end_janitor(p);
 	close(p->lock);
 	p->lock = -1;

@@ -24,7 +24,7 @@ struct place {
 	char dir[PLACE_PATH_SIZE - 128]; /* absolute */
 	bool is_ours;                    /* we made it */
 	int lock;                        /* -1: not open */
-	int janitor_pipe;
+	int life; /* give it to every process that writes here (child.h) */
 	pid_t janitor;
 };
 

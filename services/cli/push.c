@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/base/list.h"
 #include "proto/flv/flv.h"
 #include "services/cli/args.h"
 #include "services/cli/commands.h"
@@ -25,7 +24,7 @@ struct options {
 };
 
 struct tag {
-	struct list link;
+	struct tag *next;
 	uint8_t type;
 	int64_t at_ms; /* from the first tag on, over all rounds */
 	size_t len;
@@ -43,7 +42,7 @@ struct push {
 	struct flv_reader *reader;
 	int fd;
 	bool is_at_end;
-	struct list tags; /* read and not sent */
+	struct tag *first, *last; /* read and not sent */
 	/* The file's time, 32 bits that wrap, as a line from 0. */
 	bool has_time;
 	uint32_t first_ms, last_stamp;
@@ -108,7 +107,12 @@ static int on_tag(void *ctx, const struct flv_tag *t)
 	tag->len = t->body.len;
 	if (t->body.len)
 		memcpy(tag->body, t->body.data, t->body.len);
-	list_append(&p->tags, &tag->link);
+	tag->next = NULL;
+	if (p->first)
+		p->last->next = tag;
+	else
+		p->first = tag;
+	p->last = tag;
 	return 0;
 }
 
@@ -140,7 +144,7 @@ static int read_more(struct push *p)
 	static uint8_t part[READ_BYTES];
 	int err = 0;
 
-	while (!err && !p->is_at_end && list_is_empty(&p->tags)) {
+	while (!err && !p->is_at_end && !p->first) {
 		ssize_t n = read(p->fd, part, sizeof(part));
 
 		if (n < 0)
@@ -172,7 +176,7 @@ static void send_tag(struct push *p, struct tag *tag)
 		.payload = span_of(tag->body, tag->len),
 	};
 
-	list_remove(&tag->link);
+	p->first = tag->next;
 	p->tag_count++;
 	p->byte_count += tag->len;
 	p->sent_ms = tag->at_ms;
@@ -192,7 +196,7 @@ static void send_due(struct push *p)
 	while (!p->reason) {
 		int64_t now = (int64_t)(loop_now_ms(p->loop) - p->started_ms);
 		int err = read_more(p);
-		struct tag *tag;
+		struct tag *tag = p->first;
 
 		if (err) {
 			fprintf(stderr, "weir push: %s: %s\n", p->file,
@@ -200,11 +204,10 @@ static void send_due(struct push *p)
 			stop(p, "file", 1);
 			return;
 		}
-		if (list_is_empty(&p->tags)) {
+		if (!tag) {
 			stop(p, "end", 0);
 			return;
 		}
-		tag = list_entry(p->tags.next, struct tag, link);
 		if (is_over(p, tag)) {
 			stop(p, "duration", 0);
 			return;
@@ -287,7 +290,7 @@ static int push(struct push *p)
 
 	p->fd = open(p->file, O_RDONLY | O_CLOEXEC);
 	err = p->fd < 0 ? -errno : read_more(p);
-	if (!err && list_is_empty(&p->tags))
+	if (!err && !p->first)
 		err = WEIR_EPROTO;
 	if (err) {
 		fprintf(stderr, "weir push: %s: %s\n", p->file,
@@ -306,8 +309,12 @@ static int push(struct push *p)
 
 static void finish(struct push *p)
 {
-	list_each_safe (it, &p->tags)
-		free(list_entry(it, struct tag, link));
+	while (p->first) {
+		struct tag *next = p->first->next;
+
+		free(p->first);
+		p->first = next;
+	}
 	signals_close(&p->signals);
 	rtmp_peer_free(&p->peer);
 	timer_free(&p->timer);
@@ -323,7 +330,6 @@ int command_push(int argc, char **argv)
 	struct arg_rest rest = {0};
 	int status, err;
 
-	list_init(&p.tags);
 	if (args_take(&p.o, &rest, &table, argc, argv, &status))
 		return status;
 	p.file = rest.operand[0];

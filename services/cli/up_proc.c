@@ -117,7 +117,10 @@ static void on_ready(void *ctx, struct span line)
 void up_proc_start(struct up_proc *p)
 {
 	static const struct child_events events = {on_ready, on_end};
-	struct child_desc d = {.log_fd = place_open_log(&p->up->place, p->id)};
+	struct child_desc d = {
+		.log_fd = place_open_log(&p->up->place, p->id),
+		.life_fd = p->up->place.life,
+	};
 	int err = d.log_fd < 0 ? d.log_fd : 0;
 
 	p->text_count = 0;
