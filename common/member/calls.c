@@ -67,9 +67,8 @@ static void give_deferred(struct member *m)
 		list_remove(first);
 		list_append(&now, first);
 	}
-	while (!list_is_empty(&now)) {
-		struct deferred *d =
-			list_entry(now.next, struct deferred, link);
+	list_each_safe (it, &now) {
+		struct deferred *d = list_entry(it, struct deferred, link);
 
 		list_remove(&d->link);
 		give(m, d->tag, &d->answer);
@@ -301,9 +300,8 @@ void calls_on_went(struct member *m, const char *node)
 
 	if (!d)
 		return;
-	while (!list_is_empty(&d->waiting)) {
-		struct asking *k =
-			list_entry(d->waiting.next, struct asking, link);
+	list_each_safe (it, &d->waiting) {
+		struct asking *k = list_entry(it, struct asking, link);
 
 		fail_later(m, k->tag, WEIR_ECLOSED);
 		asking_free(k);
@@ -522,9 +520,8 @@ void calls_fini(struct member *m)
 		list_remove(it);
 		free(list_entry(it, struct deferred, link));
 	}
-	while (!list_is_empty(&m->named)) {
-		struct naming *n =
-			list_entry(m->named.next, struct naming, link);
+	list_each_safe (it, &m->named) {
+		struct naming *n = list_entry(it, struct naming, link);
 
 		pass_task_cancel(&n->task);
 		naming_end(n, WEIR_ECLOSED, NULL);

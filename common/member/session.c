@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/io/clock.h"
 
@@ -28,11 +29,11 @@ static char *copy_text(struct span text)
 	copy = malloc(text.len + 1);
 	if (!copy)
 		return NULL;
-	for (size_t i = 0; i < text.len; i++)
-		copy[i] = text.data[i] >= 0x20 && text.data[i] < 0x7f
-				  ? (char)text.data[i]
-				  : '?';
+	memcpy(copy, text.data, text.len);
 	copy[text.len] = '\0';
+	for (size_t i = 0; i < text.len; i++)
+		if (copy[i] < 0x20 || copy[i] >= 0x7f)
+			copy[i] = '?';
 	return copy;
 }
 

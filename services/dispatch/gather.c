@@ -216,9 +216,8 @@ int gather(struct dispatch *d, unsigned what, const char *stream,
 
 void gather_end_all(struct dispatch *d)
 {
-	while (!list_is_empty(&d->gathers)) {
-		struct gather *g =
-			list_entry(d->gathers.next, struct gather, link);
+	list_each_safe (it, &d->gathers) {
+		struct gather *g = list_entry(it, struct gather, link);
 
 		g->pending = 1;
 		one_less(g);

@@ -594,7 +594,7 @@ static int put_frame(struct maker *m, const struct flv_unit *u, uint16_t id,
 	int64_t in_ms = timeline_unwrap(&m->timeline, id, raw_ms);
 	struct unit_facts facts = {0};
 	struct buf rewritten = {0};
-	struct span plain;
+	struct span plain = {0};
 	int err = ensure_track(m, u, id, arrival_us);
 
 	if (!err)

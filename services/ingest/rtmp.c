@@ -403,9 +403,8 @@ void rtmp_door_free(struct rtmp_door **pd)
 
 	if (!d)
 		return;
-	while (!list_is_empty(&d->peers))
-		peer_free(list_entry(d->peers.next, struct peer, link),
-			  REASON_draining);
+	list_each_safe (it, &d->peers)
+		peer_free(list_entry(it, struct peer, link), REASON_draining);
 	timer_free(&d->sweep);
 	listener_free(&d->listener);
 	free(d);

@@ -347,8 +347,8 @@ void packager_free(struct packager **pp)
 	if (p->refresh.fn)
 		stat_refresh_remove(&p->refresh);
 	stat_remove(&p->series);
-	while (!list_is_empty(&p->streams))
-		packed_free(list_entry(p->streams.next, struct packed, link));
+	list_each_safe (it, &p->streams)
+		packed_free(list_entry(it, struct packed, link));
 	followers_free(&p->followers);
 	timer_free(&p->choosing);
 	member_free(&p->member);
