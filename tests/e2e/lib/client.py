@@ -22,6 +22,7 @@ class Viewer:
         self.tags = []
         self.error = None
         self.asked_at = time.monotonic()
+        self.over_at = None
         self.is_over = threading.Event()
         self._may_read = threading.Event()
         self._may_read.set()
@@ -34,6 +35,7 @@ class Viewer:
         except Exception as e:  # pylint: disable=broad-except
             if not self._closing.is_set():
                 self.error = e
+        self.over_at = time.monotonic()
         self.is_over.set()
 
     def play(self):
