@@ -155,17 +155,26 @@ void writer_end(struct writer *w, enum reason why, const char *detail)
 
 /* ---- the claim ---- */
 
-/* Earlier sessions of this key in this process have given way. */
-static void end_earlier(struct writer *w)
+static struct writer *find_earlier(const struct writer *w)
 {
-	struct writers *ws = w->ws;
+	list_each (l, &w->ws->all) {
+		struct writer *o = list_entry(l, struct writer, link);
 
-	for (struct writer *o = walk_first(ws); o; o = walk_next(ws))
 		if (o != w && !o->is_leaving && o->has_epoch &&
 		    o->state != WRITER_SPENT &&
 		    !strcmp(o->entry.key.text, w->entry.key.text))
-			writer_end(o, REASON_taken_over,
-				   "by a publisher on this node");
+			return o;
+	}
+	return NULL;
+}
+
+/* Earlier sessions of this key in this process have given way. */
+static void end_earlier(struct writer *w)
+{
+	struct writer *o;
+
+	while ((o = find_earlier(w)))
+		writer_end(o, REASON_taken_over, "by a publisher on this node");
 }
 
 /* The publisher left before anything was written. */

@@ -1,0 +1,347 @@
+/* tests/sim/fault.c - what goes wrong, and when: drawn from the seed. */
+#include "tests/sim/sim.h"
+
+#define FAULTS_FROM_MS 3000
+#define QUIET_MS       26000 /* after the last fault */
+
+struct fault {
+	struct job job;
+	void (*begin)(struct sim *s, struct fault *f);
+	struct node *target;
+	size_t index;
+	int64_t long_us;
+};
+
+static void note(struct sim *s)
+{
+	s->fault_us = s->now_us;
+}
+
+/* ---- ends of faults ---- */
+
+static void on_restart(struct sim *s, struct job *j)
+{
+	struct fault *f = (struct fault *)j;
+
+	note(s);
+	if (!f->target->is_alive)
+		node_start(s, f->target);
+}
+
+static void on_resume(struct sim *s, struct job *j)
+{
+	note(s);
+	node_resume(s, ((struct fault *)j)->target);
+}
+
+static void on_over(struct sim *s, struct job *j)
+{
+	(void)j;
+	note(s);
+}
+
+/* A fault never lasts beyond the time of healing. */
+static int64_t until_us(const struct sim *s, int64_t long_us)
+{
+	return WEIR_MIN(s->now_us + long_us, s->heal_us);
+}
+
+static void end_at(struct sim *s, const struct fault *f,
+		   void (*run)(struct sim *s, struct job *j))
+{
+	struct fault *end = sim_job(s, sizeof(*end), NULL, run);
+
+	end->target = f->target;
+	sim_at(s, &end->job, until_us(s, f->long_us));
+}
+
+/* ---- beginnings ---- */
+
+static struct node *random_node(struct sim *s, int kind)
+{
+	struct node *of[NODES_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->node_count; i++)
+		if (kind < 0 || s->node[i].kind == (enum node_kind)kind)
+			of[count++] = &s->node[i];
+	return of[sim_below(s, count)];
+}
+
+static void kill_node(struct sim *s, struct fault *f)
+{
+	if (f->target->is_paused)
+		return;
+	node_kill(s, f->target);
+	end_at(s, f, on_restart);
+}
+
+static void kill_home(struct sim *s, struct fault *f)
+{
+	struct stream_entry e;
+
+	for (size_t i = 0; i < s->node_count; i++)
+		if (redis_entry(s, 0, &e) &&
+		    !strcmp(e.home_node, s->node[i].id))
+			f->target = &s->node[i];
+	kill_node(s, f);
+}
+
+static void pause_node(struct sim *s, struct fault *f)
+{
+	if (!f->target->is_alive || f->target->is_paused)
+		return;
+	node_pause(s, f->target);
+	end_at(s, f, on_resume);
+}
+
+static void cut_wire(struct sim *s, struct fault *f)
+{
+	struct wire *w = net_random_wire(s);
+
+	(void)f;
+	if (!w)
+		return;
+	sim_trace(s, "cut: %s - %s", w->side[0].node->id, w->side[1].node->id);
+	net_cut(s, w);
+}
+
+static void block_pair(struct sim *s, struct fault *f)
+{
+	struct node *b = random_node(s, -1);
+	size_t x = f->target->index, y = b->index;
+	int64_t until = until_us(s, f->long_us);
+
+	if (x == y)
+		return;
+	sim_trace(s, "blocked: %s and %s for %ld ms", f->target->id, b->id,
+		  (long)((until - s->now_us) / MS));
+	s->blocked_us[x][y] = until;
+	if (!sim_chance(s, 20)) /* else one way only */
+		s->blocked_us[y][x] = until;
+	end_at(s, f, on_over);
+}
+
+/* One node against all others. */
+static void isolate(struct sim *s, struct fault *f)
+{
+	int64_t until = until_us(s, f->long_us);
+	size_t x = f->target->index;
+
+	sim_trace(s, "isolated: %s", f->target->id);
+	for (size_t i = 0; i < s->node_count; i++)
+		s->blocked_us[x][i] = s->blocked_us[i][x] = until;
+	if (sim_chance(s, 50))
+		s->cut_off_us[x] = until;
+	end_at(s, f, on_over);
+}
+
+static void cut_off(struct sim *s, struct fault *f)
+{
+	sim_trace(s, "%s: cut off from the registry", f->target->id);
+	s->cut_off_us[f->target->index] = until_us(s, f->long_us);
+	end_at(s, f, on_over);
+}
+
+static void close_window(struct sim *s, struct fault *f)
+{
+	struct wire *w = net_random_wire(s);
+	int i = (int)sim_below(s, 2);
+
+	if (!w || w->side[i].node->kind != NODE_ORIGIN)
+		return;
+	sim_trace(s, "slow: %s to %s", w->side[i].node->id,
+		  w->side[1 - i].node->id);
+	w->side[i].closed_until_us = until_us(s, f->long_us);
+	end_at(s, f, on_over);
+}
+
+static void drain(struct sim *s, struct fault *f)
+{
+	if (!f->target->is_alive || f->target->is_paused)
+		return;
+	sim_trace(s, "%s: drains", f->target->id);
+	homes_drain(f->target->homes, sim_now_ms(s));
+}
+
+static void stop_dispatch(struct sim *s, struct fault *f)
+{
+	s->dispatch_until_us[f->index % 2] = until_us(s, f->long_us);
+	end_at(s, f, on_over);
+}
+
+static void freeze_redis(struct sim *s, struct fault *f)
+{
+	sim_trace(s, "registry: frozen");
+	s->registry.frozen_until_us = until_us(s, f->long_us);
+	end_at(s, f, on_over);
+}
+
+static void slow_redis(struct sim *s, struct fault *f)
+{
+	sim_trace(s, "registry: slow");
+	s->registry.slow_until_us = until_us(s, f->long_us);
+	end_at(s, f, on_over);
+}
+
+static void restart_redis(struct sim *s, struct fault *f)
+{
+	if (s->registry.is_up)
+		redis_restart(s, f->index % 2, f->long_us / 2);
+}
+
+static void flush_redis(struct sim *s, struct fault *f)
+{
+	(void)f;
+	if (s->registry.is_up)
+		redis_flush(s);
+}
+
+static void fail_over_redis(struct sim *s, struct fault *f)
+{
+	(void)f;
+	if (s->registry.is_up)
+		redis_fail_over(s);
+}
+
+static void publisher_leaves(struct sim *s, struct fault *f)
+{
+	struct publisher *p = &s->publisher[f->index % s->publisher_count];
+
+	publisher_drop(s, p, true, WEIR_MIN(f->long_us * 2, 8000 * MS));
+}
+
+static void publisher_breaks(struct sim *s, struct fault *f)
+{
+	struct publisher *p = &s->publisher[f->index % s->publisher_count];
+
+	publisher_drop(s, p, false, WEIR_MIN(f->long_us, 4000 * MS));
+}
+
+static void publisher_pauses(struct sim *s, struct fault *f)
+{
+	struct publisher *p = &s->publisher[f->index % s->publisher_count];
+
+	sim_trace(s, "publisher %zu: sends nothing", p->index);
+	p->silent_until_us = s->now_us + WEIR_MIN(f->long_us, 5000 * MS);
+}
+
+/* ---- the plan ---- */
+
+struct kind {
+	void (*begin)(struct sim *s, struct fault *f);
+	int target; /* enum node_kind; -1: any */
+	int64_t from_ms, to_ms;
+	unsigned classes; /* in which it is drawn */
+};
+
+#define CALM     (1u << CLASS_CALM)
+#define REGISTRY (1u << CLASS_REGISTRY)
+#define NETWORK  (1u << CLASS_NETWORK)
+#define ALL      (1u << CLASS_ALL)
+
+static const struct kind kinds[] = {
+	{publisher_leaves, -1, 100, 4000, CALM | REGISTRY | ALL},
+	{publisher_breaks, -1, 500, 4000, CALM | REGISTRY | NETWORK | ALL},
+	{publisher_pauses, -1, 500, 5000, CALM | ALL},
+	{kill_node, NODE_ORIGIN, 300, 6000, ALL},
+	{kill_node, NODE_INGEST, 300, 6000, ALL},
+	{kill_node, NODE_EDGE, 300, 3000, ALL},
+	{pause_node, NODE_INGEST, 200, 6000, NETWORK | ALL},
+	{pause_node, NODE_ORIGIN, 200, 6000, NETWORK | ALL},
+	{pause_node, NODE_EDGE, 200, 4000, NETWORK},
+	{cut_wire, -1, 0, 1, NETWORK | ALL},
+	{cut_wire, -1, 0, 1, NETWORK | ALL},
+	{block_pair, -1, 100, 6000, NETWORK | ALL},
+	{block_pair, NODE_INGEST, 100, 6000, NETWORK | ALL},
+	{isolate, NODE_INGEST, 500, 7000, NETWORK | ALL},
+	{isolate, NODE_ORIGIN, 500, 7000, NETWORK | ALL},
+	{close_window, -1, 500, 7000, NETWORK | ALL},
+	{cut_off, NODE_INGEST, 500, 8000, REGISTRY | ALL},
+	{cut_off, NODE_ORIGIN, 500, 8000, REGISTRY | ALL},
+	{freeze_redis, -1, 300, 6000, REGISTRY | ALL},
+	{slow_redis, -1, 500, 4000, REGISTRY | ALL},
+	{restart_redis, -1, 100, 4000, REGISTRY | ALL},
+	{flush_redis, -1, 0, 1, REGISTRY | ALL},
+	{fail_over_redis, -1, 0, 1, REGISTRY | ALL},
+	{stop_dispatch, -1, 500, 5000, REGISTRY | NETWORK | ALL},
+	{drain, NODE_ORIGIN, 0, 1, ALL},
+};
+
+static void on_fault(struct sim *s, struct job *j)
+{
+	struct fault *f = (struct fault *)j;
+
+	note(s);
+	f->begin(s, f);
+}
+
+static void plan_one(struct sim *s, const struct kind *k, int64_t at_us)
+{
+	struct fault *f = sim_job(s, sizeof(*f), NULL, on_fault);
+
+	f->begin = k->begin;
+	f->target = random_node(s, k->target);
+	f->index = sim_below(s, 1000);
+	f->long_us = sim_between_us(s, k->from_ms, k->to_ms);
+	sim_at(s, &f->job, at_us);
+}
+
+static const struct kind *draw(struct sim *s)
+{
+	const struct kind *k;
+
+	do
+		k = &kinds[sim_below(s, WEIR_ARRAY_LEN(kinds))];
+	while (!(k->classes & 1u << s->class));
+	return k;
+}
+
+static void plan_origin(struct sim *s)
+{
+	static const struct kind home = {kill_home, NODE_ORIGIN, 1000, 9000, 0};
+
+	plan_one(s, &home, sim_between_us(s, 5000, 9000));
+	s->heal_us = 10000 * MS;
+}
+
+static void on_heal(struct sim *s, struct job *j)
+{
+	(void)j;
+	note(s);
+	sim_trace(s, "---- all faults are over");
+	memset(s->blocked_us, 0, sizeof(s->blocked_us));
+	memset(s->cut_off_us, 0, sizeof(s->cut_off_us));
+	s->registry.frozen_until_us = s->registry.slow_until_us = 0;
+	for (size_t i = 0; i < s->publisher_count; i++) {
+		struct publisher *p = &s->publisher[i];
+
+		p->silent_until_us = 0;
+		if (!p->is_rival)
+			p->off_until_us = 0;
+		else if (!p->session)
+			p->off_until_us = INT64_MAX;
+	}
+	for (size_t i = 0; i < s->node_count; i++) {
+		node_resume(s, &s->node[i]);
+		if (!s->node[i].is_alive)
+			node_start(s, &s->node[i]);
+	}
+}
+
+void fault_plan(struct sim *s)
+{
+	int64_t at_ms = FAULTS_FROM_MS;
+
+	if (s->class == CLASS_ORIGIN) {
+		plan_origin(s);
+	} else {
+		size_t count = 1 + sim_below(s, 8);
+
+		s->heal_us = 18000 * MS;
+		for (size_t i = 0; i < count; i++)
+			plan_one(s, draw(s), sim_between_us(s, at_ms, 15000));
+	}
+	s->end_us = s->heal_us + QUIET_MS * MS;
+	sim_at(s, sim_job(s, sizeof(struct job), NULL, on_heal), s->heal_us);
+}

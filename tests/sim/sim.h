@@ -1,0 +1,389 @@
+/* tests/sim/sim.h - a cluster in one process, under a fake clock, with faults.
+ *
+ * README.md says what is modelled. Everything follows from the seed. Memory that
+ * cannot be had ends the simulator: it is a test.
+ */
+#ifndef WEIR_SIM_SIM_H
+#define WEIR_SIM_SIM_H
+
+#include "common/base/buf.h"
+#include "common/bus/follower.h"
+#include "common/bus/home.h"
+#include "common/bus/writer.h"
+#include "tests/sim/keyspace.h"
+
+#define NODES_MAX   12
+#define KEYS_MAX    2
+#define PUBS_MAX    6
+#define VIEWERS_MAX 8
+#define EPOCHS_MAX  512
+#define TRACE_MAX   4096
+
+#define MS           INT64_C(1000) /* of the clock, which is in us */
+#define SIM_START_US INT64_C(1700000000000000) /* UTC at clock 0 */
+
+struct sim;
+
+/* Rules broken on purpose; each must be noticed. mutant.c has the list. */
+enum sim_mutant {
+	SIM_SOUND = 0,
+	SIM_NO_FENCE,
+	SIM_NO_REVALIDATION,
+	SIM_TRUST_LEASE,
+	SIM_NO_VALIDATION,
+	SIM_WRONG_REPLAY,
+	SIM_REUSE_COUNTER,
+	SIM_NO_SETTLE,
+	SIM_NO_REPLAY,
+	SIM_SAME_TERM,
+	SIM_MUTANTS,
+};
+
+/* What may go wrong in a schedule. */
+enum sim_class {
+	CLASS_CALM,     /* publishers come, go, fall silent; nothing breaks */
+	CLASS_ORIGIN,   /* one origin is killed, and that is all */
+	CLASS_REGISTRY, /* only the registry and the publishers misbehave */
+	CLASS_NETWORK,  /* only links and pauses */
+	CLASS_ALL,      /* everything */
+	CLASS_COUNT,
+};
+
+/* Something that happens later. Runs in node `node` (NULL: outside of all): it
+ * waits while that one is paused, and is dropped when it is dead. */
+struct job {
+	struct list link; /* in a paused node's inbox */
+	int64_t at_us;
+	uint64_t number; /* order among equals */
+	struct node *node;
+	uint32_t life;
+	void (*run)(struct sim *s, struct job *j);
+	void (*drop)(struct job *j); /* what it holds; NULL: nothing */
+};
+
+#define WIRE_SIDS 32
+
+/* One end of a link, and what goes toward it: control records in order, frames
+ * in order, and those of one sid in order among both. */
+struct side {
+	struct wire *wire;
+	struct node *node;
+	uint32_t life;
+	link_id id;
+	bool is_up;
+	int64_t heard_us;
+	int64_t record_us, frame_us; /* last deliveries toward here */
+	struct {
+		uint32_t sid;
+		int64_t at_us;
+	} last[WIRE_SIDS];
+	size_t last_count;
+	struct list feeds;       /* that this end sends */
+	int64_t closed_until_us; /* until then it may not send frames */
+	bool is_pumping;
+};
+
+/* A link between two processes. */
+struct wire {
+	struct list link; /* sim.wires */
+	struct side side[2];
+	uint32_t jobs; /* that name it; freed when none and down */
+};
+
+/* A question or script without an answer. */
+struct pending {
+	struct list link; /* node.pending */
+	uint64_t tag;
+	link_id wire; /* 0: registry or dispatch */
+	bool is_script;
+	uint64_t number;
+};
+
+enum node_kind { NODE_INGEST, NODE_ORIGIN, NODE_EDGE };
+
+struct node {
+	struct sim *sim;
+	size_t index;
+	enum node_kind kind;
+	char id[NODE_ID_SIZE];
+	uint32_t life; /* grows with each start and end */
+	bool is_alive, is_paused;
+	int64_t paused_us; /* since */
+	int64_t woke_us;   /* from the last sleep that counted */
+	struct list inbox; /* struct job */
+	struct world world;
+	struct writers *writers;
+	struct homes *homes;
+	struct followers *followers;
+	link_id links;
+	struct list pending;
+	uint64_t pendings;
+	int64_t due_us; /* a job for the machines comes then; INT64_MAX */
+	int64_t ping_us, dial_us[NODES_MAX];
+	/* its connection to the registry */
+	bool is_registered;
+	uint64_t run_id;
+	int64_t registry_since_us; /* connected without a break */
+	int64_t registry_try_us;
+	struct stream_entry copy[KEYS_MAX];
+	bool has_copy[KEYS_MAX];
+};
+
+/* One session at an ingest; lives as long as that or its connection. */
+struct session {
+	struct list link; /* sim.sessions */
+	struct sim *sim;
+	struct node *node;
+	uint32_t life;
+	struct publisher *publisher; /* NULL: its connection is gone */
+	size_t key;
+	struct writer *writer;
+	struct log *log;
+	struct epoch epoch;
+	uint64_t sequence;
+	uint64_t media; /* frames since the start */
+	int64_t base_ns;
+	uint64_t segment;
+	bool is_granted, is_left;
+	int64_t input_us;
+	int64_t began_us;
+};
+
+/* Somebody who wants to publish, and comes back. */
+struct publisher {
+	size_t index;
+	size_t key;
+	bool is_rival;
+	struct session *session; /* connected; NULL: not */
+	int64_t next_us;         /* connect, or the next frame */
+	int64_t silent_until_us; /* connected, but nothing comes through */
+	int64_t off_until_us;    /* not interested */
+};
+
+struct viewer {
+	struct sim *sim;
+	struct node *node;
+	size_t key;
+	bool is_exact;
+	struct follower *follower;
+	struct log *log; /* watched */
+	struct log_watch watch;
+	struct position last;
+	bool has_last;
+	bool may_gap;
+	uint64_t frames, gaps;
+	int64_t frame_us;
+	int64_t media_us; /* when the last frame it has was published */
+};
+
+/* An epoch as it was published: what everybody must see. */
+struct published {
+	size_t key;
+	struct epoch epoch;
+	struct session *by;
+	struct frame **frame;
+	int64_t *at_us;
+	size_t count, room;
+	int64_t superseded_us; /* the registry names another; INT64_MAX */
+	bool is_local;
+};
+
+/* What origin `node` took last for a key. */
+struct bound {
+	struct epoch epoch;
+	struct term term;
+	int64_t start_us;
+	int64_t at_us;
+	uint32_t life;
+};
+
+/* The log of origin `node` for a key, watched. */
+struct home_watch {
+	struct sim *sim;
+	struct node *node;
+	struct log_watch watch;
+	struct log *log;
+	struct position last;
+	bool has_last;
+};
+
+struct registry {
+	struct keyspace *data;
+	struct keyspace *old; /* a moment ago */
+	int64_t old_us;
+	bool is_up;
+	uint64_t run_id;
+	int64_t frozen_until_us;
+	int64_t slow_until_us;
+	int64_t cleared_us;     /* data was lost last */
+	uint64_t top[KEYS_MAX]; /* highest counter granted since */
+};
+
+struct sim_options {
+	uint64_t seed;
+	struct scripts *scripts; /* kept over many schedules */
+	enum sim_mutant mutant;
+	bool is_verbose;
+	int forced_class; /* -1: by seed */
+};
+
+struct sim {
+	struct sim_options options;
+	enum sim_class class;
+	uint64_t random;
+	int64_t now_us;
+	uint64_t jobs;
+	struct job **heap;
+	size_t heap_count, heap_room;
+	struct scripts *scripts;
+	struct registry registry;
+	struct node node[NODES_MAX];
+	size_t node_count;
+	struct list wires;
+	int64_t blocked_us[NODES_MAX][NODES_MAX];
+	int64_t cut_off_us[NODES_MAX]; /* from the registry, until */
+	int64_t dispatch_until_us[2];  /* down until */
+	struct list sessions;
+	struct publisher publisher[PUBS_MAX];
+	size_t publisher_count;
+	struct stream_key key[KEYS_MAX];
+	size_t key_count;
+	struct viewer viewer[VIEWERS_MAX];
+	size_t viewer_count;
+	struct published published[EPOCHS_MAX];
+	size_t published_count;
+	struct {
+		size_t key;
+		struct term term;
+		size_t node;
+		uint32_t life;
+	} homes[EPOCHS_MAX];
+	size_t home_count;
+	struct bound bound[NODES_MAX][KEYS_MAX];
+	struct home_watch watch[NODES_MAX][KEYS_MAX];
+	int64_t fault_us; /* the last one began or ended */
+	int64_t heal_us, end_us;
+	char violation[512];
+	/* for --verbose and the report */
+	uint64_t frames_published, frames_seen, claims, refusals, moves;
+};
+
+/* ---- sim.c: clock, jobs, randomness ---- */
+
+struct sim_result {
+	char violation[512]; /* "": none */
+	enum sim_class class;
+	uint64_t frames_published, frames_seen, claims, refusals, moves, jobs;
+};
+
+void sim_run(const struct sim_options *options, struct sim_result *out);
+
+uint64_t sim_random(struct sim *s);
+uint64_t sim_below(struct sim *s, uint64_t limit);
+bool sim_chance(struct sim *s, unsigned percent);
+int64_t sim_between_us(struct sim *s, int64_t from_ms, int64_t to_ms);
+struct uuid sim_uuid(struct sim *s);
+int64_t sim_now_ms(const struct sim *s);
+/* Allocate a job of `size` bytes (zeroed) that begins with struct job. */
+void *sim_job(struct sim *s, size_t size, struct node *node,
+	      void (*run)(struct sim *s, struct job *j));
+void sim_at(struct sim *s, struct job *j, int64_t at_us);
+void sim_trace(const struct sim *s, const char *fmt, ...) WEIR_PRINTF(2, 3);
+void sim_violation(struct sim *s, const char *fmt, ...) WEIR_PRINTF(2, 3);
+const char *sim_mutant_name(enum sim_mutant m);
+const char *sim_class_name(enum sim_class c);
+void *sim_need(void *p);
+
+/* ---- net.c: links, questions, dispatch ---- */
+
+bool net_send(void *ctx, link_id link, const struct record *r);
+void net_feed_start(void *ctx, link_id link, struct feed *f);
+void net_feed_stop(void *ctx, link_id link, struct feed *f);
+void net_feed_kick(void *ctx, struct feed *f);
+void net_ask(void *ctx, link_id link, uint64_t tag, const struct question *q,
+	     uint32_t deadline_ms);
+void net_ask_dispatch(void *ctx, uint64_t tag, const struct question *q,
+		      uint32_t deadline_ms);
+size_t net_origins(void *ctx, struct node_ref *out, size_t max);
+link_id net_link_to(void *ctx, const char *node);
+void net_timer(struct sim *s, struct node *n); /* each 100 ms */
+void net_dial(struct sim *s, struct node *a, struct node *b);
+void net_node_died(struct sim *s, struct node *n);
+void net_cut(struct sim *s, struct wire *w);
+void net_close_all(struct sim *s);
+struct wire *net_random_wire(struct sim *s);
+void net_wait(struct sim *s, struct node *n, uint64_t tag, link_id link,
+	      bool is_script, uint32_t deadline_ms);
+/* Is the tag still waited for? It is not, from now on. */
+bool net_take_pending(struct node *n, uint64_t tag);
+void net_drop_pending(struct node *n);
+
+/* ---- redis.c: the registry as nodes see it ---- */
+
+void redis_script(void *ctx, uint64_t tag, const struct script_call *c);
+const struct stream_entry *redis_known(void *ctx, const struct stream_key *key);
+void redis_timer(struct sim *s, struct node *n);
+void redis_init(struct sim *s);
+void redis_fini(struct sim *s);
+void redis_restart(struct sim *s, bool is_emptied, int64_t down_us);
+void redis_flush(struct sim *s);
+void redis_fail_over(struct sim *s);
+bool redis_reaches(const struct sim *s, const struct node *n);
+/* What stands in the registry for a key; false: nothing. */
+bool redis_entry(struct sim *s, size_t key, struct stream_entry *out);
+
+/* ---- node.c: processes ---- */
+
+void node_start(struct sim *s, struct node *n);
+void node_kill(struct sim *s, struct node *n);
+void node_pause(struct sim *s, struct node *n);
+void node_resume(struct sim *s, struct node *n);
+void node_run(struct sim *s, struct node *n, struct job *j);
+void node_on_link(struct node *n, const struct node_ref *ref, bool is_up);
+int node_on_record(struct node *n, link_id link, const struct record *r);
+int node_on_frame(struct node *n, link_id link, uint16_t type, uint32_t sid,
+		  uint64_t term, struct frame *f);
+void node_on_answer(struct node *n, uint64_t tag, const struct answer *a);
+void node_on_script(struct node *n, uint64_t tag,
+		    const struct script_result *r);
+void node_on_question(struct node *n, const struct question *q,
+		      struct answer *out);
+void node_on_registry(struct node *n, bool is_up, bool is_other);
+void node_on_entry(struct node *n, const struct stream_entry *e);
+void node_free_all(struct sim *s);
+
+/* ---- people.c: publishers and viewers ---- */
+
+void people_init(struct sim *s);
+void people_fini(struct sim *s);
+void people_timer(struct sim *s);
+void people_node_died(struct sim *s, struct node *n);
+void people_edge_up(struct sim *s, struct node *n);
+/* The connection ends, said or unsaid; it is back after `off_us`. */
+void publisher_drop(struct sim *s, struct publisher *p, bool with_fin,
+		    int64_t off_us);
+
+/* ---- fault.c: the schedule ---- */
+
+void fault_plan(struct sim *s);
+
+/* ---- check.c: the invariants ---- */
+
+struct published *check_epoch(struct sim *s, const struct epoch *epoch);
+void check_granted(struct sim *s, struct session *se,
+		   const struct stream_entry *e);
+void check_appended(struct sim *s, struct session *se, struct frame *f);
+void check_entry_written(struct sim *s, size_t key);
+void check_frame_sent(struct sim *s, struct node *n, const struct frame *f);
+void check_bound(struct sim *s, struct node *n, const struct stream_key *key);
+void check_home_changed(struct sim *s, struct node *n,
+			const struct home_info *info);
+void check_viewer_frame(struct sim *s, struct viewer *v, struct frame *f);
+void check_viewer_gap(struct sim *s, struct viewer *v, uint64_t frames,
+		      enum reason why);
+void check_refused(struct sim *s, const struct session *se, enum reason why);
+void check_ended(struct sim *s, const struct session *se, enum reason why);
+void check_end(struct sim *s);
+size_t check_key(const struct sim *s, const char *text);
+
+#endif
