@@ -140,6 +140,12 @@ void feed_start_join(struct feed *f)
 	set_pending(f, join.state);
 }
 
+void feed_start_next_join(struct feed *f)
+{
+	start(f, log_next(f->log), RESUME_AT_JOIN);
+	f->must_join = true;
+}
+
 void feed_start_at(struct feed *f, uint64_t ordinal)
 {
 	start(f, ordinal, 0);

@@ -67,6 +67,8 @@ WEIR_MUST_CHECK int feed_start_after(struct feed *f,
 /* Start at the newest join (or wait for the first), or at the oldest frame. */
 void feed_start_join(struct feed *f);
 void feed_start_oldest(struct feed *f);
+/* Start at the first join that is appended from now on. */
+void feed_start_next_join(struct feed *f);
 /* Start right at an ordinal of the log; the receiver lacks all state. */
 void feed_start_at(struct feed *f, uint64_t ordinal);
 /* Send the state in force at the log's end and RESUME, and nothing behind. */

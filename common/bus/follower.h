@@ -35,7 +35,7 @@ struct follower_events {
 	void (*on_state)(void *ctx, struct follower *f,
 			 const struct follower_info *info);
 	/* Frames were left out (a SKIP of the home, or lost between homes):
-	 * what follows begins with a JOIN. */
+	 * what follows begins with a JOIN, or with the EPOCH of a new epoch. */
 	void (*on_gap)(void *ctx, struct follower *f, uint64_t frames,
 		       enum reason why);
 };

@@ -160,6 +160,22 @@ static int append_gap(struct follower *f, struct frame *frame)
 	return log_append_gap(f->log, frame);
 }
 
+/* Does a new epoch go on behind the last frame, as far as it knows? */
+static bool goes_on(const struct follower *f, const struct frame *frame)
+{
+	struct epoch_state says;
+	struct position last;
+
+	if (!log_last_position(f->log, &last) ||
+	    epoch_eq(&last.epoch, &frame->position.epoch) ||
+	    frame->kind != FRAME_EPOCH ||
+	    epoch_state_read(&says, frame->payload))
+		return true; /* the log itself judges all others */
+	return !says.previous.counter ||
+	       (epoch_eq(&says.previous, &last.epoch) &&
+		says.last_sequence <= last.sequence);
+}
+
 /* Memory: this frame is left out, and what follows begins at a join. */
 static int starve(struct follower *f)
 {
@@ -171,8 +187,14 @@ static int starve(struct follower *f)
 
 static int append(struct follower *f, struct frame *frame)
 {
-	int err = log_append(f->log, frame);
+	int err;
 
+	if (f->may_gap && !f->has_told_gap && !is_before_last(f, frame) &&
+	    !goes_on(f, frame)) {
+		f->events.on_gap(f->ctx, f, 0, f->gap_why);
+		f->has_told_gap = true;
+	}
+	err = log_append(f->log, frame);
 	if (err == WEIR_EGAP || err == WEIR_EPROTO)
 		err = append_gap(f, frame);
 	switch (err) {

@@ -130,6 +130,21 @@ void home_tell_lost(struct home_stream *s, int64_t now_ms)
 	}
 }
 
+/* The consumer's place is gone: at the newest join, unless that is of an epoch
+ * which it has left behind. */
+static void begin_at_join(struct consumer *c)
+{
+	struct log *log = c->stream->log;
+	const struct epoch *epoch = &c->position.epoch;
+	struct log_join join;
+
+	if (!log_newest_join(log, &join) &&
+	    log_at(log, join.ordinal)->position.epoch.counter < epoch->counter)
+		feed_start_next_join(&c->feed);
+	else
+		feed_start_join(&c->feed);
+}
+
 /* Where the feed of a new SUB begins; WEIR_EAGAIN: not yet. */
 static int begin(struct consumer *c)
 {
@@ -138,9 +153,11 @@ static int begin(struct consumer *c)
 	switch (c->from) {
 	case SUB_FROM_POSITION:
 		err = feed_start_after(&c->feed, &c->position);
-		if (err && err != WEIR_EAGAIN)
-			feed_start_join(&c->feed);
-		return err == WEIR_EAGAIN ? err : 0;
+		if (err == WEIR_EAGAIN)
+			return err;
+		if (err)
+			begin_at_join(c);
+		return 0;
 	case SUB_FROM_OLDEST:
 		feed_start_oldest(&c->feed);
 		return 0;

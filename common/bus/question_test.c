@@ -37,6 +37,7 @@ static struct answer full_answer(void)
 		.instance = by,
 		.silent_ms = UINT32_MAX,
 		.is_live = true,
+		.has_log = true,
 		.kind = "publish",
 		.writer_node = "ingest-1",
 	};
@@ -74,7 +75,7 @@ TEST(an_answer_comes_back_as_it_was_given)
 	CHECK_EQ(answer_read(&back, buf_span(&b)), 0);
 	CHECK_EQ(back.err, a.err);
 	CHECK_EQ(back.verdict, a.verdict);
-	CHECK(back.is_granted && back.is_known && back.is_live);
+	CHECK(back.is_granted && back.is_known && back.is_live && back.has_log);
 	CHECK_EQ(back.silent_ms, a.silent_ms);
 	CHECK_STR(back.kind, a.kind);
 	CHECK_STR(back.writer_node, a.writer_node);

@@ -337,7 +337,7 @@ void check_viewer_frame(struct sim *s, struct viewer *v, struct frame *f)
 			      " that nobody told",
 			      v->node->id, f->position.epoch.counter,
 			      f->position.sequence);
-	if (v->may_gap && !(f->flags & FRAME_JOIN))
+	if (v->may_gap && !(f->flags & FRAME_JOIN) && f->kind != FRAME_EPOCH)
 		sim_violation(s, "%s: no join behind a gap", v->node->id);
 	v->may_gap = false;
 	v->last = f->position;
