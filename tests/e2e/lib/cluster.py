@@ -10,7 +10,8 @@ import urllib.request
 import uuid
 
 from lib.env import BIN, LOGS, SLOWER
-from lib.process import Process, is_alive, rss_kb, wait_gone, wait_unmarked
+from lib.process import (
+    Process, is_alive, listener_pid, rss_kb, wait_gone, wait_unmarked)
 from lib.waiting import wait_for
 
 MARK = "WEIR_E2E_CLUSTER"
@@ -59,7 +60,7 @@ class Cluster:
         self.counts = {role: counts.pop(role, 1) for role in ROLES}
         assert not counts, f"unknown roles: {counts}"
         self.mark = f"{MARK}={uuid.uuid4()}"
-        self.up = self.dir = self.told = None
+        self.up = self.dir = self.told = self.redis_pid = None
         self.nodes = []
 
     # ---- life
@@ -85,6 +86,7 @@ class Cluster:
                           env={**os.environ, key: value})
         self.told = json.loads(self._first_line(out))
         self.nodes = [Node(n) for n in self.told["nodes"]]
+        self.redis_pid = listener_pid("redis-server", self.told["redis"])
         return self
 
     def _first_line(self, path):
@@ -105,7 +107,7 @@ class Cluster:
         self.up = None
 
     def assert_nothing_left(self):
-        left = wait_unmarked(self.mark, 3 * SLOWER)
+        left = self.processes(3 * SLOWER)
         assert not left, f"still running: {left}"
         files = set(os.listdir(self.dir)) - {"log"}
         assert not files, f"left in the folder: {sorted(files)}"
@@ -114,7 +116,7 @@ class Cluster:
         """Whatever happened: nothing of it runs any more."""
         if self.up:
             self.up.kill()
-        for pid in wait_unmarked(self.mark, 3):
+        for pid in self.processes(3):
             os.kill(pid, signal.SIGKILL)
 
     def __enter__(self):
@@ -141,15 +143,17 @@ class Cluster:
             wait_gone(node.pid)
             self.nodes.remove(node)
 
-    def redis_pid(self):
-        port = self.told["redis"].rpartition(":")[2]
-        for pid, command in self.processes().items():
-            if command.startswith("redis-server") and port in command:
-                return pid
-        raise AssertionError("no redis-server of this cluster runs")
+    def kill_redis(self):
+        os.kill(self.redis_pid, signal.SIGKILL)
+        wait_gone(self.redis_pid)
 
-    def processes(self):
-        return wait_unmarked(self.mark, 0)
+    def processes(self, within_s=0):
+        """What runs of it: {pid: command}; waits so long for it to end."""
+        left = wait_unmarked(self.mark, within_s)
+        # redis-server writes its title over its environment.
+        if self.redis_pid and is_alive(self.redis_pid):
+            left[self.redis_pid] = "redis-server"
+        return left
 
     def rss_kb(self, id_):
         return rss_kb(self.node(id_).pid)

@@ -104,6 +104,19 @@ def marked(mark):
     return found
 
 
+def listener_pid(name, address):
+    """Of a program that has its address in its title, as redis-server does."""
+    for pid in (int(p) for p in os.listdir("/proc") if p.isdigit()):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read().replace(b"\0", b" ").decode().split()
+        except OSError:
+            continue
+        if words and words[0].endswith(name) and address in words:
+            return pid
+    return None
+
+
 def wait_unmarked(mark, timeout_s):
     """Those that are left of `mark` when the time is over."""
     end = time.monotonic() + timeout_s
