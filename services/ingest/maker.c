@@ -112,20 +112,12 @@ static bool has_video(const struct maker *m)
 
 /* ---- frames out ---- */
 
-static int emit(struct maker *m, struct frame *head, struct span payload)
+/* `f` is ours alone until here. */
+static int emit(struct maker *m, struct frame *f)
 {
-	struct frame *f;
-	int err;
-
-	head->position.epoch = m->start.epoch;
-	head->position.sequence = m->sequence;
-	err = frame_new(&f, head, payload);
-	if (err)
-		return err;
-	m->sequence++;
-	err = m->events->on_frame(m->ctx, f);
-	frame_unref(&f);
-	return err;
+	f->position.epoch = m->start.epoch;
+	f->position.sequence = m->sequence++;
+	return m->events->on_frame(m->ctx, f);
 }
 
 /* A state frame with what is in scratch. */
@@ -139,9 +131,16 @@ static int emit_state(struct maker *m, uint8_t kind, uint16_t track,
 		.pts_ns = dts_ns,
 		.arrival_us = arrival_us,
 	};
+	struct frame *f;
 	int err = buf_error(&m->scratch);
 
-	return err ? err : emit(m, &head, buf_span(&m->scratch));
+	if (!err)
+		err = frame_new(&f, &head, buf_span(&m->scratch));
+	if (err)
+		return err;
+	err = emit(m, f);
+	frame_unref(&f);
+	return err;
 }
 
 static int emit_tracks(struct maker *m, int64_t dts_ns, int64_t arrival_us)
@@ -265,16 +264,16 @@ static void force_join(struct maker *m, struct frame *f)
 		f->flags |= FRAME_JOIN;
 }
 
-/* A media frame, with the publisher's times in it, into the log. */
+/* A media frame, with the publisher's times in it, into the log. Nobody has
+ * seen it yet: it gets its times and its place where it lies. */
 static int release(struct maker *m, struct frame *f, int64_t now_ms)
 {
 	struct source *src = &m->source[f->track];
-	struct frame head = *f;
 	struct timeline_time t;
 	int err;
 
 	if (!m->is_open || src->must_join) {
-		if (!begins_here(m, &head, now_ms)) {
+		if (!begins_here(m, f, now_ms)) {
 			m->stats.dropped++;
 			return 0;
 		}
@@ -290,20 +289,20 @@ static int release(struct maker *m, struct frame *f, int64_t now_ms)
 		m->stats.dropped++;
 		return 0;
 	}
-	head.dts_ns = t.dts_ns;
-	head.pts_ns = t.pts_ns;
+	f->dts_ns = t.dts_ns;
+	f->pts_ns = t.pts_ns;
 	if (t.is_discontinuity) {
-		head.flags |= FRAME_DISCONTINUITY;
+		f->flags |= FRAME_DISCONTINUITY;
 		cutter_break(&m->cutter);
 	}
 	if (!has_video(m))
-		head.flags |= FRAME_JOIN;
-	force_join(m, &head);
-	err = emit_clock_and_cut(m, &head);
+		f->flags |= FRAME_JOIN;
+	force_join(m, f);
+	err = emit_clock_and_cut(m, f);
 	if (err)
 		return err;
-	measure(m, &head);
-	return emit(m, &head, f->payload);
+	measure(m, f);
+	return emit(m, f);
 }
 
 /* ---- settling ---- */
