@@ -276,9 +276,8 @@ void calls_on_up(struct member *m, const struct node_ref *node)
 
 	if (!d)
 		return;
-	while (!list_is_empty(&d->waiting)) {
-		struct asking *k =
-			list_entry(d->waiting.next, struct asking, link);
+	list_each_safe (it, &d->waiting) {
+		struct asking *k = list_entry(it, struct asking, link);
 
 		list_remove(&k->link);
 		list_append(&m->asked, &k->link);
