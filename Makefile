@@ -291,6 +291,7 @@ state:
 
 docs-check: all
 	$(SAY) DOCS docs
+	$(Q)scripts/check-docs
 	$(Q)scripts/make-docs $(BUILD)/bin $(BUILD)/made
 	$(Q)for f in $$(cd $(BUILD)/made && ls docs/*.md conf/*.json); do \
 		diff -u $$f $(BUILD)/made/$$f || \
