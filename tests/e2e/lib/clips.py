@@ -217,3 +217,31 @@ def codec_change(out, half=4):
     second = [t.moved(half * 1000) for t in hevc_tags(out, half, "256x144")]
     sound = [t for t in flv.read(audio_only(2 * half)) if t.type == flv.AUDIO]
     flv.write(out, sorted(first + second + sound, key=lambda t: t.ms))
+
+
+# ---- H.265 as a plain stream of bytes, for decoders
+
+START = b"\0\0\0\1"
+
+
+def annex_b(payload):
+    """NAL units with 4-byte lengths, with start codes instead."""
+    out, at = b"", 0
+    while at < len(payload):
+        size = int.from_bytes(payload[at:at + 4], "big")
+        out += START + payload[at + 4:at + 4 + size]
+        at += 4 + size
+    return out
+
+
+def hevc_sets(record):
+    """The parameter sets of an HEVCDecoderConfigurationRecord."""
+    at, found = 23, []
+    for _ in range(record[22]):
+        count = int.from_bytes(record[at + 1:at + 3], "big")
+        at += 3
+        for _ in range(count):
+            size = int.from_bytes(record[at:at + 2], "big")
+            found.append(START + record[at + 2:at + 2 + size])
+            at += 2 + size
+    return found
