@@ -354,6 +354,37 @@ TEST_NO_OOM(writes_are_fewer_when_they_may_wait)
 	pair_fini(&p);
 }
 
+/* Makes the loop work most of the time. */
+static void work(struct loop *loop)
+{
+	const uint64_t until_us = loop_now_us(loop) + 5000;
+
+	while (loop_now_us(loop) < until_us)
+		;
+}
+
+TEST_NO_OOM(what_fills_a_write_does_not_wait_for_more)
+{
+	struct timer *timer;
+	struct source s;
+	struct pair p;
+
+	pair_prepare(&p);
+	p.edge.config.flush_ms = 1000; /* a minute, one full write each */
+	CHECK_EQ(timer_new(&timer, p.loop, work, p.loop), 0);
+	timer_repeat(timer, 1);
+	pair_start(&p, "tcp://127.0.0.1:0");
+	WAIT_FOR(p.loop, p.edge.ups && p.origin.ups);
+	WAIT_FOR(p.loop, loop_busy_permille(p.loop) > 500);
+	source_init(&s, &p.edge);
+	for (uint32_t sent = 0; sent < 2000; sent++)
+		append(&s, &p.edge, sent % FEED_COUNT, 2000);
+	WAIT_FOR(p.loop, p.origin.frames == 2000);
+	source_fini(&s, &p.edge);
+	timer_free(&timer);
+	pair_fini(&p);
+}
+
 TEST_NO_OOM(feeds_stop_with_their_link)
 {
 	struct source s;

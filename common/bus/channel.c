@@ -240,7 +240,8 @@ static void flush(struct channel *c)
 		channel_refuse(c, REASON_no_resources, "no memory to send");
 		return;
 	}
-	c->pending_bytes = 0;
+	/* What did not fit has waited long enough. */
+	c->pending_bytes = link_has_work(&c->tx) ? LINK_BATCH_BYTES : 0;
 	c->wait_until_ms = 0;
 	if (!out->len)
 		return;
