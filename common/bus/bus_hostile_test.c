@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "common/bus/bus_rig.h"
+#include "common/bus/bus_rig_test.h"
 #include "common/bus/handshake.h"
 #include "common/bus/link.h"
 

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "common/bus/bus_rig.h"
+#include "common/bus/bus_rig_test.h"
 
 #define FRAME_TOTAL 100000u
 

@@ -1,9 +1,9 @@
-/* common/bus/bus_rig.h - nodes for the bus's tests: buses and what they heard.
+/* common/bus/bus_rig_test.h - nodes for the bus's tests: buses and what they heard.
  *
  * For tests alone; included once by each.
  */
-#ifndef WEIR_BUS_BUS_RIG_H
-#define WEIR_BUS_BUS_RIG_H
+#ifndef WEIR_BUS_BUS_RIG_TEST_H
+#define WEIR_BUS_BUS_RIG_TEST_H
 
 #include <stdio.h>
 #include <stdlib.h>
