@@ -10,10 +10,12 @@ static void on_resume(struct follower *f, const struct record *r,
 	struct position last;
 
 	(void)now_ms;
-	if (r->term.number < e->term.number)
+	if (r->term.number < f->term_number)
 		return; /* of an older home: not the one that was meant */
-	e->term = r->term;
-	e->epoch = r->position.epoch;
+	if (r->term.number >= e->term.number) {
+		e->term = r->term;
+		e->epoch = r->position.epoch;
+	}
 	f->term_number = r->term.number;
 	f->is_resumed = true;
 	f->from_oldest = false;

@@ -93,8 +93,10 @@ bool home_learn(struct home_stream *s, const struct home_news *n,
 		return false;
 	}
 	if (is_known && !is_newer_term(&n->term, &s->entry.term)) {
-		if (order > 0 && s->writer)
+		if (order > 0 && s->writer) {
 			home_fence(s->writer, REASON_lost_claim);
+			home_writer_lost(s, now_ms);
+		}
 		return false;
 	}
 	store_news(s, n);
@@ -103,6 +105,28 @@ bool home_learn(struct home_stream *s, const struct home_news *n,
 	else
 		home_set_term(s);
 	return true;
+}
+
+/* Does a claim that stands above ours come with a term that does not? */
+static bool wins_below(const struct home_stream *s, const struct home_news *n)
+{
+	return order_of(s, &n->epoch, n->start_us) > 0 &&
+	       n->term.number <= s->entry.term.number;
+}
+
+/* It has to raise past what the loser's consumers have seen. */
+static void tell_winner(struct home_stream *s, const struct home_link *peer,
+			const struct home_news *n)
+{
+	const struct world *world = s->homes->world;
+	struct record r = {
+		.type = RECORD_FENCED,
+		.reason = REASON_fenced,
+		.term = s->entry.term,
+		.position.epoch = n->epoch,
+	};
+
+	world->send(world->ctx, peer->node.link, &r);
 }
 
 void home_on_home(struct homes *hs, struct home_link *peer,
@@ -129,7 +153,8 @@ void home_on_home(struct homes *hs, struct home_link *peer,
 			s->entry.is_live = false;
 		return;
 	}
-	home_learn(s, &n, now_ms);
+	if (!home_learn(s, &n, now_ms) && wins_below(s, &n))
+		tell_winner(s, peer, &n);
 	if (s->role == ROLE_HOME ||
 	    !epoch_eq(&r->position.epoch, &s->entry.epoch))
 		return;

@@ -385,6 +385,25 @@ static void on_wanted(struct writer *w, bool is_wanted)
 		w->events.on_wanted(w->ctx, w, is_wanted);
 }
 
+/* An origin that is not the home knows a term that the writer must pass. */
+static void on_term_told(struct writers *ws, const struct record *r,
+			 int64_t now_ms)
+{
+	struct writer *w = NULL;
+
+	list_each (l, &ws->all) {
+		struct writer *o = list_entry(l, struct writer, link);
+
+		if (epoch_eq(&o->entry.epoch, &r->position.epoch))
+			w = o;
+	}
+	if (!w || w->is_leaving || w->state == WRITER_SPENT ||
+	    r->term.number < w->entry.term.number)
+		return;
+	writer_event(w, "term.passed", r->reason, "");
+	writer_raise(w, &r->term, now_ms);
+}
+
 /* The home has all of it. */
 static void on_delivered(struct writer *w)
 {
@@ -402,6 +421,10 @@ void writers_on_record(struct writers *ws, link_id link, const struct record *r,
 
 	if (r->type == RECORD_DRAIN) {
 		on_drain(ws, link, now_ms);
+		return;
+	}
+	if (r->type == RECORD_FENCED && !r->sid) {
+		on_term_told(ws, r, now_ms);
 		return;
 	}
 	w = find_sid(ws, link, r->sid);

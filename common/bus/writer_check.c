@@ -63,6 +63,9 @@ static void tell_loser(struct writer *w, const struct stream_entry *loser)
 static void follow_entry(struct writer *w, const struct stream_entry *e,
 			 int64_t now_ms)
 {
+	if (e->term.number < w->entry.term.number ||
+	    term_eq(&e->term, &w->entry.term))
+		return; /* it was overtaken meanwhile */
 	if (strcmp(e->home_node, w->entry.home_node) != 0)
 		writer_adopt(w, &e->term, e->home_node, e->home_url,
 			     &e->home_instance, now_ms);
@@ -300,7 +303,7 @@ void writer_on_entry(struct writer *w, const struct stream_entry *e,
 {
 	bool is_own = epoch_eq(&e->epoch, &w->entry.epoch);
 
-	if (w->is_leaving)
+	if (w->is_leaving || (is_own && w->state == WRITER_MOVING))
 		return;
 	if (is_own ? !e->is_live || e->term.number > w->entry.term.number
 		   : is_beaten_by(w, &e->epoch, e->start_us))

@@ -35,6 +35,9 @@ void check_granted(struct sim *s, struct session *se,
 {
 	struct published *p;
 
+	sim_trace(s, "%s: epoch %" PRIu64 " term %" PRIu64 "%s", se->node->id,
+		  e->epoch.counter, e->term.number,
+		  e->is_local ? " local" : "");
 	if (check_epoch(s, &e->epoch)) {
 		sim_violation(s, "epoch %" PRIu64 " was granted twice",
 			      e->epoch.counter);

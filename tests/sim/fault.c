@@ -106,6 +106,14 @@ static void cut_wire(struct sim *s, struct fault *f)
 	net_cut(s, w);
 }
 
+/* A block is never made shorter: what waits keeps its order. */
+static void block(struct sim *s, size_t from, size_t to, int64_t until)
+{
+	int64_t *at = &s->blocked_us[from][to];
+
+	*at = WEIR_MAX(*at, until);
+}
+
 static void block_pair(struct sim *s, struct fault *f)
 {
 	struct node *b = random_node(s, -1);
@@ -116,9 +124,9 @@ static void block_pair(struct sim *s, struct fault *f)
 		return;
 	sim_trace(s, "blocked: %s and %s for %ld ms", f->target->id, b->id,
 		  (long)((until - s->now_us) / MS));
-	s->blocked_us[x][y] = until;
+	block(s, x, y, until);
 	if (!sim_chance(s, 20)) /* else one way only */
-		s->blocked_us[y][x] = until;
+		block(s, y, x, until);
 	end_at(s, f, on_over);
 }
 
@@ -129,8 +137,10 @@ static void isolate(struct sim *s, struct fault *f)
 	size_t x = f->target->index;
 
 	sim_trace(s, "isolated: %s", f->target->id);
-	for (size_t i = 0; i < s->node_count; i++)
-		s->blocked_us[x][i] = s->blocked_us[i][x] = until;
+	for (size_t i = 0; i < s->node_count; i++) {
+		block(s, x, i, until);
+		block(s, i, x, until);
+	}
 	if (sim_chance(s, 50))
 		s->cut_off_us[x] = until;
 	end_at(s, f, on_over);

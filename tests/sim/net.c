@@ -87,6 +87,16 @@ static void message_drop(struct job *j)
 
 static void deliver(struct sim *s, struct job *j);
 
+/* Nothing comes through between two nodes for a while; then, all of it. */
+static int64_t blocked_until_us(struct sim *s, const struct job *j)
+{
+	const struct message *m = (const struct message *)j;
+	const struct side *to = &m->wire->side[m->to];
+	const struct side *from = &m->wire->side[1 - m->to];
+
+	return s->blocked_us[from->node->index][to->node->index];
+}
+
 static struct message *message_to(struct side *to, enum what what)
 {
 	struct sim *s = to->node->sim;
@@ -94,6 +104,7 @@ static struct message *message_to(struct side *to, enum what what)
 
 	m->job.life = to->life;
 	m->job.drop = message_drop;
+	m->job.held_until_us = blocked_until_us;
 	m->wire = to->wire;
 	m->to = to == &to->wire->side[1];
 	m->what = what;
@@ -424,19 +435,6 @@ void net_close_all(struct sim *s)
 
 /* ---- delivery ---- */
 
-static void move_message(struct message *m, int64_t at_us)
-{
-	struct side *to = &m->wire->side[m->to];
-	struct message *later = message_to(to, m->what);
-	struct job head = later->job;
-
-	*later = *m;
-	later->job = head;
-	m->bytes = (struct buf){0};
-	m->frame = NULL;
-	sim_at(to->node->sim, &later->job, at_us);
-}
-
 static void answer_question(struct sim *s, struct side *me,
 			    const struct message *m)
 {
@@ -489,15 +487,10 @@ static void deliver(struct sim *s, struct job *j)
 {
 	struct message *m = (struct message *)j;
 	struct side *me = &m->wire->side[m->to], *peer = other(me);
-	int64_t blocked = s->blocked_us[peer->node->index][me->node->index];
 	int err;
 
 	if (!me->is_up)
 		return;
-	if (s->now_us < blocked) {
-		move_message(m, blocked);
-		return;
-	}
 	me->heard_us = s->now_us;
 	err = take(s, me, m);
 	if (!err)

@@ -187,7 +187,12 @@ static void job_end(struct job *j)
 static void do_job(struct sim *s, struct job *j)
 {
 	struct node *n = j->node;
+	int64_t held_us = j->held_until_us ? j->held_until_us(s, j) : 0;
 
+	if (held_us > s->now_us) {
+		sim_at(s, j, held_us);
+		return;
+	}
 	if (!n) {
 		j->run(s, j);
 	} else if (n->life == j->life && n->is_paused) {

@@ -59,6 +59,8 @@ struct job {
 	uint32_t life;
 	void (*run)(struct sim *s, struct job *j);
 	void (*drop)(struct job *j); /* what it holds; NULL: nothing */
+	/* Not before this time after all (NULL: nothing holds it up). */
+	int64_t (*held_until_us)(struct sim *s, const struct job *j);
 };
 
 #define WIRE_SIDS 32
