@@ -1,6 +1,7 @@
 /* services/edge/edge.c - the process of an edge: wiring. */
 #include "services/edge/edge.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 #define DRAIN_ROUND_MS  50
 #define LOG_RETAIN_MS   2000
 #define JOIN_SPACING_MS 100
+#define CROWD           256 /* connections whose memory is worth it */
 
 const struct stat_table *const edge_stats_tables[] = {&edge_stat,
 						      &edge_skip_stat,
@@ -194,10 +196,24 @@ void edge_ingest_address(struct edge *e, char *out, size_t size)
 
 /* ---- time ---- */
 
+/* After a crowd has left, its memory goes back to the system, which the C
+ * library would not do by itself. */
+static void shed_memory(struct edge *e)
+{
+	uint64_t now = e->stats.connections;
+
+	e->most_connections = WEIR_MAX(e->most_connections, now);
+	if (e->most_connections < CROWD || now > e->most_connections / 2)
+		return;
+	e->most_connections = now;
+	malloc_trim(0);
+}
+
 static void on_tick(struct edge *e)
 {
 	uint64_t now_ms = loop_now_ms(e->loop);
 
+	shed_memory(e);
 	door_tick(e->rtmp, now_ms);
 	door_tick(e->http, now_ms);
 	streams_tick(e->streams, now_ms);

@@ -25,7 +25,8 @@ struct edge {
 	struct timer *drain;
 	size_t drain_share; /* guests per round */
 	bool is_draining, is_leaving;
-	uint64_t sent_before; /* for the load of the last second */
+	uint64_t most_connections; /* since memory was given back */
+	uint64_t sent_before;      /* for the load of the last second */
 };
 
 extern const struct log_event edge_play_start, edge_play_end, edge_play_refused,

@@ -162,6 +162,16 @@ int viewer_detach(struct viewer *v, int *fd, struct buf *unsent)
 	return 0;
 }
 
+/* What the kernel still has for a peer that does not read would stay until it
+ * does: throw it away. */
+static void reset(int fd)
+{
+	const struct linger now = {.l_onoff = 1};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
 void viewer_free(struct viewer **pv)
 {
 	struct viewer *v = *pv;
@@ -173,7 +183,7 @@ void viewer_free(struct viewer **pv)
 	pass_task_cancel(&v->end_task);
 	loop_remove(&v->watch);
 	if (v->fd >= 0)
-		close(v->fd);
+		reset(v->fd);
 	buf_fini(&v->insert);
 	free(v);
 	*pv = NULL;
