@@ -43,7 +43,7 @@ static int raw_connect(const char *url)
 
 	CHECK(fd >= 0);
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	sa.sin_port = htons((uint16_t)atol(strrchr(url, ':') + 1));
+	sa.sin_port = htons((uint16_t)strtol(strrchr(url, ':') + 1, NULL, 10));
 	CHECK_EQ(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	CHECK_EQ(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	return fd;
@@ -327,13 +327,15 @@ TEST_NO_OOM(random_bytes_end_in_a_refusal)
 
 static size_t rss_bytes(void)
 {
-	unsigned long pages = 0;
 	FILE *f = fopen("/proc/self/statm", "r");
+	char line[128] = "", *resident;
 
 	CHECK(f);
-	CHECK_EQ(fscanf(f, "%*s %lu", &pages), 1);
+	CHECK(fgets(line, sizeof(line), f));
 	fclose(f);
-	return pages * 4096;
+	resident = strchr(line, ' ');
+	CHECK(resident);
+	return strtoul(resident, NULL, 10) * 4096;
 }
 
 /* As many descriptors as may be; returns how many peers that is good for. */

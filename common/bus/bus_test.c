@@ -55,7 +55,7 @@ TEST_NO_OOM(a_listener_says_which_port_it_got)
 	pair_prepare(&p);
 	node_listen(&p.origin, "tcp://127.0.0.1:0");
 	CHECK(!strncmp(p.origin.url, "tcp://127.0.0.1:", 16));
-	CHECK(atol(p.origin.url + 16) > 0);
+	CHECK(strtol(p.origin.url + 16, NULL, 10) > 0);
 	node_start(&p.edge);
 	CHECK_EQ(bus_listen(p.edge.bus, p.origin.url, again), -EADDRINUSE);
 	CHECK_EQ(bus_listen(p.edge.bus, "tcp://127.0.0.1", again), WEIR_EINVAL);

@@ -235,6 +235,7 @@ static int fit(struct buf *in, size_t size)
 {
 	uint8_t *data;
 
+	BUG_ON(size < PIPE_IN_MIN);
 	if (in->cap == size || in->len > size)
 		return 0;
 	data = realloc(in->data, size);

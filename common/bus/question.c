@@ -406,9 +406,9 @@ static int take_kind(json_object *o, uint8_t *out)
 	if (!json_object_object_get_ex(o, "ask", &v) ||
 	    !json_object_is_type(v, json_type_string))
 		return WEIR_EUNSUPPORTED;
-	for (uint8_t k = 1; k < WEIR_ARRAY_LEN(question_names); k++)
+	for (size_t k = 1; k < WEIR_ARRAY_LEN(question_names); k++)
 		if (!strcmp(question_names[k], json_object_get_string(v))) {
-			*out = k;
+			*out = (uint8_t)k;
 			return 0;
 		}
 	return WEIR_EUNSUPPORTED;

@@ -45,12 +45,12 @@ static struct answer full_answer(void)
 
 TEST(a_question_comes_back_as_it_was_asked)
 {
-	for (uint8_t kind = QUESTION_PLACE; kind <= QUESTION_LOST; kind++) {
+	for (int kind = QUESTION_PLACE; kind <= QUESTION_LOST; kind++) {
 		struct question q = full_question();
 		struct question back = {0};
 		struct buf b = {0};
 
-		q.kind = kind;
+		q.kind = (uint8_t)kind;
 		CHECK_EQ(question_write(&b, &q), 0);
 		CHECK_EQ(question_read(&back, buf_span(&b)), 0);
 		CHECK_EQ(back.kind, kind);

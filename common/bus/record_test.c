@@ -137,6 +137,12 @@ static int read_exact(struct record *out, struct span s, const char **why)
 	return err;
 }
 
+/* Both were all zero before their fields were set, so padding is equal, too. */
+static bool is_same(const void *a, const void *b, size_t len)
+{
+	return memcmp(a, b, len) == 0;
+}
+
 TEST(every_record_comes_back_as_it_was_written)
 {
 	for (size_t i = 0; i < WEIR_ARRAY_LEN(samples); i++) {
@@ -150,7 +156,7 @@ TEST(every_record_comes_back_as_it_was_written)
 		CHECK_EQ(record_read(&got, buf_span(&b), &why), 0);
 		CHECK_SPAN(got.json, expected.json);
 		got.json = expected.json;
-		CHECK(!memcmp(&got, &expected, sizeof(got)));
+		CHECK(is_same(&got, &expected, sizeof(got)));
 		buf_fini(&b);
 	}
 }
@@ -391,7 +397,7 @@ TEST(bytes_behind_the_known_fields_are_ignored)
 		set_length(&b);
 		CHECK_EQ(read_exact(&r, buf_span(&b), &why), 0);
 		expected.json = (struct span){0};
-		CHECK(!memcmp(&r, &expected, sizeof(r)));
+		CHECK(is_same(&r, &expected, sizeof(r)));
 		buf_fini(&b);
 	}
 }

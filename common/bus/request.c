@@ -256,9 +256,26 @@ int requests_on_req(struct channel *c, const struct record *r)
 	return 0;
 }
 
-static void forget_oldest(struct bus *b)
+static bool is_over(const struct bus_request *rq, uint64_t now_ms)
 {
-	request_free(list_entry(b->answered.next, struct bus_request, link));
+	const struct bus *b = rq->bus;
+
+	return b->answered_count > ANSWERS_KEPT_COUNT ||
+	       b->answered_bytes > ANSWERS_KEPT_BYTES ||
+	       now_ms - rq->answered_ms >= ANSWERS_KEPT_MS;
+}
+
+/* The oldest first. */
+void requests_tick(struct bus *b, uint64_t now_ms)
+{
+	list_each_safe (it, &b->answered) {
+		struct bus_request *rq =
+			list_entry(it, struct bus_request, link);
+
+		if (!is_over(rq, now_ms))
+			return;
+		request_free(rq);
+	}
 }
 
 /* Keep the answer for repeats. */
@@ -277,9 +294,7 @@ static void keep(struct bus_request *rq, struct span json)
 	b->pending_count--;
 	b->answered_count++;
 	b->answered_bytes += rq->answer.cap;
-	while (b->answered_count > ANSWERS_KEPT_COUNT ||
-	       b->answered_bytes > ANSWERS_KEPT_BYTES)
-		forget_oldest(b);
+	requests_tick(b, bus_now_ms(b));
 }
 
 void bus_answer(struct bus_request **prq, struct span json)
@@ -295,18 +310,6 @@ void bus_answer(struct bus_request **prq, struct span json)
 	if (p && uuid_eq(&p->node.instance, &rq->key.instance))
 		send_answer(p->conn[1], rq->key.id, json);
 	keep(rq, json);
-}
-
-void requests_tick(struct bus *b, uint64_t now_ms)
-{
-	while (!list_is_empty(&b->answered)) {
-		const struct bus_request *rq =
-			list_entry(b->answered.next, struct bus_request, link);
-
-		if (now_ms - rq->answered_ms < ANSWERS_KEPT_MS)
-			return;
-		forget_oldest(b);
-	}
 }
 
 /* ---- all ---- */
