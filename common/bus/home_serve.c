@@ -318,6 +318,11 @@ static int add(struct consumer **out, struct homes *hs, struct home_link *peer,
 
 	if (peer->consumers.count >= hs->limits.consumers_max)
 		return WEIR_ELIMIT;
+	/* Viewers may ask for names that nobody publishes: half of the room is
+	 * for those who do. */
+	if (!home_find(hs, &r->key) &&
+	    hs->by_key.count >= (hs->limits.streams_max + 1) / 2)
+		return WEIR_ENOMEM;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return WEIR_ENOMEM;
