@@ -449,6 +449,12 @@ static void write_text(struct buf *out, const char *text, size_t size)
 	buf_put(out, span_of(text, len));
 }
 
+/* An end that was reckoned may lie a little outside of what a frame may say. */
+static int64_t clamp_time(int64_t t)
+{
+	return WEIR_MAX(WEIR_MIN(t, TIME_MAX), -TIME_MAX);
+}
+
 static void write_field(struct buf *out, const struct field *f,
 			const void *from)
 {
@@ -469,7 +475,8 @@ static void write_field(struct buf *out, const struct field *f,
 		buf_put_u64_le(out, *(const uint64_t *)from);
 		break;
 	case FIELD_TIME:
-		buf_put_u64_le(out, (uint64_t) * (const int64_t *)from);
+		buf_put_u64_le(out,
+			       (uint64_t)clamp_time(*(const int64_t *)from));
 		break;
 	case FIELD_EPOCH:
 		write_epoch(out, &position->epoch);

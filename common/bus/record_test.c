@@ -515,6 +515,20 @@ TEST(texts_end_where_their_arrays_end)
 	buf_fini(&b);
 }
 
+TEST(times_out_of_range_are_not_written)
+{
+	struct record r = {.type = RECORD_RESUME, .sid = 1};
+	struct record back;
+	struct buf b = {0};
+	const char *why;
+
+	r.end_dts_ns = INT64_MAX;
+	record_write(&b, &r);
+	CHECK_EQ(record_read(&back, buf_span(&b), &why), 0);
+	CHECK_EQ(back.end_dts_ns, INT64_C(1) << 61);
+	buf_fini(&b);
+}
+
 TEST(a_record_that_no_receiver_would_take_is_not_written)
 {
 	static uint8_t json[RECORD_BYTES_MAX];
