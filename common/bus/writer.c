@@ -648,6 +648,7 @@ void writers_on_registry(struct writers *ws, bool is_up, bool is_other,
 		if (!is_granted(w))
 			continue;
 		w->must_settle |= is_other && !w->is_leaving;
+		w->tag.settle = 0; /* an answer of before says nothing now */
 		settle_or_leave(w, now_ms);
 	}
 }

@@ -105,6 +105,11 @@ void writer_on_settled(struct writer *w, const struct script_result *r,
 		tell_loser(w, &r->previous);
 	if (w->is_checking)
 		writer_check(w, now_ms);
+	if (r->entry.term.number < w->entry.term.number ||
+	    strcmp(r->entry.home_node, w->entry.home_node) != 0) {
+		writer_settle(w, now_ms); /* it moved on meanwhile */
+		return;
+	}
 	if (term_eq(&r->entry.term, &w->entry.term))
 		return;
 	w->entry.term = r->entry.term; /* raised past the loser's */

@@ -218,6 +218,7 @@ static void on_script(struct sim *s, struct job *j)
 		sim_at(s, &again->job, later);
 		return;
 	}
+	sim_trace(s, "  registry: script %u of %s", c->call.kind, c->from->id);
 	if (!is_distorted(s, c, &reply)) {
 		BUG_ON(script_encode(&words, CLUSTER, &c->call,
 				     SIM_START_US + s->now_us));
@@ -316,8 +317,9 @@ void redis_timer(struct sim *s, struct node *n)
 	is_fresh = s->now_us - n->registry_try_us < LEASE_MS * MS;
 	n->registry_try_us = s->now_us;
 	if (!renew(s, n, NODE_RENEW) && is_fresh) {
+		sim_trace(s, "%s: the registry was emptied", n->id);
 		node_on_registry(n, false, false);
-		node_on_registry(n, true, true); /* it was emptied */
+		node_on_registry(n, true, true);
 	}
 	if ((s->now_us / (REREAD_MS * MS)) % 2)
 		for (size_t i = 0; i < s->key_count; i++)

@@ -190,7 +190,8 @@ static void do_job(struct sim *s, struct job *j)
 	int64_t held_us = j->held_until_us ? j->held_until_us(s, j) : 0;
 
 	if (held_us > s->now_us) {
-		sim_at(s, j, held_us);
+		j->at_us = held_us; /* with its number: in order with others */
+		heap_push(s, j);
 		return;
 	}
 	if (!n) {
