@@ -467,11 +467,11 @@ static void time_out_half_open(struct door *d, uint64_t now_ms)
 {
 	uint64_t max_ms = (uint64_t)d->edge->settings->half_open_ms;
 
-	while (!list_is_empty(&d->half_open)) {
-		struct guest *g = guest_at(d->half_open.next);
+	list_each_safe (it, &d->half_open) {
+		struct guest *g = guest_at(it);
 
 		if (now_ms - g->since_ms < max_ms)
-			return;
+			return; /* they stand in the order of their time */
 		d->edge->stats.reason[REASON_timeout].refused++;
 		set_why(g, REASON_timeout, "it did not ask for a stream");
 		guest_free(g);
@@ -482,8 +482,10 @@ static void time_out_waiting(struct door *d, uint64_t now_ms)
 {
 	int64_t max_ms = d->edge->settings->wait_publish_ms;
 
-	while (max_ms >= 0 && !list_is_empty(&d->waiting)) {
-		struct guest *g = guest_at(d->waiting.next);
+	if (max_ms < 0)
+		return;
+	list_each_safe (it, &d->waiting) {
+		struct guest *g = guest_at(it);
 
 		if (now_ms - g->since_ms < (uint64_t)max_ms)
 			return;
@@ -631,11 +633,9 @@ int door_new(struct door **out, struct edge *e, const struct door_ops *ops,
 
 static void free_list(struct list *guests)
 {
-	while (!list_is_empty(guests)) {
-		struct guest *g = guest_at(guests->next);
-
-		set_why(g, REASON_draining, "");
-		guest_free(g);
+	list_each_safe (it, guests) {
+		set_why(guest_at(it), REASON_draining, "");
+		guest_free(guest_at(it));
 	}
 }
 
