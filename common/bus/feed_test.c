@@ -1,6 +1,6 @@
 /* common/bus/feed_test.c - what a feed gives, in which order, and leaves out. */
 #include "common/bus/feed.h"
-#include "common/bus/test_stream.h"
+#include "common/bus/testing.h"
 
 static struct feed_item next(struct feed *f)
 {

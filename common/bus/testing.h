@@ -1,6 +1,6 @@
-/* common/bus/test_stream.h - a stream by hand, for the tests of this room. */
-#ifndef WEIR_BUS_TEST_STREAM_H
-#define WEIR_BUS_TEST_STREAM_H
+/* common/bus/testing.h - a stream by hand, for the tests of this room. */
+#ifndef WEIR_BUS_TESTING_H
+#define WEIR_BUS_TESTING_H
 
 #include "common/bus/feed.h"
 #include "common/test/check.h"
