@@ -4,7 +4,7 @@
  * of its own, handlers run on the loop. A handler answers at once or later,
  * exactly once; the loop goes on meanwhile.
  *
- * Who may ask what (DESIGN 10) is decided before a body is read:
+ * Who may ask what is decided before a body is read:
  * - HTTP_OPEN routes: everybody (health, metrics).
  * - The others, when the server has a token: who sends
  *   "Authorization: Bearer <token>" (else 401).

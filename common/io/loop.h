@@ -152,7 +152,7 @@ void pass_task_schedule(struct loop *loop, struct pass_task *task,
 /* Forget a scheduled task; fine when it is not. */
 void pass_task_cancel(struct pass_task *task);
 
-/* ---- away: this process did not run for a while (DESIGN 4, fencing) ---- */
+/* ---- away: this process did not run for a while (fencing) ---- */
 
 typedef void loop_away_fn(void *ctx, uint64_t away_ms);
 
