@@ -6,7 +6,7 @@
  * No event and no answer comes from inside a call into the bus, so a machine is
  * never re-entered; inside an event every call is allowed but bus_free.
  *
- * After the loop was away (ARCHITECTURE.md, fencing) the loop's on_away callback runs
+ * After the loop was away (fencing, ARCHITECTURE.md) its on_away callback runs
  * before the bus delivers any record and before it pulls from any feed: the bus
  * asks loop_check_away before both. What it had given to nng or to the kernel
  * before may still go out; receivers fence that by its term.
