@@ -527,5 +527,6 @@ TEST_NO_OOM(a_frozen_peer_is_found_out_and_hears_first_that_it_was_away)
 	CHECK_EQ(waitpid(pid, NULL, 0), pid);
 	WAIT_FOR(p.loop, p.edge.downs == 2); /* seen at once */
 	CHECK_EQ(p.edge.down_why, REASON_peer_left);
+	unlink(url + strlen("ipc://")); /* the killed one could not */
 	pair_fini(&p);
 }
