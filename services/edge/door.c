@@ -7,12 +7,19 @@
 
 #include "services/edge/internal.h"
 
-#define LISTENERS 2
+#define ENTRANCES 4
+
+/* One socket that a door listens on. */
+struct entrance {
+	struct door *door;
+	struct listener *listener;
+};
 
 struct door {
 	struct edge *edge;
 	const struct door_ops *ops;
-	struct listener *listener[LISTENERS];
+	struct entrance entrance[ENTRANCES];
+	size_t entrances;
 	struct list half_open, waiting, viewing, leaving;
 	size_t guests;
 };
@@ -418,9 +425,9 @@ static int admit(struct guest **out, struct door *d, int fd,
 	return 0;
 }
 
-static void on_accept(struct door *d, struct listener *l, int fd,
-		      const struct net_addr *peer)
+static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
 {
+	struct door *d = in->door;
 	struct guest *g;
 	int err = admit(&g, d, fd, peer);
 
@@ -428,13 +435,13 @@ static void on_accept(struct door *d, struct listener *l, int fd,
 		if (err == WEIR_ELIMIT)
 			close(fd);
 		d->edge->stats.reason[reason_of(err)].refused++;
-		listener_done(l);
+		listener_done(in->listener);
 		return;
 	}
 	set_socket(d->edge, fd);
 	g->door = d;
 	g->edge = d->edge;
-	g->listener = l;
+	g->listener = in->listener;
 	g->addr = *peer;
 	g->accepted_us = loop_now_us(d->edge->loop);
 	g->waiter.on_ready = on_ready;
@@ -449,16 +456,6 @@ static void on_accept(struct door *d, struct listener *l, int fd,
 		set_why(g, REASON_no_resources, "");
 		guest_free(g);
 	}
-}
-
-static void on_public(struct door *d, int fd, const struct net_addr *peer)
-{
-	on_accept(d, d->listener[0], fd, peer);
-}
-
-static void on_own(struct door *d, int fd, const struct net_addr *peer)
-{
-	on_accept(d, d->listener[1], fd, peer);
 }
 
 /* ---- time ---- */
@@ -564,47 +561,9 @@ void door_end_some(struct door *d, size_t count, enum reason why)
 
 /* ---- life ---- */
 
-static int add_address(struct door *d, const struct listener *l)
-{
-	char text[NET_ADDR_TEXT_SIZE];
-	int err;
-
-	net_addr_text(text, listener_addr(l));
-	err = svc_add_address(d->edge->svc, d->ops->name, text);
-	return err ? err
-		   : member_add_address(d->edge->member, d->ops->name, text);
-}
-
-static int listen_public(struct door *d, const char *listen)
-{
-	int fd, err = svc_listen(d->edge->svc, &fd, d->ops->name, listen);
-
-	if (err)
-		return err == WEIR_ENOENT ? 0 : err;
-	return listener_new(&d->listener[0], d->edge->loop, fd, NULL, on_public,
-			    d);
-}
-
-static int listen_own(struct door *d, const char *listen)
-{
-	struct net_addr addr;
-	int fd, err;
-
-	if (!*listen)
-		return 0;
-	err = net_addr_parse(&addr, listen);
-	if (!err)
-		err = net_listen(&fd, &addr);
-	return err ? err
-		   : listener_new(&d->listener[1], d->edge->loop, fd, NULL,
-				  on_own, d);
-}
-
-int door_new(struct door **out, struct edge *e, const struct door_ops *ops,
-	     const char *listen, const char *own_listen)
+int door_new(struct door **out, struct edge *e, const struct door_ops *ops)
 {
 	struct door *d = calloc(1, sizeof(*d));
-	int err;
 
 	if (!d)
 		return WEIR_ENOMEM;
@@ -614,20 +573,26 @@ int door_new(struct door **out, struct edge *e, const struct door_ops *ops,
 	list_init(&d->waiting);
 	list_init(&d->viewing);
 	list_init(&d->leaving);
-	err = listen_public(d, listen);
-	if (!err)
-		err = listen_own(d, own_listen);
-	if (!err && d->listener[1])
-		err = add_address(d, d->listener[1]);
-	else if (!err && d->listener[0])
-		err = add_address(d, d->listener[0]);
-	if (err) {
-		logger_event(e->log, &edge_failed, kv_str("what", ops->name),
-			     kv_err("why", err));
-		door_free(&d);
-		return err;
-	}
 	*out = d;
+	return 0;
+}
+
+int door_listen(struct door *d, int fd, struct net_addr *bound)
+{
+	struct entrance *in = &d->entrance[d->entrances];
+	int err;
+
+	if (d->entrances == ENTRANCES) {
+		close(fd);
+		return WEIR_ELIMIT;
+	}
+	in->door = d;
+	err = listener_new(&in->listener, d->edge->loop, fd, NULL, on_accept,
+			   in);
+	if (err)
+		return err;
+	d->entrances++;
+	*bound = *listener_addr(in->listener);
 	return 0;
 }
 
@@ -649,17 +614,16 @@ void door_free(struct door **pd)
 	free_list(&d->waiting);
 	free_list(&d->viewing);
 	free_list(&d->leaving);
-	for (size_t i = 0; i < LISTENERS; i++)
-		listener_free(&d->listener[i]);
+	for (size_t i = 0; i < d->entrances; i++)
+		listener_free(&d->entrance[i].listener);
 	free(d);
 	*pd = NULL;
 }
 
 void door_close(struct door *d)
 {
-	for (size_t i = 0; i < LISTENERS; i++)
-		if (d->listener[i])
-			listener_pause(d->listener[i]);
+	for (size_t i = 0; i < d->entrances; i++)
+		listener_pause(d->entrance[i].listener);
 }
 
 size_t door_guests(const struct door *d)

@@ -68,12 +68,12 @@ struct door_ops {
 extern const struct door_ops door_rtmp;
 extern const struct door_ops door_http;
 
-/* Open the listeners: the public one (inherited, or `listen`) and an own one;
- * "" is none. Says where it listens. Returns 0, WEIR_ENOMEM, WEIR_EINVAL,
- * WEIR_ELIMIT, -errno. */
+/* Returns 0 or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int door_new(struct door **out, struct edge *e,
-			     const struct door_ops *ops, const char *listen,
-			     const char *own_listen);
+			     const struct door_ops *ops);
+/* Let guests in from a listening socket, which it takes (on failure too).
+ * *bound is where it listens. Returns 0, WEIR_ELIMIT, WEIR_ENOMEM, -errno. */
+WEIR_MUST_CHECK int door_listen(struct door *d, int fd, struct net_addr *bound);
 /* Closes all guests at once. */
 void door_free(struct door **d);
 

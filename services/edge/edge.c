@@ -348,6 +348,62 @@ static int start_timers(struct edge *e)
 	return 0;
 }
 
+/* An own port is better to be told of than the public one, behind which others
+ * listen too. */
+static int tell_address(struct edge *e, const char *name,
+			const struct net_addr *bound)
+{
+	char text[NET_ADDR_TEXT_SIZE];
+	int err;
+
+	net_addr_text(text, bound);
+	err = svc_add_address(e->svc, name, text);
+	return err ? err : member_add_address(e->member, name, text);
+}
+
+static int listen_public(struct edge *e, struct door *d, const char *name,
+			 const char *listen, struct net_addr *bound)
+{
+	int fd, err = svc_listen(e->svc, &fd, name, listen);
+
+	if (err == WEIR_ENOENT)
+		return 0; /* nothing passed, nothing set */
+	return err ? err : door_listen(d, fd, bound);
+}
+
+static int listen_own(struct door *d, const char *listen,
+		      struct net_addr *bound)
+{
+	struct net_addr addr;
+	int fd, err;
+
+	if (!*listen)
+		return 0;
+	err = net_addr_parse(&addr, listen);
+	if (!err)
+		err = net_listen(&fd, &addr);
+	return err ? err : door_listen(d, fd, bound);
+}
+
+static int open_door(struct edge *e, struct door **out,
+		     const struct door_ops *ops, const char *listen,
+		     const char *own_listen)
+{
+	struct net_addr bound = {0};
+	int err = door_new(out, e, ops);
+
+	if (!err)
+		err = listen_public(e, *out, ops->name, listen, &bound);
+	if (!err)
+		err = listen_own(*out, own_listen, &bound);
+	if (!err && bound.len)
+		err = tell_address(e, ops->name, &bound);
+	if (err)
+		logger_event(e->log, &edge_failed, kv_str("what", ops->name),
+			     kv_err("why", err));
+	return err;
+}
+
 static int start(struct edge *e)
 {
 	int err = member_new(&e->member, e->svc, &events, e);
@@ -355,13 +411,13 @@ static int start(struct edge *e)
 	if (!err)
 		err = start_streams(e);
 	if (!err)
-		err = door_new(&e->rtmp, e, &door_rtmp,
-			       e->settings->rtmp_listen,
-			       e->settings->rtmp_own_listen);
+		err = open_door(e, &e->rtmp, &door_rtmp,
+				e->settings->rtmp_listen,
+				e->settings->rtmp_own_listen);
 	if (!err)
-		err = door_new(&e->http, e, &door_http,
-			       e->settings->http_listen,
-			       e->settings->http_own_listen);
+		err = open_door(e, &e->http, &door_http,
+				e->settings->http_listen,
+				e->settings->http_own_listen);
 	if (!err)
 		err = start_timers(e);
 	if (!err)
