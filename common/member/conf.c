@@ -45,8 +45,9 @@ static const struct conf_key redis_keys[] = {
 };
 
 static const struct conf_key bus_keys[] = {
-	CONF_ADDR(BUS, listen, ":0", CONF_FIXED,
-		  "Where other nodes reach this one (ingest, origin and dispatch listen); port 0: any."),
+	CONF_ADDR(BUS, listen, "127.0.0.1:0", CONF_FIXED,
+		  "Where other nodes reach this one (ingest, origin and dispatch listen); port 0: any. Beyond loopback "
+		  "cluster.key should be set."),
 	CONF_STRING(BUS, advertise, 0, 63, "", CONF_FIXED,
 		    "Host that others are told; empty: the local address of the connection to the registry."),
 	CONF_INT(BUS, flush_ms, "ms", 0, 1000, 0, CONF_FIXED,

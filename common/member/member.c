@@ -23,14 +23,17 @@ static const struct log_event registry_down = {
 static const struct log_event loop_away = {
 	"loop.away", LOG_WARN, "ms",
 	"This process stood still; its claims are validated again."};
+static const struct log_event bus_open = {
+	"bus.open", LOG_WARN, "listen",
+	"The bus takes connections from other machines, and cluster.key is "
+	"empty: whoever reaches it can take part."};
 static const struct log_event member_failed = {
 	"member.failed", LOG_ERROR, "what why", "It could not join."};
 
 const struct log_event *const member_log_events[] = {
-	&link_up,    &link_down,     &link_refused,
-	&link_fault, &registry_up,   &registry_down,
-	&loop_away,  &member_failed, &member_stream_event,
-	NULL};
+	&link_up,       &link_down,           &link_refused, &link_fault,
+	&registry_up,   &registry_down,       &loop_away,    &bus_open,
+	&member_failed, &member_stream_event, NULL};
 
 int64_t member_now_ms(const struct member *m)
 {
@@ -192,6 +195,7 @@ static void advertise(struct member *m)
 		 strchr(host, ':') ? "tcp://[%s]:%u" : "tcp://%s:%u", host,
 		 m->bus_port);
 	m->world.self = m->self.ref;
+	bus_set_url(m->bus, m->self.ref.url);
 	store_set_self(m->store, &m->self, true);
 }
 
@@ -309,6 +313,18 @@ static bool must_listen(const struct member *m)
 	       !strcmp(role, "dispatch");
 }
 
+static void warn_if_open(struct member *m, const char *url)
+{
+	const struct svc_cluster_settings *cluster =
+		svc_settings(m->svc, &svc_cluster_conf);
+	struct net_addr addr;
+
+	if (*cluster->key || net_addr_parse(&addr, strrchr(url, '/') + 1) ||
+	    net_addr_is_loopback(&addr))
+		return;
+	logger_event(m->log, &bus_open, kv_str("listen", url));
+}
+
 static int listen_bus(struct member *m)
 {
 	const struct member_bus_settings *s =
@@ -326,6 +342,7 @@ static int listen_bus(struct member *m)
 	err = bus_listen(m->bus, url, bound);
 	if (err)
 		return err;
+	warn_if_open(m, bound);
 	port = strrchr(bound, ':');
 	m->bus_port = port ? (unsigned)strtoul(port + 1, NULL, 10) : 0;
 	if (!m->is_wildcard)
@@ -336,6 +353,7 @@ static int listen_bus(struct member *m)
 			 *s->advertise ? s->advertise : "127.0.0.1",
 			 m->bus_port);
 	m->world.self = m->self.ref;
+	bus_set_url(m->bus, m->self.ref.url);
 	return 0;
 }
 
