@@ -20,6 +20,8 @@ struct publish {
 	struct writer *writer;
 	struct maker *maker; /* from on_granted on */
 	struct maker_stats counted;
+	uint64_t before_bytes; /* of the connection, when it began */
+	bool has_input;
 	/* Video frames of each of the last seconds, newest first. */
 	struct {
 		int64_t unix_s;
@@ -29,8 +31,16 @@ struct publish {
 	uint64_t frames_before; /* this second */
 };
 
+/* From here on nobody is told, and it is no publisher any more. */
+static void forget_door(struct publish *p)
+{
+	p->in->stats.publishers -= p->door != NULL;
+	p->door = NULL;
+}
+
 static void publish_free(struct publish *p)
 {
+	forget_door(p);
 	list_remove(&p->link);
 	session_fini(&p->session);
 	writer_free(&p->writer);
@@ -96,7 +106,7 @@ static void end(struct publish *p, enum reason why, const char *detail)
 	const struct publish_door *door = p->door;
 	void *ctx = p->ctx;
 
-	p->door = NULL;
+	forget_door(p);
 	if (door) {
 		p->in->stats.refused += !p->maker;
 		log_end(p, why, detail);
@@ -113,7 +123,7 @@ static void close_one(struct publish *p, enum reason why)
 	struct ingest *in = p->in;
 
 	log_end(p, why, "");
-	p->door = NULL;
+	forget_door(p);
 	door->on_end(p->ctx, why, "");
 	writer_leave(p->writer, why, member_now_ms(in->member));
 	member_wake(in->member);
@@ -210,6 +220,7 @@ int publish_new(struct publish **out, struct ingest *in,
 	p->peer = request->peer;
 	list_init(&p->link);
 	list_append(&in->publishes, &p->link);
+	in->stats.publishers++;
 	session_init(&p->session, door->id_prefix, door->protocol, "PUB",
 		     &p->key, &p->peer,
 		     span_first(request->url_param, URL_PARAM_MAX),
@@ -238,11 +249,17 @@ int publish_tag(struct publish *p, uint8_t type, uint32_t timestamp_ms,
 
 void publish_input(struct publish *p, uint64_t total_bytes)
 {
-	uint64_t now_ms = loop_now_ms(p->in->loop);
+	uint64_t read = total_bytes - p->before_bytes;
 
-	p->in->stats.in_bytes += total_bytes - p->session.read_bytes;
-	p->session.read_bytes = total_bytes;
-	writer_input(p->writer, (int64_t)now_ms);
+	/* What an earlier publish of the connection sent is not this one's. */
+	if (!p->has_input) {
+		p->before_bytes = total_bytes;
+		read = 0;
+	}
+	p->has_input = true;
+	p->in->stats.in_bytes += read - p->session.read_bytes;
+	p->session.read_bytes = read;
+	writer_input(p->writer, member_now_ms(p->in->member));
 }
 
 void publish_leave(struct publish **pp, enum reason why)
@@ -253,7 +270,7 @@ void publish_leave(struct publish **pp, enum reason why)
 	if (!p)
 		return;
 	log_end(p, why, "");
-	p->door = NULL;
+	forget_door(p);
 	writer_leave(p->writer, why, member_now_ms(p->in->member));
 }
 
@@ -328,13 +345,11 @@ void publish_on_second(struct ingest *in)
 {
 	int64_t unix_s = io_utc_us() / 1000000 - 1;
 
-	in->stats.publishers = 0;
 	list_each (it, &in->publishes) {
 		struct publish *p = publish_of(it);
 
 		if (!p->door || !p->maker)
 			continue;
-		in->stats.publishers++;
 		count_second(p, unix_s);
 		if (unix_s % (SESSION_SAMPLE_MS / 1000) == 0)
 			session_sample(&p->session, loop_now_ms(in->loop));
