@@ -9,7 +9,7 @@ static const struct conf_key keys[] = {
 			"Where RTMP publishers connect to this ingest itself."),
 	CONF_INT(S, publishers_max, "count", 1, 100000, 4000, CONF_FIXED, "Most publishers."),
 	CONF_INT(S, half_open_max, "count", 1, 100000, 1000, CONF_FIXED,
-		 "Most connections that have not published yet."),
+		 "Most connections that have not asked to publish yet; then the oldest one is closed."),
 	CONF_INT(S, handshake_ms, "ms", 100, 600000, 10000, CONF_FIXED,
 		 "A connection must have asked to publish within this time."),
 	CONF_INT(S, publish_idle_ms, "ms", 100, 3600000, 30000, CONF_FIXED,

@@ -17,7 +17,8 @@ const struct log_event ingest_peer_closed = {
 struct rtmp_door {
 	struct ingest *in;
 	struct listener *listener;
-	struct list peers;
+	struct list half_open; /* have not asked to publish; oldest first */
+	struct list peers;     /* have asked */
 	size_t half_open_count;
 	struct timer *sweep;
 };
@@ -28,7 +29,7 @@ struct peer {
 	struct conn *conn;
 	struct rtmp_server *session;
 	struct publish *publish; /* asked for or accepted */
-	bool has_published;
+	bool has_asked, has_published;
 	enum reason why; /* it is being closed; 0: by itself */
 	char detail[96];
 };
@@ -38,7 +39,7 @@ struct peer {
 static void peer_free(struct peer *p, enum reason why)
 {
 	list_remove(&p->link);
-	p->door->half_open_count -= !p->has_published;
+	p->door->half_open_count -= !p->has_asked;
 	p->door->in->stats.connections--;
 	listener_done(p->door->listener);
 	publish_leave(&p->publish, why);
@@ -131,7 +132,6 @@ static void on_accept(void *ctx)
 {
 	struct peer *p = ctx;
 
-	p->door->half_open_count -= !p->has_published;
 	p->has_published = true;
 	if (rtmp_server_accept_publish(p->session))
 		close_peer(p, REASON_limit, "the peer does not read");
@@ -181,6 +181,16 @@ static int refuse_and_stop(struct peer *p, enum reason why, const char *detail)
 	return err ? err : WEIR_ESTOP;
 }
 
+static void leave_half_open(struct peer *p)
+{
+	if (p->has_asked)
+		return;
+	p->has_asked = true;
+	p->door->half_open_count--;
+	list_remove(&p->link);
+	list_append(&p->door->peers, &p->link);
+}
+
 static int on_publish(void *ctx, const struct rtmp_request *r)
 {
 	struct peer *p = ctx;
@@ -201,6 +211,7 @@ static int on_publish(void *ctx, const struct rtmp_request *r)
 	if (in->stats.publishers >= (uint64_t)in->settings->publishers_max)
 		return refuse_and_stop(p, REASON_no_resources,
 				       "too many publishers");
+	leave_half_open(p);
 	conn_pause(p->conn);
 	return publish_new(&p->publish, in, &rq, &publish_door, p);
 }
@@ -293,14 +304,32 @@ static int peer_start(struct peer *p, int fd)
 	return conn_new(&p->conn, p->door->in->loop, fd, &limits, &conn_ops, p);
 }
 
+/* Too many have not said what they want: the one that has not for longest makes
+ * room, so that a crowd of them locks nobody out. */
+static void make_room(struct rtmp_door *d)
+{
+	struct peer *p;
+
+	if (d->half_open_count < (size_t)d->in->settings->half_open_max)
+		return;
+	p = list_entry(d->half_open.next, struct peer, link);
+	if (!p->why) {
+		p->why = REASON_limit;
+		snprintf(p->detail, sizeof(p->detail),
+			 "too many half-open connections");
+	}
+	d->in->stats.refused++;
+	on_close(p, WEIR_ELIMIT);
+}
+
 static void on_accepted(struct rtmp_door *d, int fd,
 			const struct net_addr *addr)
 {
-	struct peer *p = NULL;
+	struct peer *p;
 
 	(void)addr;
-	if (d->half_open_count < (size_t)d->in->settings->half_open_max)
-		p = calloc(1, sizeof(*p));
+	make_room(d);
+	p = calloc(1, sizeof(*p));
 	if (!p) {
 		d->in->stats.refused++;
 		close(fd);
@@ -309,7 +338,7 @@ static void on_accepted(struct rtmp_door *d, int fd,
 	}
 	p->door = d;
 	list_init(&p->link);
-	list_append(&d->peers, &p->link);
+	list_append(&d->half_open, &p->link);
 	d->half_open_count++;
 	d->in->stats.connections++;
 	if (peer_start(p, fd))
@@ -317,30 +346,41 @@ static void on_accepted(struct rtmp_door *d, int fd,
 }
 
 /* Who said nothing for too long, or did not publish in time. */
-static void on_sweep(struct rtmp_door *d)
+static bool is_over_time(const struct peer *p, uint64_t now_ms)
 {
-	const struct ingest_settings *set = d->in->settings;
-	uint64_t now = loop_now_ms(d->in->loop);
+	const struct ingest_settings *set = p->door->in->settings;
+	uint64_t handshake_ms = (uint64_t)set->handshake_ms;
+	struct conn_stats s;
 
-	list_each_safe (it, &d->peers) {
+	conn_stats(p->conn, &s);
+	if (p->has_published)
+		return p->publish &&
+		       now_ms > s.last_in_ms + (uint64_t)set->publish_idle_ms;
+	if (now_ms > s.opened_ms + 3 * handshake_ms)
+		return true;
+	return !p->publish && now_ms > s.opened_ms + handshake_ms &&
+	       now_ms > s.last_in_ms + handshake_ms / 2;
+}
+
+static void sweep(struct rtmp_door *d, struct list *peers)
+{
+	uint64_t now_ms = loop_now_ms(d->in->loop);
+
+	list_each_safe (it, peers) {
 		struct peer *p = list_entry(it, struct peer, link);
-		struct conn_stats s;
-		bool is_late, is_idle;
 
-		conn_stats(p->conn, &s);
-		is_late = !p->publish &&
-			  now > s.opened_ms + (uint64_t)set->handshake_ms &&
-			  now > s.last_in_ms + (uint64_t)set->handshake_ms / 2;
-		is_late |= !p->has_published &&
-			   now > s.opened_ms + 3 * (uint64_t)set->handshake_ms;
-		is_idle = p->publish && p->has_published &&
-			  now > s.last_in_ms + (uint64_t)set->publish_idle_ms;
-		if (p->why || (!is_late && !is_idle))
+		if (p->why || !is_over_time(p, now_ms))
 			continue;
 		d->in->stats.timeouts++;
 		p->why = REASON_timeout;
 		conn_abort(p->conn, WEIR_ETIMEOUT);
 	}
+}
+
+static void on_sweep(struct rtmp_door *d)
+{
+	sweep(d, &d->half_open);
+	sweep(d, &d->peers);
 }
 
 /* ---- life ---- */
@@ -373,6 +413,7 @@ int rtmp_door_new(struct rtmp_door **out, struct ingest *in)
 	if (!d)
 		return WEIR_ENOMEM;
 	d->in = in;
+	list_init(&d->half_open);
 	list_init(&d->peers);
 	err = timer_new(&d->sweep, in->loop, on_sweep, d);
 	if (!err)
@@ -394,7 +435,7 @@ void rtmp_door_close(struct rtmp_door *d)
 
 bool rtmp_door_is_empty(const struct rtmp_door *d)
 {
-	return list_is_empty(&d->peers);
+	return list_is_empty(&d->half_open) && list_is_empty(&d->peers);
 }
 
 void rtmp_door_free(struct rtmp_door **pd)
@@ -403,6 +444,8 @@ void rtmp_door_free(struct rtmp_door **pd)
 
 	if (!d)
 		return;
+	list_each_safe (it, &d->half_open)
+		peer_free(list_entry(it, struct peer, link), REASON_draining);
 	list_each_safe (it, &d->peers)
 		peer_free(list_entry(it, struct peer, link), REASON_draining);
 	timer_free(&d->sweep);
