@@ -138,7 +138,8 @@ static enum reason reason_of(int err)
 	}
 }
 
-/* The first reason stays; NULL: the detail is there already, or none. */
+/* The first reason stays, and is counted; NULL: the detail is there already, or
+ * none. */
 static void set_why(struct guest *g, enum reason why, const char *detail)
 {
 	if (g->why)
@@ -146,6 +147,8 @@ static void set_why(struct guest *g, enum reason why, const char *detail)
 	g->why = why;
 	if (detail)
 		snprintf(g->detail, sizeof(g->detail), "%s", detail);
+	if (!g->has_played && why != REASON_peer_left && why != REASON_peer_end)
+		g->edge->stats.reason[why].refused++;
 }
 
 void guest_close(struct guest *g, enum reason why, const char *detail)
@@ -158,7 +161,6 @@ void guest_close(struct guest *g, enum reason why, const char *detail)
 
 void guest_refuse(struct guest *g, enum reason why, const char *detail)
 {
-	g->edge->stats.reason[why].refused++;
 	g->door->ops->refuse(g, why, detail);
 	guest_close(g, why, detail);
 }
@@ -186,8 +188,6 @@ static void on_close(void *ctx, int err)
 	g->session.wrote_bytes += s.out_bytes;
 	set_why(g, reason_of(err),
 		err == WEIR_ECLOSED ? NULL : weir_strerror(err));
-	if (g->why == REASON_protocol_error || g->why == REASON_limit)
-		g->edge->stats.reason[g->why].refused += !g->has_played;
 	guest_free(g);
 }
 
@@ -398,7 +398,6 @@ static void make_room(struct door *d)
 	    list_is_empty(&d->half_open))
 		return;
 	g = guest_at(d->half_open.next);
-	d->edge->stats.reason[REASON_limit].refused++;
 	set_why(g, REASON_limit, "too many half-open connections");
 	guest_free(g);
 }
@@ -469,7 +468,6 @@ static void time_out_half_open(struct door *d, uint64_t now_ms)
 
 		if (now_ms - g->since_ms < max_ms)
 			return; /* they stand in the order of their time */
-		d->edge->stats.reason[REASON_timeout].refused++;
 		set_why(g, REASON_timeout, "it did not ask for a stream");
 		guest_free(g);
 	}

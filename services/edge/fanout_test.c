@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "services/edge/pass_test.h"
 #include "services/edge/story_test.h"
 
 #define FRAME_BYTES 8000
@@ -133,27 +134,6 @@ static void get_up(struct seat *t)
 	buf_fini(&t->reader.in);
 }
 
-/* While a task waits for the next pass, the loop does not. */
-struct spin {
-	struct pass_task task;
-	struct loop *loop;
-};
-
-static void spin_on(struct spin *spin)
-{
-	loop_at_pass_end(spin->loop, &spin->task, spin_on, spin);
-}
-
-/* One pass that does not wait. */
-static void pass(struct scene *s)
-{
-	struct spin spin = {.loop = s->loop};
-
-	spin_on(&spin);
-	loop_run_once(s->loop);
-	pass_task_cancel(&spin.task);
-}
-
 static size_t read_peer(struct seat *t)
 {
 	uint8_t bytes[65536];
@@ -174,7 +154,7 @@ static void settle(struct scene *s, struct seat *t)
 		uint64_t before = s->stats.sent_bytes;
 		size_t got = 0;
 
-		pass(s);
+		loop_pass(s->loop);
 		got = t ? read_peer(t) : 0;
 		if (got || s->stats.sent_bytes != before)
 			quiet = 0;

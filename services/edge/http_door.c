@@ -103,7 +103,6 @@ static void http_refuse(struct guest *g, enum reason why, const char *detail)
 static void refuse_with(struct guest *g, unsigned status, enum reason why,
 			const char *detail)
 {
-	g->edge->stats.reason[why].refused++;
 	answer(g, status, why, detail);
 	guest_close(g, why, detail);
 }

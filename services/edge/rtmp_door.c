@@ -50,7 +50,6 @@ static int on_publish(void *ctx, const struct rtmp_request *r)
 	snprintf(text, sizeof(text),
 		 "this address is for players; publish at %s%s",
 		 *addr ? "rtmp://" : "an ingest", addr);
-	g->edge->stats.reason[REASON_unsupported].refused++;
 	(void)!rtmp_server_refuse(g->protocol, "NetStream.Publish.BadName",
 				  text);
 	guest_close(g, REASON_unsupported, "publish at an edge");

@@ -1,0 +1,650 @@
+/* services/edge/door_test.c - guests of both doors, from connect to close.
+ *
+ * Most tests wait for an answer, for which a starved edge would let them wait
+ * in vain: they are not repeated. The last two are there for that.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/io/loop_wait.h"
+#include "proto/rtmp/client.h"
+#include "services/edge/fanout_inner.h"
+#include "services/edge/internal.h"
+#include "services/edge/lonely_test.h"
+#include "services/edge/pass_test.h"
+#include "services/edge/story_test.h"
+
+static const struct edge_settings settings = {
+	.viewers_max = 10,
+	.streams_max = 10,
+	.half_open_max = 3,
+	.half_open_ms = 1000,
+	.wait_publish_ms = 5000,
+};
+
+static const struct streams_limits limits = {
+	.fanout = {.wire = {.retain_ms = 4000,
+			    .max_bytes = 1 << 20,
+			    .audio_join_ms = 1000},
+		   .wires_max = 8,
+		   .max_lag_ms = 3000,
+		   .slow_ms = 10000,
+		   .keep_idle_ms = 1000},
+	.streams_max = 10,
+	.idle_keep_ms = 1000,
+};
+
+static const struct stream_key key = {"live/a"};
+
+/* An edge without a cluster: one door, and a stream that is told by hand. */
+struct scene {
+	struct lonely lonely;
+	struct edge edge;
+	struct door *door;
+	struct net_addr addr;
+	struct stream *stream; /* used, so that it stays */
+	struct story story;
+};
+
+static void begin(struct scene *s, const struct door_ops *ops)
+{
+	struct net_addr any;
+	int fd;
+
+	memset(s, 0, sizeof(*s));
+	lonely_begin(&s->lonely, &limits, &s->edge.stats);
+	s->edge.loop = s->lonely.loop;
+	s->edge.settings = &settings;
+	s->edge.streams = s->lonely.streams;
+	crowd_init(&s->edge.crowd, 0, 1);
+	CHECK_EQ(door_new(&s->door, &s->edge, ops), 0);
+	CHECK_EQ(net_addr_parse(&any, "127.0.0.1:0"), 0);
+	CHECK_EQ(net_listen(&fd, &any), 0);
+	CHECK_EQ(door_listen(s->door, fd, &s->addr), 0);
+	CHECK_EQ(stream_enter(&s->stream, s->edge.streams, &key), 0);
+	s->story.log = stream_fanout(s->stream)->log;
+}
+
+static void end(struct scene *s)
+{
+	door_free(&s->door);
+	crowd_fini(&s->edge.crowd);
+	stream_leave(&s->stream);
+	lonely_end(&s->lonely);
+	CHECK_EQ(s->edge.stats.connections, 0);
+	CHECK_EQ(s->edge.stats.half_open, 0);
+	CHECK_EQ(s->edge.stats.waiting, 0);
+}
+
+/* Headers and a group of three pictures. */
+static void tell_story(struct scene *s)
+{
+	CHECK(story_epoch(&s->story));
+	CHECK(story_tracks(&s->story, true, false));
+	CHECK(story_config(&s->story));
+	for (int i = 0; i < 3; i++) {
+		CHECK(story_media(&s->story, FRAME_VIDEO, i == 0, 500));
+		s->story.ms += 40;
+	}
+}
+
+static int dial(struct scene *s)
+{
+	int fd = -1;
+
+	CHECK_EQ(net_connect(&fd, &s->addr), 0);
+	return fd;
+}
+
+static void say(int fd, struct span bytes)
+{
+	CHECK_EQ(send(fd, bytes.data, bytes.len, MSG_NOSIGNAL),
+		 (ssize_t)bytes.len);
+}
+
+/* Take what is there. Returns whether the connection is over. */
+static bool hear(int fd, struct buf *out)
+{
+	uint8_t bytes[65536];
+	ssize_t n;
+
+	while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		buf_put(out, span_of(bytes, (size_t)n));
+	return n == 0 || (errno != EAGAIN && errno != ENOTCONN);
+}
+
+/* ---- HTTP ---- */
+
+#define GET(path) SPAN_LIT("GET " path " HTTP/1.1\r\nHost: h\r\n\r\n")
+
+/* Ask, and wait for the whole answer. */
+static void ask(struct scene *s, struct span request, struct buf *answer)
+{
+	int fd = dial(s);
+
+	CHECK(LOOP_UNTIL(s->edge.loop, s->edge.stats.half_open == 1));
+	say(fd, request);
+	CHECK(LOOP_UNTIL(s->edge.loop, hear(fd, answer)));
+	close(fd);
+	CHECK(LOOP_UNTIL(s->edge.loop, s->edge.stats.connections == 0));
+}
+
+TEST_NO_OOM(what_is_no_request_for_a_stream_is_answered_and_closed)
+{
+	static const struct {
+		struct span request;
+		const char *answer;
+	} cases[] = {
+		{GET("/"), "HTTP/1.1 404 "},
+		{GET("/live/a.ts"), "HTTP/1.1 404 "},
+		{GET("/.flv"), "HTTP/1.1 404 "},
+		{GET("/hls/a.flv"), "HTTP/1.1 404 "},
+		{GET("/live/%zz.flv"), "HTTP/1.1 404 "},
+		{SPAN_LIT("POST /live/a.flv HTTP/1.1\r\nHost: h\r\n\r\n"),
+		 "HTTP/1.1 405 "},
+		{SPAN_LIT("OPTIONS /live/a.flv HTTP/1.1\r\nHost: h\r\n\r\n"),
+		 "HTTP/1.1 204 "},
+		{SPAN_LIT("GET /live/a.flv HTTP/2.0\r\nHost: h\r\n\r\n"),
+		 "HTTP/1.1 505 "},
+		{SPAN_LIT("hello\r\n\r\n"), "HTTP/1.1 400 "},
+		{SPAN_LIT("GET /live/a.flv HTTP/1.1\r\nHost: h\r\n"
+			  "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+			  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+			  "Sec-WebSocket-Version: 13\r\n\r\n"),
+		 "HTTP/1.1 501 "},
+	};
+	struct scene s;
+
+	begin(&s, &door_http);
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(cases); i++) {
+		struct buf answer = {0};
+
+		ask(&s, cases[i].request, &answer);
+		CHECK(!strncmp(buf_text(&answer), cases[i].answer,
+			       strlen(cases[i].answer)));
+		CHECK(strstr(buf_text(&answer), "Connection: close\r\n"));
+		buf_fini(&answer);
+	}
+	end(&s);
+}
+
+TEST_NO_OOM(a_head_that_never_ends_is_refused)
+{
+	struct scene s;
+	struct buf request = {0}, answer = {0};
+
+	begin(&s, &door_http);
+	buf_put(&request, SPAN_LIT("GET /live/a.flv HTTP/1.1\r\nX: "));
+	while (request.len < 9000)
+		buf_put(&request, SPAN_LIT("xxxxxxxxxxxxxxxx"));
+	ask(&s, buf_span(&request), &answer);
+	CHECK(!strncmp(buf_text(&answer), "HTTP/1.1 431 ", 13));
+	CHECK_EQ(s.edge.stats.reason[REASON_limit].refused, 1);
+	buf_fini(&request);
+	buf_fini(&answer);
+	end(&s);
+}
+
+TEST_NO_OOM(a_request_is_held_until_the_stream_can_be_played)
+{
+	struct scene s;
+	struct buf got = {0};
+	const char *body;
+	int fd;
+
+	begin(&s, &door_http);
+	fd = dial(&s);
+	say(fd, GET("/live/a.flv?token=x"));
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.waiting == 1));
+	CHECK(!hear(fd, &got));
+	CHECK_EQ(got.len, 0); /* not even a head */
+	tell_story(&s);
+	CHECK(LOOP_UNTIL(s.edge.loop, (hear(fd, &got), got.len > 1500)));
+	CHECK_EQ(s.edge.stats.flv.viewers, 1);
+	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 200 OK\r\n", 17));
+	CHECK(strstr(buf_text(&got), "Content-Type: video/x-flv\r\n"));
+	CHECK(!strstr(buf_text(&got), "chunked"));
+	body = strstr(buf_text(&got), "\r\n\r\n");
+	CHECK(body);
+	CHECK(!memcmp(body + 4, "FLV\1\1", 5)); /* video alone */
+	fanout_end(stream_fanout(s.stream), REASON_stream_ended);
+	CHECK(LOOP_UNTIL(s.edge.loop, hear(fd, &got)));
+	close(fd);
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
+	CHECK_EQ(s.edge.stats.reason[REASON_stream_ended].ended, 1);
+	buf_fini(&got);
+	end(&s);
+}
+
+TEST_NO_OOM(head_is_answered_like_get_and_without_a_body)
+{
+	struct scene s;
+	struct buf got = {0};
+
+	begin(&s, &door_http);
+	tell_story(&s);
+	ask(&s, SPAN_LIT("HEAD /live/a.flv HTTP/1.0\r\n\r\n"), &got);
+	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 200 OK\r\n", 17));
+	CHECK(!strcmp(strstr(buf_text(&got), "\r\n\r\n"), "\r\n\r\n"));
+	CHECK_EQ(s.edge.stats.flv.started, 0);
+	buf_fini(&got);
+	end(&s);
+}
+
+TEST_NO_OOM(who_waited_for_too_long_is_told_that_nobody_publishes)
+{
+	struct scene s;
+	struct buf got = {0};
+	int fd;
+
+	begin(&s, &door_http);
+	fd = dial(&s);
+	say(fd, GET("/live/a.flv"));
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.waiting == 1));
+	door_tick(s.door, loop_now_ms(s.edge.loop) + 4000);
+	CHECK_EQ(s.edge.stats.waiting, 1);
+	door_tick(s.door, loop_now_ms(s.edge.loop) + 5000);
+	CHECK_EQ(s.edge.stats.waiting, 0);
+	CHECK(LOOP_UNTIL(s.edge.loop, hear(fd, &got)));
+	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 404 ", 13));
+	CHECK(strstr(buf_text(&got), "\"error\":\"not_found\""));
+	close(fd);
+	buf_fini(&got);
+	end(&s);
+}
+
+TEST_NO_OOM(a_peer_that_leaves_while_it_waits_is_forgotten)
+{
+	struct scene s;
+	int fd;
+
+	begin(&s, &door_http);
+	fd = dial(&s);
+	say(fd, GET("/live/a.flv"));
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.waiting == 1));
+	close(fd);
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
+	tell_story(&s);
+	CHECK_EQ(fanout_viewers(stream_fanout(s.stream)), 0);
+	end(&s);
+}
+
+TEST_NO_OOM(the_oldest_of_too_many_half_open_ones_makes_room)
+{
+	struct scene s;
+	struct buf got = {0};
+	int fd[4];
+
+	begin(&s, &door_http);
+	for (int i = 0; i < 4; i++) {
+		fd[i] = dial(&s);
+		CHECK(LOOP_UNTIL(s.edge.loop,
+				 s.edge.stats.half_open ==
+					 (uint64_t)WEIR_MIN(i + 1, 3)));
+	}
+	CHECK(LOOP_UNTIL(s.edge.loop, hear(fd[0], &got)));
+	CHECK(!hear(fd[1], &got));
+	door_tick(s.door, loop_now_ms(s.edge.loop) + 1000);
+	CHECK(LOOP_UNTIL(s.edge.loop, hear(fd[3], &got)));
+	CHECK_EQ(s.edge.stats.reason[REASON_limit].refused, 1);
+	CHECK_EQ(s.edge.stats.reason[REASON_timeout].refused, 3);
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+	end(&s);
+}
+
+static void take_id(void *ctx, struct session *session)
+{
+	snprintf(ctx, SESSION_ID_SIZE, "%s", session->id);
+}
+
+TEST_NO_OOM(a_session_is_listed_and_can_be_kicked)
+{
+	struct scene s;
+	struct buf got = {0};
+	char id[SESSION_ID_SIZE] = "";
+	int fd;
+
+	begin(&s, &door_http);
+	tell_story(&s);
+	fd = dial(&s);
+	say(fd, GET("/live/a.flv"));
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.flv.viewers == 1));
+	door_each_session(s.door, "live/b", take_id, id);
+	CHECK_STR(id, "");
+	door_each_session(s.door, "live/a", take_id, id);
+	CHECK(!strncmp(id, "FLVPUBSUB", 9));
+	CHECK(!door_kick(s.door, "FLVPUBSUB1"));
+	CHECK(door_kick(s.door, id));
+	CHECK(LOOP_UNTIL(s.edge.loop, hear(fd, &got)));
+	CHECK_EQ(s.edge.stats.reason[REASON_kicked].ended +
+			 s.edge.stats.connections,
+		 1);
+	close(fd);
+	buf_fini(&got);
+	end(&s);
+}
+
+TEST_NO_OOM(who_is_leaving_sends_viewers_elsewhere)
+{
+	struct scene s;
+	struct buf got = {0};
+
+	begin(&s, &door_http);
+	s.edge.is_draining = true;
+	ask(&s, GET("/live/a.flv"), &got);
+	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 503 ", 13));
+	buf_fini(&got);
+	end(&s);
+}
+
+/* ---- RTMP ---- */
+
+struct player {
+	struct rtmp_client *client;
+	int fd;
+	unsigned video_count, config_count, meta_count;
+	uint32_t last_ms;
+	bool is_ready, is_over;
+	enum rtmp_end end;
+	char status[512]; /* codes, one behind the other */
+};
+
+static int on_send(void *ctx, struct span bytes)
+{
+	struct player *p = ctx;
+
+	return send(p->fd, bytes.data, bytes.len, MSG_NOSIGNAL) ==
+			       (ssize_t)bytes.len
+		       ? 0
+		       : WEIR_ECLOSED;
+}
+
+static int on_ready(void *ctx)
+{
+	struct player *p = ctx;
+
+	p->is_ready = true;
+	return 0;
+}
+
+static int on_media(void *ctx, const struct rtmp_media *m)
+{
+	struct player *p = ctx;
+
+	p->meta_count += m->type == RTMP_DATA;
+	if (m->type != RTMP_VIDEO || m->payload.len < 2)
+		return 0;
+	p->config_count += m->payload.data[1] == 0;
+	p->video_count += m->payload.data[1] == 1;
+	p->last_ms = m->timestamp_ms;
+	return 0;
+}
+
+static int on_status(void *ctx, struct span code, struct span level,
+		     struct span description)
+{
+	struct player *p = ctx;
+	size_t len = strlen(p->status);
+
+	(void)level;
+	(void)description;
+	snprintf(p->status + len, sizeof(p->status) - len, "%.*s ",
+		 (int)code.len, (const char *)code.data);
+	return 0;
+}
+
+static int on_end(void *ctx, enum rtmp_end reason)
+{
+	struct player *p = ctx;
+
+	p->end = reason;
+	return 0;
+}
+
+static void player_begin(struct player *p, struct scene *s, const char *name,
+			 bool is_publish)
+{
+	const struct rtmp_client_desc desc = {
+		.app = "live",
+		.tc_url = "rtmp://h/live",
+		.name = name,
+		.is_publish = is_publish,
+	};
+	const struct rtmp_client_events events = {
+		.ctx = p,
+		.on_send = on_send,
+		.on_ready = on_ready,
+		.on_media = on_media,
+		.on_status = on_status,
+		.on_end = on_end,
+	};
+
+	*p = (struct player){.fd = dial(s)};
+	CHECK(LOOP_UNTIL(s->edge.loop, s->edge.stats.connections == 1));
+	CHECK_EQ(rtmp_client_new(&p->client, &desc, &events, 7, 0), 0);
+	CHECK_EQ(rtmp_client_start(p->client), 0);
+}
+
+static bool player_hears(struct player *p)
+{
+	struct buf in = {0};
+	size_t used;
+
+	if (hear(p->fd, &in))
+		p->is_over = true;
+	if (in.len)
+		CHECK_EQ(rtmp_client_feed(p->client, buf_span(&in), &used), 0);
+	buf_fini(&in);
+	return true;
+}
+
+#define PLAYER_UNTIL(s, p, condition)                                          \
+	CHECK(LOOP_UNTIL((s)->edge.loop, player_hears(p) && (condition)))
+
+static void player_end(struct player *p)
+{
+	rtmp_client_free(&p->client);
+	close(p->fd);
+}
+
+TEST_NO_OOM(a_play_is_held_then_started_then_ended_as_rtmp_does)
+{
+	struct scene s;
+	struct player p;
+
+	begin(&s, &door_rtmp);
+	player_begin(&p, &s, "a?token=x", false);
+	PLAYER_UNTIL(&s, &p, s.edge.stats.waiting == 1);
+	CHECK(!p.is_ready);
+	CHECK_STR(p.status, "");
+	tell_story(&s);
+	PLAYER_UNTIL(&s, &p, p.video_count == 3);
+	CHECK(p.is_ready);
+	CHECK_EQ(p.meta_count, 1);
+	CHECK_EQ(p.config_count, 1);
+	CHECK_EQ(p.last_ms, 80);
+	CHECK(strstr(p.status, "NetStream.Play.Start"));
+	fanout_end(stream_fanout(s.stream), REASON_stream_ended);
+	PLAYER_UNTIL(&s, &p, p.is_over);
+	CHECK_EQ(p.end, RTMP_END_EOF);
+	CHECK(strstr(p.status, "NetStream.Play.UnpublishNotify"));
+	player_end(&p);
+	end(&s);
+}
+
+TEST_NO_OOM(a_player_that_waited_for_too_long_hears_stream_not_found)
+{
+	struct scene s;
+	struct player p;
+
+	begin(&s, &door_rtmp);
+	player_begin(&p, &s, "a", false);
+	PLAYER_UNTIL(&s, &p, s.edge.stats.waiting == 1);
+	door_tick(s.door, loop_now_ms(s.edge.loop) + 5000);
+	PLAYER_UNTIL(&s, &p, p.is_over);
+	CHECK_STR(p.status, "NetStream.Play.StreamNotFound ");
+	CHECK_EQ(p.end, RTMP_END_REFUSED);
+	player_end(&p);
+	end(&s);
+}
+
+TEST_NO_OOM(a_name_that_is_none_is_refused)
+{
+	struct scene s;
+	struct player p;
+
+	begin(&s, &door_rtmp);
+	player_begin(&p, &s, "..", false);
+	PLAYER_UNTIL(&s, &p, p.is_over);
+	CHECK_STR(p.status, "NetStream.Play.StreamNotFound ");
+	CHECK_EQ(s.edge.stats.reason[REASON_bad_name].refused, 1);
+	player_end(&p);
+	end(&s);
+}
+
+TEST_NO_OOM(pings_of_a_player_are_answered_between_messages)
+{
+	struct scene s;
+	struct player p;
+	struct buf ping = {0};
+
+	begin(&s, &door_rtmp);
+	tell_story(&s);
+	player_begin(&p, &s, "a", false);
+	PLAYER_UNTIL(&s, &p, p.video_count == 3);
+	rtmp_put_user_event(&ping, RTMP_PING_REQUEST, 1);
+	say(p.fd, buf_span(&ping));
+	PLAYER_UNTIL(&s, &p, s.edge.stats.rtmp.viewers == 1);
+	CHECK(story_media(&s.story, FRAME_VIDEO, true, 5000));
+	PLAYER_UNTIL(&s, &p, p.video_count == 4);
+	CHECK_EQ(p.config_count, 1);
+	buf_fini(&ping);
+	player_end(&p);
+	end(&s);
+}
+
+TEST_NO_OOM(a_player_that_says_deletestream_is_done)
+{
+	struct scene s;
+	struct player p;
+
+	begin(&s, &door_rtmp);
+	tell_story(&s);
+	player_begin(&p, &s, "a", false);
+	PLAYER_UNTIL(&s, &p, p.video_count == 3);
+	CHECK_EQ(rtmp_client_stop(p.client), 0);
+	PLAYER_UNTIL(&s, &p, p.is_over);
+	player_end(&p);
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
+	CHECK_EQ(s.edge.stats.reason[REASON_peer_end].ended, 1);
+	end(&s);
+}
+
+TEST_NO_OOM(bytes_that_are_no_rtmp_close_the_peer)
+{
+	struct scene s;
+	struct buf noise = {0}, got = {0};
+	int fd;
+
+	begin(&s, &door_rtmp);
+	fd = dial(&s);
+	buf_put(&noise, SPAN_LIT("GET / HTTP/1.1\r\n\r\n"));
+	say(fd, buf_span(&noise));
+	CHECK(LOOP_UNTIL(s.edge.loop, hear(fd, &got)));
+	close(fd);
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
+	CHECK_EQ(s.edge.stats.reason[REASON_protocol_error].refused, 1);
+	buf_fini(&noise);
+	buf_fini(&got);
+	end(&s);
+}
+
+/* ---- without memory ---- */
+
+#define ENOUGH 30 /* passes; on loopback nothing takes longer */
+
+static void let_run(struct scene *s)
+{
+	for (int i = 0; i < ENOUGH; i++)
+		loop_pass(s->edge.loop);
+}
+
+TEST(a_starved_http_door_neither_crashes_nor_leaks)
+{
+	struct scene s;
+	int fd;
+
+	begin(&s, &door_http);
+	fd = dial(&s);
+	let_run(&s);
+	CHECK(send(fd, "GET /live/a.flv HTTP/1.0\r\n\r\n", 28, MSG_NOSIGNAL) !=
+	      0);
+	let_run(&s);
+	tell_story(&s);
+	let_run(&s);
+	CHECK(test_is_starved() || s.edge.stats.flv.viewers == 1);
+	fanout_end(stream_fanout(s.stream), REASON_stream_ended);
+	let_run(&s);
+	close(fd);
+	let_run(&s);
+	end(&s);
+}
+
+static void put_command(struct buf *out, uint32_t stream_id,
+			struct buf *payload)
+{
+	rtmp_chunk_write(out, RTMP_CSID_COMMAND, 0, RTMP_COMMAND, stream_id,
+			 buf_span(payload), RTMP_CHUNK_BYTES_DEFAULT);
+	buf_fini(payload);
+}
+
+/* The second half of a handshake, and all that a player asks. */
+static void put_play(struct buf *out)
+{
+	struct buf p = {0};
+
+	buf_grow(out, 1536);
+	rtmp_command_begin(&p, "connect", 1);
+	amf0_put_object(&p);
+	amf0_put_key(&p, "app");
+	amf0_put_text(&p, "live");
+	amf0_put_object_end(&p);
+	put_command(out, 0, &p);
+	rtmp_command_begin(&p, "createStream", 2);
+	amf0_put_null(&p);
+	put_command(out, 0, &p);
+	rtmp_command_begin(&p, "play", 3);
+	amf0_put_null(&p);
+	amf0_put_text(&p, "a");
+	put_command(out, 1, &p);
+	CHECK_EQ(buf_error(out), 0);
+}
+
+TEST(a_starved_rtmp_door_neither_crashes_nor_leaks)
+{
+	static const uint8_t hello[1537] = {3};
+	struct scene s;
+	struct buf rest = {0};
+	int fd;
+
+	begin(&s, &door_rtmp);
+	tell_story(&s);
+	fd = dial(&s);
+	let_run(&s);
+	CHECK(send(fd, hello, sizeof(hello), MSG_NOSIGNAL) != 0);
+	let_run(&s);
+	put_play(&rest);
+	CHECK(send(fd, rest.data, rest.len, MSG_NOSIGNAL) != 0);
+	let_run(&s);
+	CHECK(test_is_starved() || s.edge.stats.rtmp.viewers == 1);
+	fanout_end(stream_fanout(s.stream), REASON_stream_ended);
+	let_run(&s);
+	buf_fini(&rest);
+	close(fd);
+	let_run(&s);
+	end(&s);
+}
