@@ -1,6 +1,8 @@
 /* services/edge/door.c - the doors of an edge: a guest from accept to close. */
 #include "services/edge/door.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -66,6 +68,17 @@ static void go_to(struct guest *g, enum guest_phase phase)
 
 /* ---- the end ---- */
 
+/* What `weir explain` shows of viewers: those who did not leave by themselves.
+ */
+static void note_end(struct guest *g)
+{
+	if (!g->stream || g->why == REASON_peer_left ||
+	    g->why == REASON_peer_end || g->why == REASON_stream_ended)
+		return;
+	stream_note(g->stream, g->has_played ? "viewer.end" : "viewer.refused",
+		    g->why, g->session.id);
+}
+
 static void say_end(struct guest *g)
 {
 	struct logger *log = g->edge->log;
@@ -105,6 +118,7 @@ static void guest_free(struct guest *g)
 	if (g->has_played)
 		g->edge->stats.reason[g->why].ended++;
 	say_end(g);
+	note_end(g);
 	count_phase(g, UINT64_MAX);
 	d->guests--;
 	g->edge->stats.connections--;
@@ -377,9 +391,21 @@ void guest_ask(struct guest *g, const struct stream_key *key, struct span query)
 
 /* ---- accepting ---- */
 
+/* Who waits, for ever if so set, may be gone without a word. */
+static void keep_alive(int fd)
+{
+	const int on = 1, idle_s = 60, each_s = 20, count = 3;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &each_s, sizeof(each_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
 static void set_socket(const struct edge *e, int fd)
 {
 	net_set_nodelay(fd);
+	keep_alive(fd);
 	if (e->settings->sndbuf_bytes)
 		net_set_sndbuf(fd, (unsigned)e->settings->sndbuf_bytes);
 	if (e->settings->notsent_lowat_bytes)
@@ -406,22 +432,37 @@ static int admit(struct guest **out, struct door *d, int fd,
 		 const struct net_addr *peer)
 {
 	struct guest *g;
+	int err = crowd_enter(&d->edge->crowd, peer);
 
-	if (crowd_enter(&d->edge->crowd, peer))
-		return WEIR_ELIMIT;
+	if (err) {
+		close(fd);
+		return err;
+	}
 	make_room(d);
 	g = calloc(1, sizeof(*g));
 	if (!g || conn_new(&g->conn, d->edge->loop, fd, &d->ops->limits,
 			   &conn_ops, g)) {
-		/* conn_new took the socket */
 		if (!g)
-			close(fd);
+			close(fd); /* else conn_new took it */
 		free(g);
 		crowd_leave(&d->edge->crowd, peer);
 		return WEIR_ENOMEM;
 	}
 	*out = g;
 	return 0;
+}
+
+static void turn_away(struct entrance *in, const struct net_addr *peer,
+		      enum reason why)
+{
+	struct edge *e = in->door->edge;
+
+	e->stats.reason[why].refused++;
+	logger_event(e->log, &edge_peer_closed, kv_addr("peer", peer),
+		     kv_str("proto", in->door->ops->protocol),
+		     kv_str("reason", reason_name(why)),
+		     kv_str("detail", "not let in"), kv_uint("bytes", 0));
+	listener_done(in->listener);
 }
 
 static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
@@ -431,10 +472,7 @@ static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
 	int err = admit(&g, d, fd, peer);
 
 	if (err) {
-		if (err == WEIR_ELIMIT)
-			close(fd);
-		d->edge->stats.reason[reason_of(err)].refused++;
-		listener_done(in->listener);
+		turn_away(in, peer, reason_of(err));
 		return;
 	}
 	set_socket(d->edge, fd);

@@ -176,20 +176,27 @@ static size_t outlet_count(const struct fanout *fo)
 static int find_outlet(struct outlet **out, struct fanout *fo,
 		       const struct wire_format *format)
 {
+	struct outlet *old = NULL;
+	int err;
+
 	list_each (it, &fo->outlets) {
 		struct outlet *o = outlet_at(it);
 
-		if (o->format != format || !o->takes_viewers)
-			continue;
-		if (!o->wire || !wire_is_old(o->wire)) {
-			*out = o;
-			return 0;
-		}
-		o->takes_viewers = false; /* a new one begins near 0 */
+		if (o->format == format && o->takes_viewers)
+			old = o;
+	}
+	if (old && (!old->wire || !wire_is_old(old->wire))) {
+		*out = old;
+		return 0;
 	}
 	if (outlet_count(fo) >= fo->limits.wires_max)
 		return WEIR_ELIMIT;
-	return outlet_new(out, fo, format);
+	err = outlet_new(out, fo, format);
+	if (err || !old)
+		return err;
+	old->takes_viewers = false; /* the new one's time begins near 0 */
+	move_all(&(*out)->waiters, &old->waiters);
+	return 0;
 }
 
 /* ---- the end of a pass ---- */

@@ -6,6 +6,8 @@
 
 #include "common/base/map.h"
 
+#define NOTE_MS 1000
+
 struct streams {
 	struct loop *loop;
 	struct followers *followers;
@@ -24,7 +26,8 @@ struct stream {
 	struct follower *follower;
 	struct fanout *fanout;
 	size_t users;
-	uint64_t used_ms; /* last time that it had users */
+	uint64_t used_ms;  /* last time that it had users */
+	uint64_t noted_ms; /* last stream_note */
 };
 
 /* ---- what the follower and the fanout say ---- */
@@ -148,6 +151,17 @@ void stream_leave(struct stream **ps)
 	s->users--;
 	s->used_ms = loop_now_ms(s->owner->loop);
 	*ps = NULL;
+}
+
+void stream_note(struct stream *s, const char *what, enum reason why,
+		 const char *detail)
+{
+	uint64_t now_ms = loop_now_ms(s->owner->loop);
+
+	if (s->noted_ms && now_ms - s->noted_ms < NOTE_MS)
+		return;
+	s->noted_ms = now_ms;
+	s->owner->events->on_event(s->owner->ctx, &s->key, what, why, detail);
 }
 
 const struct stream_key *stream_key(const struct stream *s)

@@ -50,6 +50,11 @@ WEIR_MUST_CHECK int stream_enter(struct stream **out, struct streams *ss,
 /* Use it no more; set to NULL; NULL is fine. */
 void stream_leave(struct stream **s);
 
+/* Something happened to a viewer: for the stream's history, of which it may
+ * take a line a second. */
+void stream_note(struct stream *s, const char *what, enum reason why,
+		 const char *detail);
+
 const struct stream_key *stream_key(const struct stream *s);
 struct fanout *stream_fanout(struct stream *s);
 
