@@ -1,7 +1,6 @@
 /* services/edge/fanout.c - one stream's viewers: wires, passes, time-outs. */
 #include <stdlib.h>
 
-#include "common/io/clock.h"
 #include "services/edge/fanout_inner.h"
 
 #define PASS_US   20000 /* then others have their turn */
@@ -234,14 +233,14 @@ static void settle(struct viewer *v, enum viewer_state state)
 }
 
 /* Send to all that can take it, but not for too long. */
-static void send_due(struct outlet *o, int64_t utc_us, uint64_t until_us)
+static void send_due(struct outlet *o, uint64_t until_us)
 {
 	size_t looks = 0;
 
 	while (!list_is_empty(&o->due)) {
 		struct viewer *v = viewer_at(o->due.next);
 
-		settle(v, viewer_send(v, utc_us));
+		settle(v, viewer_send(v));
 		if (++looks % LOOK_EACH == 0 &&
 		    loop_now_us(o->fo->loop) > until_us)
 			return;
@@ -276,25 +275,24 @@ static void make_room(struct outlet *o)
 	wire_trim(o->wire, spare);
 }
 
-static void serve(struct outlet *o, int64_t utc_us, uint64_t until_us)
+static void serve(struct outlet *o, uint64_t until_us)
 {
 	tell_waiters(o);
 	if (!o->wire)
 		return;
-	send_due(o, utc_us, until_us);
+	send_due(o, until_us);
 	make_room(o);
 }
 
 static void on_pass_end(struct fanout *fo)
 {
 	uint64_t until_us = loop_now_us(fo->loop) + PASS_US;
-	int64_t utc_us = io_utc_us();
 	bool has_more = false;
 
 	list_each_safe (it, &fo->outlets) {
 		struct outlet *o = outlet_at(it);
 
-		serve(o, utc_us, until_us);
+		serve(o, until_us);
 		has_more |= !list_is_empty(&o->due);
 	}
 	if (has_more)

@@ -66,8 +66,8 @@ enum viewer_state {
 	VIEWER_IS_OVER,
 };
 
-/* Send what there is, a share at a time. `utc_us` is the pass's. */
-enum viewer_state viewer_send(struct viewer *v, int64_t utc_us);
+/* Send what there is, a share at a time. */
+enum viewer_state viewer_send(struct viewer *v);
 
 /* It lags too far: leave the place, go on at a newer join. */
 void viewer_skip(struct viewer *v);

@@ -295,8 +295,7 @@ static enum viewer_state block(struct viewer *v)
 	return VIEWER_IS_BLOCKED;
 }
 
-static enum viewer_state has_all(struct viewer *v, bool sent_some,
-				 int64_t utc_us)
+static enum viewer_state has_all(struct viewer *v, bool sent_some)
 {
 	struct wire_stats stats;
 
@@ -324,7 +323,7 @@ static int find_bytes(struct viewer *v, struct span *out)
 	return out->len > 0;
 }
 
-enum viewer_state viewer_send(struct viewer *v, int64_t utc_us)
+enum viewer_state viewer_send(struct viewer *v)
 {
 	size_t share = SHARE_BYTES;
 	struct span s = {0};
@@ -346,7 +345,7 @@ enum viewer_state viewer_send(struct viewer *v, int64_t utc_us)
 		}
 	}
 	return found ? fail(v, REASON_no_resources)
-		     : has_all(v, share < SHARE_BYTES, utc_us);
+		     : has_all(v, share < SHARE_BYTES);
 }
 
 /* ---- lag ---- */
