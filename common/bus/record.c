@@ -67,7 +67,7 @@ static const struct layout layouts[] = {
 		FIELD(TIME, end_dts_ns), FIELD(U64, incarnation),
 		FIELD(U64, segment), FIELD(U64, discontinuity),
 		FIELD(U32, target_ms)}},
-	{RECORD_FENCED, "FENCED", true, {
+	{RECORD_FENCED, "FENCED", false, {
 		FIELD(U16, reason), FIELD(TERM, term),
 		FIELD(EPOCH, position)}},
 	{RECORD_END, "END", true, {FIELD(U16, reason), FIELD(U32, ms)}},

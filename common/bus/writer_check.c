@@ -156,7 +156,7 @@ void writer_on_fenced(struct writer *w, const struct record *r, int64_t now_ms)
 	switch (r->reason) {
 	case REASON_lost_claim:
 	case REASON_taken_over:
-		writer_end(w, r->reason, "the home has another writer");
+		lose(w);
 		return;
 	case REASON_fenced:
 		if (other->counter > w->entry.epoch.counter)

@@ -29,7 +29,23 @@ struct published *check_epoch(struct sim *s, const struct epoch *epoch)
 
 /* ---- claims ---- */
 
-/* Each epoch has one writer, and the registry never gives a counter twice. */
+/* The registry never gives a counter twice. */
+void check_claimed(struct sim *s, const struct script_call *call,
+		   const struct script_result *r)
+{
+	size_t key = check_key(s, call->entry.key.text);
+	struct epoch *top = &s->registry.top[key];
+
+	if (r->err || uuid_eq(&r->entry.epoch.writer, &top->writer) ||
+	    !r->entry.is_live)
+		return; /* refused, or asked again */
+	if (r->entry.epoch.counter <= top->counter)
+		sim_violation(s, "counter %" PRIu64 " again, after %" PRIu64,
+			      r->entry.epoch.counter, top->counter);
+	*top = r->entry.epoch;
+}
+
+/* Each epoch has one writer. */
 void check_granted(struct sim *s, struct session *se,
 		   const struct stream_entry *e)
 {
@@ -46,17 +62,6 @@ void check_granted(struct sim *s, struct session *se,
 	if (s->published_count == EPOCHS_MAX) {
 		sim_violation(s, "more epochs than fit");
 		return;
-	}
-	if (!e->is_local) {
-		uint64_t *top = &s->registry.top[se->key];
-
-		if (e->epoch.counter <= *top &&
-		    se->began_us > s->registry.cleared_us)
-			sim_violation(
-				s, "counter %" PRIu64 " again, after %" PRIu64,
-				e->epoch.counter, *top);
-		if (se->began_us > s->registry.cleared_us)
-			*top = WEIR_MAX(*top, e->epoch.counter);
 	}
 	p = &s->published[s->published_count++];
 	*p = (struct published){
@@ -116,7 +121,10 @@ void check_frame_sent(struct sim *s, struct node *n, const struct frame *f)
 {
 	const struct published *p;
 
-	if (n->kind != NODE_INGEST || !n->woke_us || !redis_reaches(s, n))
+	if (n->kind != NODE_INGEST || !n->woke_us || !redis_reaches(s, n) ||
+	    s->registry.slow_until_us > n->woke_us ||
+	    s->registry.frozen_until_us > n->woke_us ||
+	    s->cut_off_us[n->index] > n->woke_us)
 		return;
 	p = check_epoch(s, &f->position.epoch);
 	if (p && p->superseded_us < n->woke_us &&
@@ -153,6 +161,8 @@ void check_refused(struct sim *s, const struct session *se, enum reason why)
 	s->refusals++;
 	if (se->is_left || !is_calm(s))
 		return;
+	if (why == REASON_taken_over && (se->is_pull || s->takeover))
+		return;
 	if (why != REASON_busy)
 		sim_violation(s, "refused for %s though all is calm",
 			      reason_name(why));
@@ -166,6 +176,8 @@ void check_ended(struct sim *s, const struct session *se, enum reason why)
 			s->now_us - se->input_us < (STALL_MS - 500) * MS;
 
 	if (why == REASON_peer_left || !was_live || !is_calm(s))
+		return;
+	if (why == REASON_taken_over && (se->is_pull || s->takeover))
 		return;
 	sim_violation(s, "a live publisher was ended: %s", reason_name(why));
 }

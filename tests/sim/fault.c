@@ -258,6 +258,7 @@ static const struct kind kinds[] = {
 	{kill_node, NODE_INGEST, 300, 6000, ALL},
 	{kill_node, NODE_EDGE, 300, 3000, ALL},
 	{pause_node, NODE_INGEST, 200, 6000, NETWORK | ALL},
+	{pause_node, NODE_INGEST, 1050, 1900, NETWORK | ALL},
 	{pause_node, NODE_ORIGIN, 200, 6000, NETWORK | ALL},
 	{pause_node, NODE_EDGE, 200, 4000, NETWORK},
 	{cut_wire, -1, 0, 1, NETWORK | ALL},

@@ -74,6 +74,7 @@ int main(int argc, char **argv)
 	uint64_t bad = 0;
 
 	read_args(&set, argc, argv);
+	sim_set_scripts(scripts, set.mutant);
 	for (uint64_t i = 0; i < set.schedules; i++) {
 		struct sim_options o = {
 			.seed = set.seed + i,

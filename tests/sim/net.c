@@ -146,21 +146,36 @@ static void queue(struct message *m, uint32_t sid, bool is_frame)
 	sim_at(s, &m->job, at);
 }
 
-static bool is_home_record(const struct record *r)
+/* The epoch of the session that opened with this term. */
+static const struct published *published_in(struct sim *s,
+					    const struct term *term)
 {
-	return r->type == RECORD_RESUME;
+	list_each (l, &s->sessions) {
+		const struct session *se = list_entry(l, struct session, link);
+
+		if (se->is_granted &&
+		    term_eq(&writer_entry(se->writer)->term, term))
+			return check_epoch(s, &se->epoch);
+	}
+	return NULL;
 }
 
-/* Mutants that live between the machines. */
+/* Mutants that live between the machines: a home that says that it has what it
+ * has not, so that the writer goes on at a wrong place. */
 static void distort(struct sim *s, const struct side *to, struct record *r)
 {
-	if (to->node->kind != NODE_INGEST || !is_home_record(r) ||
-	    !(r->flags & RESUME_KNOWN))
+	const struct published *p;
+	enum sim_mutant m = s->options.mutant;
+
+	if (m != SIM_WRONG_REPLAY || r->type != RECORD_RESUME ||
+	    to->node->kind != NODE_INGEST)
 		return;
-	if (s->options.mutant == SIM_WRONG_REPLAY)
-		r->position.sequence += 2;
-	if (s->options.mutant == SIM_NO_REPLAY)
-		r->position.sequence += 1000000;
+	p = published_in(s, &r->term);
+	if (!p || p->count < 3)
+		return;
+	r->flags |= RESUME_KNOWN;
+	r->position.epoch = p->epoch;
+	r->position.sequence = p->count - 1;
 }
 
 static void send_record(struct side *from, const struct record *r)
@@ -467,7 +482,11 @@ static int take(struct sim *s, struct side *me, struct message *m)
 
 	switch (m->what) {
 	case W_RECORD:
-		BUG_ON(record_read(&r, buf_span(&m->bytes), &why));
+		if (record_read(&r, buf_span(&m->bytes), &why)) {
+			sim_violation(s, "%s cannot read a record: %s",
+				      me->node->id, why);
+			return WEIR_EPROTO;
+		}
 		return node_on_record(me->node, me->id, &r);
 	case W_FRAME:
 		return node_on_frame(me->node, me->id, m->type, m->sid,

@@ -56,6 +56,7 @@ static void fill_world(struct node *n)
 		.resume_window_ms = 5000,
 		.loop_away_ms = 1000,
 		.resolve_retry_ms = 1000,
+		.takeover = s->takeover,
 		.utc_us = world_utc_us,
 		.send = net_send,
 		.feed_start = net_feed_start,

@@ -127,10 +127,11 @@ static void connect(struct sim *s, struct publisher *p, struct node *n)
 	struct writer_request request = {
 		.key = s->key[p->key],
 		.session = sim_uuid(s),
-		.kind = "publish",
 		.start_us = SIM_START_US + s->now_us,
 	};
 
+	snprintf(request.kind, sizeof(request.kind), "%s",
+		 p->is_pull ? "pull" : "publish");
 	BUG_ON(log_new(&se->log, &writer_log));
 	request.log = se->log;
 	se->sim = s;
@@ -138,6 +139,7 @@ static void connect(struct sim *s, struct publisher *p, struct node *n)
 	se->life = n->life;
 	se->publisher = p;
 	se->key = p->key;
+	se->is_pull = p->is_pull;
 	se->input_us = se->began_us = s->now_us;
 	list_append(&s->sessions, &se->link);
 	p->session = se;
@@ -385,6 +387,7 @@ static void add_publisher(struct sim *s, size_t key, bool is_rival)
 	p->index = s->publisher_count++;
 	p->key = key;
 	p->is_rival = is_rival;
+	p->is_pull = !is_rival && s->class != CLASS_ORIGIN && sim_chance(s, 25);
 	p->next_us = sim_between_us(s, 200, 1500);
 	if (is_rival)
 		p->off_until_us = sim_between_us(s, 3000, 15000);

@@ -198,6 +198,16 @@ static bool is_distorted(struct sim *s, const struct script_job *j,
 	return false;
 }
 
+static void note_claim(struct sim *s, const struct script_call *c,
+		       const struct script_reply *reply)
+{
+	struct script_result r;
+
+	if (c->kind == SCRIPT_CLAIM && !s->violation[0] &&
+	    !script_decode(&r, &c->entry.key, reply->word, reply->count))
+		check_claimed(s, c, &r);
+}
+
 static void on_script(struct sim *s, struct job *j)
 {
 	struct script_job *c = (struct script_job *)j;
@@ -223,6 +233,7 @@ static void on_script(struct sim *s, struct job *j)
 		BUG_ON(script_encode(&words, CLUSTER, &c->call,
 				     SIM_START_US + s->now_us));
 		run(s, &words, &reply);
+		note_claim(s, &c->call, &reply);
 		check_entry_written(s, check_key(s, c->call.entry.key.text));
 	}
 	if (!s->violation[0])

@@ -69,11 +69,53 @@ const char *sim_mutant_name(enum sim_mutant m)
 		[SIM_WRONG_REPLAY] = "wrong-replay",
 		[SIM_REUSE_COUNTER] = "reuse-counter",
 		[SIM_NO_SETTLE] = "no-settle",
-		[SIM_NO_REPLAY] = "no-replay",
 		[SIM_SAME_TERM] = "same-term",
 	};
 
 	return m < SIM_MUTANTS ? name[m] : "?";
+}
+
+/* `text` with each `what` replaced; the caller's. */
+static char *replaced(const char *text, const char *what, const char *by)
+{
+	struct buf b = {0};
+	const char *at;
+	char *out;
+
+	while ((at = strstr(text, what))) {
+		buf_put(&b, span_of(text, (size_t)(at - text)));
+		buf_put(&b, span_str(by));
+		text = at + strlen(what);
+	}
+	buf_put(&b, span_str(text));
+	out = sim_need(strdup(buf_text(&b)));
+	buf_fini(&b);
+	return out;
+}
+
+void sim_set_scripts(struct scripts *scripts, enum sim_mutant m)
+{
+	static const struct {
+		enum sim_mutant mutant;
+		const char *what, *by;
+	} change[] = {
+		{SIM_REUSE_COUNTER, "digits(top + 1)",
+		 "digits(math.max(top, 1))"},
+		{SIM_SAME_TERM, "digits(term + 1)",
+		 "digits(math.max(term, 1))"},
+	};
+
+	scripts_replace(scripts, script_claim_lua, NULL);
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(change); i++) {
+		char *text;
+
+		if (change[i].mutant != m)
+			continue;
+		text = replaced(script_claim_lua, change[i].what, change[i].by);
+		BUG_ON(!strcmp(text, script_claim_lua));
+		scripts_replace(scripts, script_claim_lua, text);
+		free(text);
+	}
 }
 
 const char *sim_class_name(enum sim_class c)
@@ -248,6 +290,7 @@ static void build(struct sim *s)
 
 	list_init(&s->wires);
 	list_init(&s->sessions);
+	s->takeover = s->class != CLASS_ORIGIN && sim_chance(s, 10);
 	for (size_t i = 1; i <= origins; i++)
 		add_node(s, NODE_ORIGIN, "origin", i);
 	for (size_t i = 1; i <= ingests; i++)

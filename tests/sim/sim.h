@@ -34,7 +34,6 @@ enum sim_mutant {
 	SIM_WRONG_REPLAY,
 	SIM_REUSE_COUNTER,
 	SIM_NO_SETTLE,
-	SIM_NO_REPLAY,
 	SIM_SAME_TERM,
 	SIM_MUTANTS,
 };
@@ -146,7 +145,7 @@ struct session {
 	uint64_t media; /* frames since the start */
 	int64_t base_ns;
 	uint64_t segment;
-	bool is_granted, is_left;
+	bool is_granted, is_left, is_pull;
 	int64_t input_us;
 	int64_t began_us;
 };
@@ -155,7 +154,7 @@ struct session {
 struct publisher {
 	size_t index;
 	size_t key;
-	bool is_rival;
+	bool is_rival, is_pull;
 	struct session *session; /* connected; NULL: not */
 	int64_t next_us;         /* connect, or the next frame */
 	int64_t silent_until_us; /* connected, but nothing comes through */
@@ -217,8 +216,8 @@ struct registry {
 	uint64_t run_id;
 	int64_t frozen_until_us;
 	int64_t slow_until_us;
-	int64_t cleared_us;     /* data was lost last */
-	uint64_t top[KEYS_MAX]; /* highest counter granted since */
+	int64_t cleared_us;         /* data was lost last */
+	struct epoch top[KEYS_MAX]; /* the last one granted since */
 };
 
 struct sim_options {
@@ -232,6 +231,7 @@ struct sim_options {
 struct sim {
 	struct sim_options options;
 	enum sim_class class;
+	bool takeover; /* a newcomer always wins */
 	uint64_t random;
 	int64_t now_us;
 	uint64_t jobs;
@@ -292,6 +292,8 @@ void *sim_job(struct sim *s, size_t size, struct node *node,
 void sim_at(struct sim *s, struct job *j, int64_t at_us);
 void sim_trace(const struct sim *s, const char *fmt, ...) WEIR_PRINTF(2, 3);
 void sim_violation(struct sim *s, const char *fmt, ...) WEIR_PRINTF(2, 3);
+/* Put the mutant's scripts in place of ours; SIM_SOUND: ours again. */
+void sim_set_scripts(struct scripts *scripts, enum sim_mutant m);
 const char *sim_mutant_name(enum sim_mutant m);
 const char *sim_class_name(enum sim_class c);
 void *sim_need(void *p);
@@ -372,6 +374,8 @@ void fault_plan(struct sim *s);
 /* ---- check.c: the invariants ---- */
 
 struct published *check_epoch(struct sim *s, const struct epoch *epoch);
+void check_claimed(struct sim *s, const struct script_call *call,
+		   const struct script_result *r);
 void check_granted(struct sim *s, struct session *se,
 		   const struct stream_entry *e);
 void check_appended(struct sim *s, struct session *se, struct frame *f);
