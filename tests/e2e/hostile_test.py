@@ -314,8 +314,8 @@ def media_of_one_byte_and_other_nonsense(t):
                     peer.message(type_, payload, 0, 1)
             peer.close()
         newcomers_are_served(t, "nonsense")
-        wait_for(lambda: not any(key.startswith("live/nonsense") and s["live"] for key, s in
-                                 t.cluster.streams().items()), "the nonsense to end")
+        wait_for(lambda: not any(s["live"] for key, s in t.cluster.streams().items()
+                                 if key.startswith("live/nonsense")), "it to end")
 
 
 # ---- very many

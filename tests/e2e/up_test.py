@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 
+from lib import clips, flv
 from lib.cluster import Cluster
 from lib.process import is_alive, listener_pid, wait_gone
 from lib.weirtest import case, main, wait_for
@@ -149,6 +150,30 @@ def what_dies_is_started_again_and_takes_part(t):
     assert new["addresses"] == nodes["edge-1"]["addresses"], (new, nodes["edge-1"])
     assert can_connect(new["addresses"]["rtmp"])
     assert up.stop() == 0, up.text()
+
+
+@case
+def two_clusters_do_not_disturb_each_other(t):
+    """The same names in both: each viewer gets its own cluster's stream."""
+    settings = {"cluster.publish_grace_ms": 500}
+    with Cluster(settings=settings) as a, Cluster(settings=settings) as b:
+        taken = []
+        for c, number in ((a, 1), (b, 2)):
+            t.cluster = c
+            taken.append((number, t.view("live/same"), t.view_rtmp("live/same")))
+        pushes = []
+        for c, number in ((a, 1), (b, 2)):
+            t.cluster = c
+            pushes.append(t.push(clips.tiny(number, 3), "live/same"))
+        for push in pushes:
+            push.finish()
+        for number, *viewers in taken:
+            for v in viewers:
+                v.wait_over()
+                flv.assert_same(flv.read(clips.tiny(number, 3)), v.tags)
+        a.stop()
+        assert b.api("/api/stat/lal_info")["error_code"] == 0
+        b.stop()
 
 
 if __name__ == "__main__":
