@@ -306,7 +306,7 @@ static enum viewer_state has_all(struct viewer *v, bool sent_some)
 	wire_get_stats(wire_of(v), &stats);
 	if (sent_some)
 		stat_age_add(&fanout_of(v)->stats->age, stats.newest_arrival_us,
-			     utc_us);
+			     io_utc_us());
 	return VIEWER_HAS_ALL;
 }
 
