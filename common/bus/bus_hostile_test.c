@@ -374,11 +374,12 @@ TEST_NO_OOM(thousands_of_half_open_connections_keep_no_node_out)
 	grown = rss_bytes() - before;
 	CHECK(grown < 32u * 1024 * 1024 || test_peak_bytes() == 0);
 	WAIT_FOR(p.loop, p.edge.ups && p.origin.ups);
-	/* The last ones run out of time. */
-	WAIT_FOR(p.loop, p.origin.refusals == count);
+	/* The last ones run out of time. The node itself may have been the
+	 * oldest at the door, and come again. */
+	WAIT_FOR(p.loop, p.origin.refusals >= count);
 	CHECK_EQ(p.origin.refused_why, REASON_timeout);
 	bus_get_stats(p.origin.bus, &stats);
-	CHECK_EQ(stats.refused_peers, count);
+	CHECK_EQ(stats.refused_peers, p.origin.refusals);
 	CHECK_EQ(p.origin.downs, 0);
 	for (int i = 0; i < count; i++)
 		close(fd[i]);

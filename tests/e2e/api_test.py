@@ -104,8 +104,8 @@ def what_is_not_there_is_said_in_lals_words(t):
     assert asked("/api/stat/group")["error_code"] == 1002
     assert asked("/api/nothing")["error_code"] == 404
     answer = asked("/api/ctrl/kick_session",
-                   {"stream_name": "api", "session_id": "FLVPUBSUB1"})
-    assert answer["error_code"] == 1003, answer
+                   {"stream_name": "nobody", "session_id": "FLVPUBSUB1"})
+    assert answer["error_code"] == 1001, answer
     assert asked("/api/ctrl/kick_session", {"stream_name": "x"})["error_code"] == 1002
 
 
@@ -131,6 +131,9 @@ def a_viewer_and_a_publisher_are_kicked(t):
                                if s["remote_addr"] == f"{host}:{port}"))
         v.wait_over()
         assert not stays.is_over.is_set(), f"kicking the {name} viewer took another along"
+    answer = t.cluster.api("/api/ctrl/kick_session",
+                           {"stream_name": "kicked", "session_id": "FLVPUBSUB1"})
+    assert answer["error_code"] == 1003, answer
     kick(t, "kicked", t.cluster.group("kicked")["pub"]["session_id"])
     assert push.wait() == 3, push.text()
     assert "kicked by the API" in push.text(), push.text()

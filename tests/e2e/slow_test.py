@@ -7,6 +7,7 @@ One stream and one cluster for all of them, so that there is somebody else."""
 import re
 
 from lib import clips, flv
+from lib.env import MODE
 from lib.weirtest import Cluster, case, main, wait_for
 
 SECONDS = 17
@@ -103,7 +104,8 @@ def slow_viewers_skip_and_nobody_else_notices(t):
         flv.assert_same(play.reference, v.tags, "another viewer")
     growth_kb = most_kb - before_kb
     t.note(f"the edge grew by {growth_kb} kB to {most_kb} kB")
-    assert growth_kb < GROWTH_KB, f"the edge grew by {growth_kb} kB"
+    # A sanitizer keeps what was freed: there it says nothing.
+    assert growth_kb < GROWTH_KB or MODE == "san", f"the edge grew by {growth_kb} kB"
     missing = {name: assert_went_on_at_a_key_frame(play, v, name)
                for name, v in slow.items()}
     counted = c.metrics("edge-1").sum("weir_edge_skipped_frames_total", reason="lag")
