@@ -7,6 +7,7 @@ One stream and one cluster for all of them, so that there is somebody else."""
 import re
 
 from lib import clips, flv
+from lib.env import IS_MEMORY_TRUE
 from lib.env import MODE
 from lib.weirtest import Cluster, case, main, wait_for
 
