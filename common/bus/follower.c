@@ -5,7 +5,8 @@
 
 #include "common/base/hash.h"
 
-#define TAG_NUMBER 16
+#define TAG_NUMBER  16
+#define UNSERVED_MS 1000 /* so long a move may take before it counts as loss */
 
 int followers_new(struct followers **out, const struct world *world,
 		  const struct log_limits *limits)
@@ -290,9 +291,22 @@ static bool must_look(const struct follower *f)
 	return follower_is_searching(f) || f->is_stopped || !f->home;
 }
 
+/* It went to another home, which does not answer. */
+static bool is_unserved(struct follower *f, int64_t now_ms)
+{
+	if (f->info.state != FOLLOWER_LIVE || (f->home && f->is_resumed))
+		f->unserved_ms = 0;
+	else if (!f->unserved_ms)
+		f->unserved_ms = now_ms;
+	return f->unserved_ms && now_ms - f->unserved_ms >= UNSERVED_MS;
+}
+
 static void do_due(struct follower *f, int64_t now_ms)
 {
-	if (f->info.state == FOLLOWER_LOST && now_ms >= f->info.until_ms)
+	if (is_unserved(f, now_ms))
+		follower_set_state(f, FOLLOWER_LOST, REASON_bus_silent,
+				   now_ms + f->fs->world->publish_grace_ms);
+	else if (f->info.state == FOLLOWER_LOST && now_ms >= f->info.until_ms)
 		follower_set_state(f, FOLLOWER_ENDED, REASON_stream_ended,
 				   INT64_MAX);
 	else if (must_look(f) && now_ms >= f->look_ms)
@@ -309,6 +323,8 @@ int64_t followers_tick(struct followers *fs, int64_t now_ms)
 		const struct follower *f = list_entry(l, struct follower, link);
 
 		due = WEIR_MIN(due, f->info.until_ms);
+		if (f->unserved_ms)
+			due = WEIR_MIN(due, f->unserved_ms + UNSERVED_MS);
 		if (must_look(f))
 			due = WEIR_MIN(due, f->look_ms);
 	}

@@ -50,8 +50,9 @@ struct follower {
 
 	struct follower_where where[FOLLOWER_ORIGINS_MAX];
 	size_t where_count;
-	int64_t look_ms;    /* when to look around again */
-	int64_t resolve_ms; /* when to ask dispatch again */
+	int64_t unserved_ms; /* LIVE without a home that serves, since; 0 */
+	int64_t look_ms;     /* when to look around again */
+	int64_t resolve_ms;  /* when to ask dispatch again */
 	uint64_t resolve_tag;
 };
 

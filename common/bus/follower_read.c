@@ -3,6 +3,19 @@
 
 /* ---- records ---- */
 
+/* Would our log refuse what the home has? After a split of two claims with equal
+ * counters the winner may be one that we have left for the loser. */
+static bool is_past(const struct follower *f, const struct epoch *epoch)
+{
+	struct position last, first = {.epoch = *epoch};
+	uint64_t ordinal;
+
+	return log_last_position(f->log, &last) &&
+	       !epoch_eq(epoch, &last.epoch) &&
+	       epoch->counter <= last.epoch.counter &&
+	       log_find_after(f->log, &ordinal, &first) != WEIR_ENOENT;
+}
+
 static void on_resume(struct follower *f, const struct record *r,
 		      int64_t now_ms)
 {
@@ -12,6 +25,11 @@ static void on_resume(struct follower *f, const struct record *r,
 	(void)now_ms;
 	if (r->term.number < f->term_number)
 		return; /* of an older home: not the one that was meant */
+	if (!f->from_oldest && is_past(f, &r->position.epoch)) {
+		follower_set_state(f, FOLLOWER_ENDED, REASON_lost_claim,
+				   INT64_MAX);
+		return;
+	}
 	if (r->term.number >= e->term.number) {
 		e->term = r->term;
 		e->epoch = r->position.epoch;

@@ -155,12 +155,12 @@ void writer_end(struct writer *w, enum reason why, const char *detail)
 
 /* ---- the claim ---- */
 
-static struct writer *find_earlier(const struct writer *w)
+static struct writer *find_rival(const struct writer *w)
 {
 	list_each (l, &w->ws->all) {
 		struct writer *o = list_entry(l, struct writer, link);
 
-		if (o != w && !o->is_leaving && o->has_epoch &&
+		if (o != w && !o->is_leaving && o->state != WRITER_CLAIMING &&
 		    o->state != WRITER_SPENT &&
 		    !strcmp(o->entry.key.text, w->entry.key.text))
 			return o;
@@ -168,13 +168,21 @@ static struct writer *find_earlier(const struct writer *w)
 	return NULL;
 }
 
-/* Earlier sessions of this key in this process have given way. */
+/* Two sessions of this key in this process have been granted, one after the
+ * other: the earlier one has given way, whichever is heard of first. */
 static void end_earlier(struct writer *w)
 {
+	static const char detail[] = "by a publisher on this node";
 	struct writer *o;
 
-	while ((o = find_earlier(w)))
-		writer_end(o, REASON_taken_over, "by a publisher on this node");
+	while ((o = find_rival(w))) {
+		if (claim_order(&o->entry.epoch, o->entry.start_us,
+				&w->entry.epoch, w->entry.start_us) > 0) {
+			writer_end(w, REASON_taken_over, detail);
+			return;
+		}
+		writer_end(o, REASON_taken_over, detail);
+	}
 }
 
 /* The publisher left before anything was written. */
@@ -197,6 +205,19 @@ static void give_up(struct writer *w)
 	writer_note_lost(w);
 }
 
+/* Without the registry two claims of this process may have been told the same
+ * numbers. */
+static void pass_memory(struct writer *w)
+{
+	const struct writer_memory *m = memory_of(w->ws, &w->entry.key);
+	struct stream_entry *e = &w->entry;
+
+	if (!m)
+		return;
+	e->epoch.counter = WEIR_MAX(e->epoch.counter, m->counter + 1);
+	e->term.number = WEIR_MAX(e->term.number, m->term + 1);
+}
+
 static void on_granted(void *ctx, const struct claim_grant *g)
 {
 	struct writer *w = ctx;
@@ -205,7 +226,10 @@ static void on_granted(void *ctx, const struct claim_grant *g)
 	claim_free(&w->claim);
 	w->entry = g->entry;
 	w->entry.is_local = g->is_local;
+	w->stored = g->entry.term;
 	w->must_settle = g->is_local;
+	if (g->is_local)
+		pass_memory(w);
 	w->continues = g->has_previous && !g->previous.is_ended;
 	writer_remember(w);
 	writer_event(w, "claim.granted", REASON_none,

@@ -82,6 +82,7 @@ static void on_settle_stale(struct writer *w, const struct stream_entry *e,
 	}
 	w->must_settle = false;
 	w->settle_ms = INT64_MAX;
+	w->stored = e->term;
 	follow_entry(w, e, now_ms);
 }
 
@@ -100,6 +101,7 @@ void writer_on_settled(struct writer *w, const struct script_result *r,
 	w->must_settle = false;
 	w->settle_ms = INT64_MAX;
 	w->entry.is_local = false;
+	w->stored = r->entry.term;
 	w->entry.birth_ms = r->entry.birth_ms;
 	if (r->has_previous)
 		tell_loser(w, &r->previous);
@@ -255,6 +257,7 @@ void writer_on_verified(struct writer *w, const struct script_result *r,
 		return;
 	}
 	checked(w);
+	w->stored = e->term;
 	if (w->entry.term.number < e->term.number)
 		follow_entry(w, e, now_ms);
 }

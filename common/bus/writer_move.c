@@ -118,9 +118,9 @@ static const struct node_ref *by_id(const struct node_ref *origin, size_t count,
 	return NULL;
 }
 
-static void raise_to(struct writer *w, uint64_t past)
+static void raise_alone(struct writer *w)
 {
-	w->entry.term.number = WEIR_MAX(w->entry.term.number, past) + 1;
+	w->entry.term.number++;
 	w->entry.term.by = w->ws->world->self.instance;
 	writer_remember(w);
 }
@@ -137,7 +137,7 @@ static void set_home(struct writer *w, const struct node_ref *home)
 /* The registry is away, or has lost the stream: the writer may do it alone. */
 static void move_alone(struct writer *w, int64_t now_ms)
 {
-	raise_to(w, 0);
+	raise_alone(w);
 	set_home(w, &w->target);
 	w->must_settle = true;
 	w->settle_ms = now_ms;
@@ -152,7 +152,7 @@ static void move_to(struct writer *w, const struct node_ref *target,
 	struct script_call call = {
 		.kind = SCRIPT_MOVE,
 		.entry = w->entry,
-		.expected_term = w->entry.term,
+		.expected_term = w->stored,
 	};
 
 	w->target = *target;
@@ -243,13 +243,16 @@ static void on_stale_move(struct writer *w, const struct stream_entry *e,
 		writer_end(w, REASON_fenced, "the home moves too fast");
 		return;
 	}
-	w->entry.term = e->term;
-	writer_remember(w);
-	if (!strcmp(e->home_node, w->avoid))
+	w->stored = e->term;
+	if (e->term.number <= w->entry.term.number ||
+	    !strcmp(e->home_node, w->avoid)) {
+		w->entry.term.number =
+			WEIR_MAX(w->entry.term.number, e->term.number);
 		move_to(w, &w->target, now_ms);
-	else
+	} else {
 		writer_adopt(w, &e->term, e->home_node, e->home_url,
 			     &e->home_instance, now_ms);
+	}
 }
 
 void writer_on_moved(struct writer *w, const struct script_result *r,
@@ -263,6 +266,7 @@ void writer_on_moved(struct writer *w, const struct script_result *r,
 	} else if (r->err) {
 		move_alone(w, now_ms);
 	} else {
+		w->stored = r->entry.term;
 		writer_event(w, "home.moved", REASON_none, w->target.id);
 		writer_adopt(w, &r->entry.term, r->entry.home_node,
 			     r->entry.home_url, &r->entry.home_instance,

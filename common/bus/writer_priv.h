@@ -57,6 +57,7 @@ struct writer {
 	enum writer_state state;
 	struct claim *claim; /* while CLAIMING */
 	struct stream_entry entry;
+	struct term stored; /* what the registry is known to have */
 	bool continues;     /* the registry knew a life of the stream */
 	bool has_epoch;     /* on_granted was called */
 	bool is_leaving;    /* the publisher left */

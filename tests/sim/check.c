@@ -36,8 +36,9 @@ void check_claimed(struct sim *s, const struct script_call *call,
 	size_t key = check_key(s, call->entry.key.text);
 	struct epoch *top = &s->registry.top[key];
 
-	if (r->err || uuid_eq(&r->entry.epoch.writer, &top->writer) ||
-	    !r->entry.is_live)
+	if (r->err || !r->entry.is_live ||
+	    uuid_eq(&r->entry.epoch.writer, &top->writer) ||
+	    check_epoch(s, &r->entry.epoch))
 		return; /* refused, or asked again */
 	if (r->entry.epoch.counter <= top->counter)
 		sim_violation(s, "counter %" PRIu64 " again, after %" PRIu64,

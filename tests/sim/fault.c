@@ -321,9 +321,6 @@ static void on_heal(struct sim *s, struct job *j)
 	(void)j;
 	note(s);
 	sim_trace(s, "---- all faults are over");
-	memset(s->blocked_us, 0, sizeof(s->blocked_us));
-	memset(s->cut_off_us, 0, sizeof(s->cut_off_us));
-	s->registry.frozen_until_us = s->registry.slow_until_us = 0;
 	for (size_t i = 0; i < s->publisher_count; i++) {
 		struct publisher *p = &s->publisher[i];
 
