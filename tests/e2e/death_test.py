@@ -130,6 +130,42 @@ def the_registry_dies_and_another_publisher_comes(t):
 
 
 @case
+def a_home_that_is_frozen_is_left_and_does_no_harm_when_it_wakes(t):
+    with Cluster(origin=2, edge=2, packager=0, settings=SETTINGS) as t.cluster:
+        stream, clip = "live/asleep", clips.reference(SECONDS)
+        viewers = [t.view(stream, edge=0), t.view_rtmp(stream, edge=1)]
+        push = t.push(clip, stream)
+        for v in viewers:
+            v.wait_after(2500)
+        victim = homes(t)[stream]
+        t.cluster.kill(victim, signal.SIGSTOP)
+        wait_for(lambda: homes(t)[stream] != victim, "another home")
+        for v in viewers:
+            v.wait_after(6000)
+        t.cluster.kill(victim, signal.SIGCONT)
+        push.finish()
+        for v in viewers:
+            v.wait_over()
+            flv.assert_same(flv.read(clip), v.tags)
+        pause = max(b.at - a.at for v in viewers for a, b in zip(v.media, v.media[1:]))
+        t.note(f"longest pause {pause * 1000:.0f} ms")
+        t.cluster.stop()
+
+
+@case
+def without_any_dispatch_streams_are_placed_and_found(t):
+    with Cluster(origin=2, edge=2, dispatch=0, packager=0,
+                 settings=SETTINGS) as t.cluster:
+        watched = [(i, t.view(f"live/placed{i}", edge=i % 2)) for i in range(1, 5)]
+        for i, _ in watched:
+            t.push(clips.tiny(i), f"live/placed{i}")
+        for i, v in watched:
+            v.wait_over()
+            flv.assert_same(flv.read(clips.tiny(i)), v.tags)
+        t.cluster.stop()
+
+
+@case
 def an_edge_that_is_frozen_catches_up(t):
     """It was away for 3 s: its viewers go on, at worst at a newer key frame, and
     never backwards."""
@@ -152,4 +188,4 @@ def an_edge_that_is_frozen_catches_up(t):
 
 
 if __name__ == "__main__":
-    main(at_once=3)
+    main(at_once=4)

@@ -73,6 +73,22 @@ def what_ffmpeg_plays_is_exact(t):
 
 
 @case
+def the_publishers_clock_may_cross_every_boundary(t):
+    """Of 24 bits, where RTMP's extended time begins; of 31 and of 32 bits."""
+    reference = flv.read(clips.tiny(1))
+    watched = []
+    for bits in (24, 31, 32):
+        clip, stream = t.file(f"{bits}.flv"), f"live/bits{bits}"
+        flv.write(clip, [x.moved((1 << bits) - 3000) for x in reference])
+        watched.append((bits, t.view(stream), t.view_rtmp(stream)))
+        t.push(clip, stream)
+    for bits, *viewers in watched:
+        for v in viewers:
+            v.wait_over()
+            flv.assert_same(reference, v.tags, f"across {bits} bits")
+
+
+@case
 def rtmpdump_gets_it_too(t):
     clip = clips.reference()
     t.push(clip, "live/dump")
@@ -102,4 +118,4 @@ def a_real_decoder_finds_no_fault(t):
 
 
 if __name__ == "__main__":
-    main(CLUSTER, at_once=5)
+    main(CLUSTER, at_once=6)

@@ -210,7 +210,7 @@ RTMP_ATTACKS = {
     "a handshake and silence": DONE,
     "noise behind the handshake": DONE + noise(65536, 6),
     "a message of 16 MB": DONE + head(20, 0xffffff) + bytes(100),
-    "a message of 16 MB, all of it": DONE + BIG_CHUNKS + head(20, 0xffffff) + bytes(1 << 24),
+    "all of a message of 16 MB": DONE + BIG_CHUNKS + head(20, 0xffffff) + bytes(1 << 24),
     "chunks without end": DONE + b"".join(
         head(9, 0xfffff0, channel) + bytes(128) for channel in range(3, 64)) * 20,
     "a chunk size of 0": DONE + rtmp.chunks(rtmp.SET_CHUNK_SIZE, bytes(4)),
@@ -306,7 +306,7 @@ def media_of_one_byte_and_other_nonsense(t):
                 [(type_, b"") for type_ in (8, 9, 18)] * 100,
                 [(9, b"\x17\0\0\0\0" + noise(n, n)) for n in range(200)],
                 [(8, b"\xaf\0" + noise(n, n)) for n in range(100)],
-                [(9, b"\x17\1\0\0\0" + b"\xff\xff\xff\xff" + noise(50, n)) for n in range(50)],
+                [(9, b"\x17\1\0\0\0\xff\xff\xff\xff" + noise(50, n)) for n in range(50)],
                 [(18, flv.write_amf0("onMetaData") + noise(200, n)) for n in range(200)],
                 [(8 + n % 2, noise(n * 7, n)) for n in range(500)])):
             peer = rtmp.Rtmp(rtmp_addresses(t.cluster)["ingest-1"])

@@ -32,8 +32,9 @@ def assert_begins_well(t, reference, viewer, newest_ms):
     """`newest_ms`: the reference's time that another viewer was at when this one
     asked to play; its first key frame is the newest one there, or a newer one."""
     tags = list(viewer.tags)
-    assert sorted(kinds(tags)[:-1]) == ["audio config", "metadata", "video config"], kinds(tags)
-    assert kinds(tags)[0] == "metadata" and kinds(tags)[-1] == "video key", kinds(tags)
+    came = kinds(tags)
+    assert sorted(came[:-1]) == ["audio config", "metadata", "video config"], came
+    assert came[0] == "metadata" and came[-1] == "video key", came
     first = viewer.media[0]
     keys = [r.ms for r in reference if r.is_key and r.ms <= newest_ms]
     assert position(reference, first) >= keys[-1], (
@@ -93,7 +94,7 @@ def the_first_viewer_of_an_edge_begins_at_once_too(t):
         for edge in (1, 2, 3):
             watch.wait_after(constant + 1000 + edge * 1450)
             newest_ms = watch.media[-1].ms - constant
-            viewer = t.view(f"live/first", edge=edge).wait_media(20)
+            viewer = t.view("live/first", edge=edge).wait_media(20)
             assert_begins_well(t, reference, viewer, newest_ms)
             taken.append(viewer.first_key_ms)
         cluster.stop()

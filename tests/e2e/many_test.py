@@ -3,6 +3,7 @@
 each: everything arrives, the work is spread, and nothing flows that nobody
 watches."""
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 from lib import clips, flv
@@ -94,6 +95,34 @@ def an_edge_leaves_a_stream_that_nobody_watches_any_more(t):
     wait_for(lambda: c.total("origin", "weir_origin_frames_total") > frames + 20,
              "the publisher to go on")
     assert media_bytes_to_edges(c) == before, "media still flows to the edge"
+
+
+@case
+def workers_share_the_public_ports_and_a_frozen_one_swallows_nobody(t):
+    clip, stream = clips.tiny(1), "live/shared"
+    with Cluster(workers=2, packager=0, settings={
+            "cluster.publish_grace_ms": 1000}) as t.cluster:
+        c = t.cluster
+        assert [n.id for n in c.role("edge")] == ["edge-1.0", "edge-1.1"], c.told
+        push = t.push(clip, stream)
+        viewers = [t.view(stream) for _ in range(12)]
+        viewers += [t.view(stream, edge=k) for k in (0, 1)]
+        for v in viewers:
+            v.wait_media()
+        assert c.total("origin", "weir_origin_wanting_consumers") == 2, (
+            "each worker should have one subscription")
+        own = [c.metrics(n.id).sum("weir_edge_viewers") for n in c.role("edge")]
+        t.note(f"viewers by worker {own}")
+        c.kill("edge-1.0", signal.SIGSTOP)
+        late = [t.view(stream) for _ in range(6)] + [t.view_rtmp(stream) for _ in range(6)]
+        for v in late:
+            v.wait_media()
+        c.kill("edge-1.0", signal.SIGCONT)
+        push.finish()
+        for v in viewers + late:
+            v.wait_over()
+        for v in late:
+            flv.assert_same(flv.read(clip), v.tags, "who came meanwhile")
 
 
 if __name__ == "__main__":

@@ -153,6 +153,41 @@ def what_dies_is_started_again_and_takes_part(t):
 
 
 @case
+def people_are_told_what_to_type_and_what_is_published(t):
+    """What it says can be pasted."""
+    words = [w for w in Cluster(packager=0).command(t.file("people")) if w != "--json"]
+    up = t.run(*words, name="people")
+    wait_for(lambda: "Stop      Ctrl-C" in up.text() or up.has_ended(), "its page", 40)
+    page = up.text()
+    server, name = re.search(r"OBS: Server (\S+)\s+Stream key (\S+)", page).groups()
+    t.weir("push", clips.reference(8), f"{server}/{name}")
+    line = wait_for(lambda: re.search(r"^live/cam1 .*$", up.text(), re.M), "its line")
+    told = line.group(0)
+    assert re.match(r"live/cam1 320x180 H.264 30 fps, AAC 44.1 kHz, key frame every "
+                    r"1 s → play http://\S+$", told), told
+    pull = t.pull(told.split()[-1], "--frames", 30).finish()
+    assert flv.media(flv.read(pull.file)), pull.text()
+    assert f"http://{told.split('/')[-3]}/live/cam1.flv" in page, page
+    assert up.stop() == 0, up.text()
+
+
+@case
+def another_redis_can_be_used(t):
+    port = free_base()
+    redis = t.run("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+                  "--dir", t.folder)
+    wait_for(lambda: can_connect(f"127.0.0.1:{port}"), "redis-server")
+    t.cluster = cluster = started(t, options=["--redis", f"127.0.0.1:{port}"])
+    assert cluster.told["redis"] == f"127.0.0.1:{port}", cluster.told
+    viewer = t.view("live/other")
+    t.push(clips.tiny(1), "live/other")
+    viewer.wait_media()
+    cluster.redis_pid = None  # it is not its own: it stays
+    cluster.stop()
+    assert not redis.has_ended(), "it ended a redis-server that is not its own"
+
+
+@case
 def two_clusters_do_not_disturb_each_other(t):
     """The same names in both: each viewer gets its own cluster's stream."""
     settings = {"cluster.publish_grace_ms": 500}

@@ -15,6 +15,7 @@ def viewers_who_were_first_get_the_first_key_frame(t):
     clip = clips.tiny(1)
     viewers = [t.view("live/held"), t.view_rtmp("live/held")]
     wait_for(lambda: t.cluster.total("edge", "weir_edge_waiting") >= 2, "two to wait")
+    assert viewers[0].status is None, "a head was sent before there was a stream"
     t.push(clip, "live/held").finish()
     for v in viewers:
         v.wait_over()
