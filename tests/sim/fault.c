@@ -106,6 +106,11 @@ static void cut_wire(struct sim *s, struct fault *f)
 	net_cut(s, w);
 }
 
+static void cut_off_until(struct sim *s, size_t node, int64_t until)
+{
+	s->cut_off_us[node] = WEIR_MAX(s->cut_off_us[node], until);
+}
+
 /* A block is never made shorter: what waits keeps its order. */
 static void block(struct sim *s, size_t from, size_t to, int64_t until)
 {
@@ -142,14 +147,14 @@ static void isolate(struct sim *s, struct fault *f)
 		block(s, i, x, until);
 	}
 	if (sim_chance(s, 50))
-		s->cut_off_us[x] = until;
+		cut_off_until(s, x, until);
 	end_at(s, f, on_over);
 }
 
 static void cut_off(struct sim *s, struct fault *f)
 {
 	sim_trace(s, "%s: cut off from the registry", f->target->id);
-	s->cut_off_us[f->target->index] = until_us(s, f->long_us);
+	cut_off_until(s, f->target->index, until_us(s, f->long_us));
 	end_at(s, f, on_over);
 }
 
@@ -163,6 +168,85 @@ static void close_window(struct sim *s, struct fault *f)
 	sim_trace(s, "slow: %s to %s", w->side[i].node->id,
 		  w->side[1 - i].node->id);
 	w->side[i].closed_until_us = until_us(s, f->long_us);
+	end_at(s, f, on_over);
+}
+
+/* The session of a key that writes, and somebody else who wants to. */
+static struct session *writing(struct sim *s, bool is_pull)
+{
+	list_each (l, &s->sessions) {
+		struct session *se = list_entry(l, struct session, link);
+
+		if (se->is_granted && !se->is_left && se->node->is_alive &&
+		    !se->node->is_paused && (se->is_pull || !is_pull))
+			return se;
+	}
+	return NULL;
+}
+
+static struct publisher *rival_of(struct sim *s, const struct session *se)
+{
+	for (size_t i = 0; i < s->publisher_count; i++) {
+		struct publisher *p = &s->publisher[i];
+
+		if (p->key == se->key && !p->session && !p->is_pull)
+			return p;
+	}
+	return NULL;
+}
+
+static void come_in(struct publisher *p, int64_t at_us)
+{
+	p->off_until_us = 0;
+	p->next_us = at_us;
+}
+
+/* A pull's ingest sleeps so shortly that no link is lost, and meanwhile a
+ * publisher takes the stream. */
+static void rob_sleeper(struct sim *s, struct fault *f)
+{
+	struct session *se = writing(s, true);
+	struct publisher *p = se ? rival_of(s, se) : NULL;
+
+	if (!p)
+		return;
+	f->target = se->node;
+	come_in(p, s->now_us + 100 * MS);
+	pause_node(s, f);
+}
+
+/* An ingest is cut off until somebody else has its stream; then it reaches one
+ * origin that has not heard of that. */
+static void make_orphan(struct sim *s, struct fault *f)
+{
+	struct session *se = writing(s, false);
+	struct publisher *p = se ? rival_of(s, se) : NULL;
+	int64_t later = until_us(s, f->long_us);
+	int64_t first = until_us(s, f->long_us / 2);
+	const char *home;
+	size_t kept = NODES_MAX, x;
+
+	if (!p)
+		return;
+	x = se->node->index;
+	home = writer_entry(se->writer)->home_node;
+	for (size_t i = 0; i < s->node_count; i++)
+		if (s->node[i].kind == NODE_ORIGIN &&
+		    strcmp(s->node[i].id, home) != 0)
+			kept = i;
+	sim_trace(s, "orphan: %s, but for %s", se->node->id, s->node[kept].id);
+	for (size_t i = 0; i < s->node_count; i++) {
+		int64_t until = i == kept ? first : later;
+
+		block(s, x, i, until);
+		block(s, i, x, until);
+		if (s->node[i].kind != NODE_INGEST || i == x)
+			continue;
+		block(s, kept, i, later);
+		block(s, i, kept, later);
+	}
+	cut_off_until(s, x, later);
+	come_in(p, s->now_us + 300 * MS);
 	end_at(s, f, on_over);
 }
 
@@ -265,6 +349,8 @@ static const struct kind kinds[] = {
 	{cut_wire, -1, 0, 1, NETWORK | ALL},
 	{block_pair, -1, 100, 6000, NETWORK | ALL},
 	{block_pair, NODE_INGEST, 100, 6000, NETWORK | ALL},
+	{rob_sleeper, NODE_INGEST, 1050, 1900, NETWORK | ALL},
+	{make_orphan, NODE_INGEST, 7000, 10000, NETWORK | ALL},
 	{isolate, NODE_INGEST, 500, 7000, NETWORK | ALL},
 	{isolate, NODE_ORIGIN, 500, 7000, NETWORK | ALL},
 	{close_window, -1, 500, 7000, NETWORK | ALL},

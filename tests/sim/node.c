@@ -221,6 +221,28 @@ static void tell_away(struct node *n)
 		homes_on_away(n->homes, now_ms);
 }
 
+/* What waits in its sockets is not read in the order in which it came: from
+ * some peers only a little later. */
+static void shuffle_sockets(struct sim *s, struct node *n)
+{
+	for (size_t i = 0; i < s->node_count; i++) {
+		int64_t *until = &s->blocked_us[i][n->index];
+		int64_t at = s->now_us + sim_between_us(s, 0, 100);
+
+		if (sim_chance(s, 50))
+			*until = WEIR_MAX(*until, at);
+	}
+}
+
+static void run_kept(struct sim *s, struct node *n, struct job *j)
+{
+	if (n->is_alive && j->life == n->life)
+		node_run(s, n, j);
+	if (j->drop)
+		j->drop(j);
+	free(j);
+}
+
 void node_resume(struct sim *s, struct node *n)
 {
 	if (!n->is_alive || !n->is_paused)
@@ -232,15 +254,15 @@ void node_resume(struct sim *s, struct node *n)
 		if (s->options.mutant != SIM_NO_REVALIDATION)
 			tell_away(n);
 	}
+	shuffle_sockets(s, n);
 	while (!list_is_empty(&n->inbox)) {
 		struct job *j = list_entry(n->inbox.next, struct job, link);
 
 		list_remove(&j->link);
-		if (n->is_alive && j->life == n->life)
-			node_run(s, n, j);
-		if (j->drop)
-			j->drop(j);
-		free(j);
+		if (j->held_until_us && j->held_until_us(s, j) > s->now_us)
+			sim_requeue(s, j, j->held_until_us(s, j));
+		else
+			run_kept(s, n, j);
 	}
 }
 

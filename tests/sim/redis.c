@@ -9,6 +9,7 @@
 #define NOTICE_MS   1000 /* until a node sees that Redis is gone */
 #define REREAD_MS   2000
 #define SNAPSHOT_MS 700
+#define LATE_US     20000
 
 /* ---- the data ---- */
 
@@ -53,6 +54,7 @@ bool redis_entry(struct sim *s, size_t key, struct stream_entry *out)
 struct notice {
 	struct job job;
 	size_t key;
+	bool is_late;
 };
 
 bool redis_reaches(const struct sim *s, const struct node *n)
@@ -75,6 +77,16 @@ static void read_entry(struct sim *s, struct node *n, size_t key)
 
 static void on_notice(struct sim *s, struct job *j)
 {
+	if (s->now_us - j->at_us > LATE_US && !((struct notice *)j)->is_late) {
+		struct notice *later =
+			sim_job(s, sizeof(*later), j->node, on_notice);
+
+		/* It slept: other sockets may be read before this one. */
+		later->key = ((struct notice *)j)->key;
+		later->is_late = true;
+		sim_at(s, &later->job, s->now_us + sim_between_us(s, 0, 300));
+		return;
+	}
 	if (redis_reaches(s, j->node))
 		read_entry(s, j->node, ((struct notice *)j)->key);
 }

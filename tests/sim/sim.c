@@ -69,7 +69,6 @@ const char *sim_mutant_name(enum sim_mutant m)
 		[SIM_WRONG_REPLAY] = "wrong-replay",
 		[SIM_REUSE_COUNTER] = "reuse-counter",
 		[SIM_NO_SETTLE] = "no-settle",
-		[SIM_SAME_TERM] = "same-term",
 	};
 
 	return m < SIM_MUTANTS ? name[m] : "?";
@@ -101,8 +100,6 @@ void sim_set_scripts(struct scripts *scripts, enum sim_mutant m)
 	} change[] = {
 		{SIM_REUSE_COUNTER, "digits(top + 1)",
 		 "digits(math.max(top, 1))"},
-		{SIM_SAME_TERM, "digits(term + 1)",
-		 "digits(math.max(term, 1))"},
 	};
 
 	scripts_replace(scripts, script_claim_lua, NULL);
@@ -219,6 +216,13 @@ void sim_at(struct sim *s, struct job *j, int64_t at_us)
 	heap_push(s, j);
 }
 
+/* With its number: in order with others that are held up as long. */
+void sim_requeue(struct sim *s, struct job *j, int64_t at_us)
+{
+	j->at_us = at_us;
+	heap_push(s, j);
+}
+
 static void job_end(struct job *j)
 {
 	if (j->drop)
@@ -232,8 +236,7 @@ static void do_job(struct sim *s, struct job *j)
 	int64_t held_us = j->held_until_us ? j->held_until_us(s, j) : 0;
 
 	if (held_us > s->now_us) {
-		j->at_us = held_us; /* with its number: in order with others */
-		heap_push(s, j);
+		sim_requeue(s, j, held_us);
 		return;
 	}
 	if (!n) {

@@ -34,7 +34,6 @@ enum sim_mutant {
 	SIM_WRONG_REPLAY,
 	SIM_REUSE_COUNTER,
 	SIM_NO_SETTLE,
-	SIM_SAME_TERM,
 	SIM_MUTANTS,
 };
 
@@ -290,6 +289,7 @@ int64_t sim_now_ms(const struct sim *s);
 void *sim_job(struct sim *s, size_t size, struct node *node,
 	      void (*run)(struct sim *s, struct job *j));
 void sim_at(struct sim *s, struct job *j, int64_t at_us);
+void sim_requeue(struct sim *s, struct job *j, int64_t at_us);
 void sim_trace(const struct sim *s, const char *fmt, ...) WEIR_PRINTF(2, 3);
 void sim_violation(struct sim *s, const char *fmt, ...) WEIR_PRINTF(2, 3);
 /* Put the mutant's scripts in place of ours; SIM_SOUND: ours again. */
