@@ -12,7 +12,7 @@ import threading
 from lib import clips, flv, rtmp
 from lib.crowd import Crowd, noise, raise_file_limit
 from lib.env import IS_MEMORY_TRUE
-from lib.process import rss_kb
+from lib.process import open_files, rss_kb
 from lib.weirtest import Cluster, case, main, wait_for
 
 HALF_OPEN_MS = 2000
@@ -24,6 +24,7 @@ CLOSED_S = 12  # three times what a connection has to prove itself, and more
 GROWTH_KB = 64 * 1024
 BACK_KB = 24 * 1024  # what the allocator may keep
 HALF_OPEN = 5000
+FEW = 20  # what else a process may have opened meanwhile
 
 
 # ---- the listeners
@@ -323,16 +324,23 @@ def media_of_one_byte_and_other_nonsense(t):
 # ---- very many
 
 
-def very_many(t, addresses, words=b"", is_closed=True):
+def very_many(t, addresses, words=b"", are_closed=True):
+    """Those that the kernel has not handed over are not counted: what the process
+    has open tells. With `are_closed` it closes them, else we do."""
     with all_is_well(t):
         for id_, address in addresses.items():
+            pid = t.cluster.node(id_).pid
+            before = open_files(pid)
             crowd = Crowd().add(id_, address, HALF_OPEN, words)
             t.at_end(crowd.close)
             crowd.wait_said()
             took_ms = newcomers_are_served(t, re.sub(r"\W", "", id_))
             t.note(f"{id_}: first_key_ms {took_ms:.0f}")
-            left = crowd.wait_closed(CLOSED_S) if is_closed else None
-            assert not left, f"{len(crowd.open)} of {HALF_OPEN} are still open at {id_}"
+            if not are_closed:
+                crowd.close()
+            crowd.step_until(lambda p=pid, n=before: open_files(p) < n + FEW, CLOSED_S)
+            left = open_files(pid) - before
+            assert left < FEW, f"{left} of {HALF_OPEN} are still open at {id_}"
             crowd.close()
 
 
@@ -353,8 +361,9 @@ def five_thousand_half_open_bus_connections(t):
 
 @case
 def five_thousand_half_open_api_connections(t):
-    very_many(t, {"API": t.cluster.told["api"].removeprefix("http://")}, b"GET /api",
-              is_closed=False)
+    """Its library waits for 15 s: too long for this test."""
+    very_many(t, {"dispatch-1": t.cluster.told["api"].removeprefix("http://")},
+              b"GET /api", are_closed=False)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ class Crowd:
     # ---- what happens
 
     def step(self, timeout_s=0.1):
+        if not self.open:  # nothing moves any more
+            time.sleep(timeout_s)
+            return
         for key, events in self.selector.select(timeout_s):
             if events & selectors.EVENT_WRITE:
                 self._say(key)
@@ -81,16 +84,19 @@ class Crowd:
 
     def wait_said(self, timeout_s=30):
         """Until each is connected and has said all, or was closed."""
-        self._wait(lambda: not any(k.events & selectors.EVENT_WRITE for k in
-                                   self.selector.get_map().values()), timeout_s)
+        def all_have():
+            return not any(k.events & selectors.EVENT_WRITE
+                           for k in self.selector.get_map().values())
+        self.step_until(all_have, timeout_s)
         return self
 
     def wait_closed(self, timeout_s=30):
         """Until the server has closed all. Returns the names of the others."""
-        self._wait(lambda: not self.open, timeout_s)
+        self.step_until(lambda: not self.open, timeout_s)
         return sorted(set(self.open.values()))
 
-    def _wait(self, is_so, timeout_s):
+    def step_until(self, is_so, timeout_s):
+        """Let them move until it is so, or the time is over."""
         end = time.monotonic() + timeout_s * SLOWER
         while not is_so() and time.monotonic() < end:
             self.step()

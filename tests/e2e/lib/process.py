@@ -85,6 +85,11 @@ def rss_kb(pid):
     raise AssertionError(f"process {pid} is gone")
 
 
+def open_files(pid):
+    """How many descriptors it has."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def environment(pid):
     try:
         with open(f"/proc/{pid}/environ", "rb") as f:
