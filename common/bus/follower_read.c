@@ -16,6 +16,13 @@ static bool is_past(const struct follower *f, const struct epoch *epoch)
 	       log_find_after(f->log, &ordinal, &first) != WEIR_ENOENT;
 }
 
+static uint64_t newest_counter(const struct follower *f)
+{
+	struct position last;
+
+	return log_last_position(f->log, &last) ? last.epoch.counter : 0;
+}
+
 static void on_resume(struct follower *f, const struct record *r,
 		      int64_t now_ms)
 {
@@ -223,13 +230,21 @@ static int append(struct follower *f, struct frame *frame)
 		return 0;
 	case WEIR_EDUP:
 		return check_same(f, frame);
-	case WEIR_ESTALE:
-		return 0; /* positions only grow */
 	case WEIR_ENOMEM:
 		return starve(f);
 	default:
-		return WEIR_EPROTO;
+		return err == WEIR_ESTALE ? err : WEIR_EPROTO;
 	}
+}
+
+/* Positions only grow: an older epoch is left out. But if it is one that we had
+ * left for another of the same counter, it has won, and this life is over. */
+static void on_stale(struct follower *f, const struct frame *frame)
+{
+	if (!f->from_oldest && is_past(f, &frame->position.epoch) &&
+	    frame->position.epoch.counter == newest_counter(f))
+		follower_set_state(f, FOLLOWER_ENDED, REASON_lost_claim,
+				   INT64_MAX);
 }
 
 int follower_on_home_frame(struct follower *f, uint16_t type,
@@ -246,6 +261,10 @@ int follower_on_home_frame(struct follower *f, uint16_t type,
 	if (!f->is_resumed)
 		return WEIR_EPROTO;
 	err = append(f, frame);
+	if (err == WEIR_ESTALE) {
+		on_stale(f, frame);
+		return 0; /* f may be gone */
+	}
 	if (err)
 		return err;
 	f->info.entry.epoch = frame->position.epoch;

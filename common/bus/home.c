@@ -507,6 +507,8 @@ static void forget(struct home_stream *s, int64_t now_ms)
 	log_free(&s->log);
 	s->role = ROLE_NONE;
 	s->entry = (struct stream_entry){.key = key};
+	s->best = (struct epoch){0};
+	s->best_start_us = 0;
 }
 
 static int64_t do_due(struct home_stream *s, int64_t now_ms)

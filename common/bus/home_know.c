@@ -16,6 +16,15 @@ static int order_of(const struct home_stream *s, const struct epoch *epoch,
 
 /* ---- news ---- */
 
+static void note_best(struct home_stream *s, const struct epoch *epoch,
+		      int64_t start_us)
+{
+	if (claim_order(epoch, start_us, &s->best, s->best_start_us) <= 0)
+		return;
+	s->best = *epoch;
+	s->best_start_us = start_us;
+}
+
 static bool is_newer_term(const struct term *a, const struct term *b)
 {
 	return a->number > b->number;
@@ -88,6 +97,7 @@ bool home_learn(struct home_stream *s, const struct home_news *n,
 	int order = order_of(s, &n->epoch, n->start_us);
 	bool is_known = s->entry.term.number > 0;
 
+	note_best(s, &n->epoch, n->start_us);
 	if (is_known && order < 0) {
 		answer_loser(s, n);
 		return false;
@@ -100,10 +110,13 @@ bool home_learn(struct home_stream *s, const struct home_news *n,
 		return false;
 	}
 	store_news(s, n);
-	if (strcmp(n->node, self) != 0)
+	if (strcmp(n->node, self) != 0) {
 		go_away(s, order == 0, now_ms);
-	else
-		home_set_term(s);
+		return true;
+	}
+	home_set_term(s);
+	if (s->role != ROLE_HOME) /* if it does not come, that was nothing */
+		s->hint_ms = now_ms + s->homes->world->publish_grace_ms;
 	return true;
 }
 
@@ -148,9 +161,11 @@ void home_on_home(struct homes *hs, struct home_link *peer,
 	if (!s || !r->term.number)
 		return;
 	if (!(r->flags & HOME_LIVE)) {
-		if (epoch_eq(&r->position.epoch, &s->entry.epoch) &&
-		    s->role != ROLE_HOME)
-			s->entry.is_live = false;
+		if (!epoch_eq(&r->position.epoch, &s->entry.epoch) ||
+		    s->role == ROLE_HOME)
+			return;
+		s->entry.is_live = false;
+		s->hint_ms = now_ms + s->homes->world->publish_grace_ms;
 		return;
 	}
 	if (!home_learn(s, &n, now_ms) && wins_below(s, &n))
@@ -195,7 +210,8 @@ enum reason home_judge(const struct home_stream *s, const struct record *pub)
 		return REASON_none;
 	if (s->homes->world->mutants & MUTANT_NO_FENCE)
 		return REASON_none;
-	if (order < 0)
+	if (order < 0 || claim_order(&pub->position.epoch, pub->start_us,
+				     &s->best, s->best_start_us) < 0)
 		return REASON_lost_claim;
 	if (pub->term.number > known->number)
 		return REASON_none;

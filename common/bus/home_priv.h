@@ -71,6 +71,8 @@ struct home_stream {
 	uint64_t number;
 	uint16_t serial;
 	struct stream_entry entry; /* highest known; term 0: nothing */
+	struct epoch best; /* highest claim heard of, whatever its term */
+	int64_t best_start_us;
 	enum home_role role;
 	struct log *log;        /* NULL: never had a frame's place */
 	struct binding *writer; /* bound; among `bindings` */
@@ -81,6 +83,7 @@ struct home_stream {
 	bool has_told_wanted, told_wanted;
 	int64_t window_ms;     /* until then nobody says "not wanted" */
 	int64_t last_input_ms; /* of the writer */
+	int64_t lead_ms;       /* how far dts was ahead of the clock, at most */
 	bool has_left;         /* the writer said END */
 	int64_t grace_ms;      /* when it is over; INT64_MAX: not running */
 	int64_t lost_try_ms;   /* when to tell the registry again */
@@ -161,8 +164,8 @@ int home_on_sub(struct homes *hs, struct home_link *peer,
 void home_drop_consumer(struct consumer *c, int64_t now_ms);
 /* Do for each consumer what can be done now. */
 void home_serve(struct home_stream *s, int64_t now_ms);
-/* The log grew. */
-void home_kick(struct home_stream *s);
+/* The log grew; by frames that should have been here before? */
+void home_kick(struct home_stream *s, bool is_replay);
 /* The home went elsewhere: stop, say where. */
 void home_move_consumers(struct home_stream *s);
 void home_tell_lost(struct home_stream *s, int64_t now_ms);

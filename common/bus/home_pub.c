@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define REPLAY_GAIN_MS 50
+
 static struct span sid_key(const uint32_t *sid)
 {
 	return span_of(sid, sizeof(*sid));
@@ -150,6 +152,7 @@ static void bind(struct binding *b, int64_t now_ms)
 	s->grace_ms = s->hint_ms = INT64_MAX;
 	s->hint_link = 0;
 	s->last_input_ms = now_ms;
+	s->lead_ms = INT64_MIN / 2;
 	s->window_ms = now_ms + world->resume_window_ms;
 	s->has_told_wanted = s->told_wanted = true;
 	s->reserved_ms = 0;
@@ -314,6 +317,19 @@ static int append(struct binding *b, struct frame *f)
 	}
 }
 
+/* A writer that comes sends what it has kept faster than it was made: its media
+ * time gains on the clock, until it is as far ahead as it ever was. */
+static bool is_replay(struct home_stream *s, const struct frame *f,
+		      int64_t now_ms)
+{
+	int64_t lead_ms = f->dts_ns / NS_PER_MS - now_ms;
+
+	if (frame_is_state(f) || lead_ms <= s->lead_ms + REPLAY_GAIN_MS)
+		return false;
+	s->lead_ms = lead_ms;
+	return true;
+}
+
 int home_on_media(struct binding *b, uint16_t type, uint64_t term_number,
 		  struct frame *f, int64_t now_ms)
 {
@@ -332,7 +348,7 @@ int home_on_media(struct binding *b, uint16_t type, uint64_t term_number,
 	err = append(b, f);
 	if (err)
 		return err;
-	home_kick(s);
+	home_kick(s, is_replay(s, f, now_ms));
 	home_serve(s, now_ms); /* who waited for this place */
 	return 0;
 }

@@ -228,15 +228,18 @@ void home_serve(struct home_stream *s, int64_t now_ms)
 		serve(list_entry(l, struct consumer, link), now_ms);
 }
 
-void home_kick(struct home_stream *s)
+void home_kick(struct home_stream *s, bool is_replay)
 {
 	const struct world *world = s->homes->world;
 
 	list_each (l, &s->consumers) {
 		struct consumer *c = list_entry(l, struct consumer, link);
 
-		if (c->is_fed)
-			world->feed_kick(world->ctx, &c->feed);
+		if (!c->is_fed)
+			continue;
+		if (is_replay) /* then being behind is no lag */
+			c->feed.has_caught_up = false;
+		world->feed_kick(world->ctx, &c->feed);
 	}
 }
 
@@ -279,7 +282,7 @@ void home_silence(struct home_stream *s, bool is_silenced)
 		c->feed.is_paused = is_silenced;
 	}
 	if (!is_silenced)
-		home_kick(s);
+		home_kick(s, false);
 }
 
 void home_end_consumers(struct home_stream *s)

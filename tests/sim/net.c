@@ -213,6 +213,12 @@ static void send_frame(struct side *from, const struct feed *f, uint16_t type,
 	m->type = type;
 	m->sid = f->sid;
 	m->term_number = f->term_number;
+	sim_trace(from->node->sim,
+		  "  %s -> %s %s %lu/%lu kind %u flags %u sid %x",
+		  from->node->id, other(from)->node->id, record_name(type),
+		  (unsigned long)frame->position.epoch.counter,
+		  (unsigned long)frame->position.sequence, frame->kind,
+		  frame->flags, f->sid);
 	check_frame_sent(from->node->sim, from->node, frame);
 	queue(m, f->sid, true);
 }
