@@ -205,13 +205,10 @@ void homes_free(struct homes **hsp)
 	if (!hs)
 		return;
 	hs->events = (struct home_events){0};
-	while (!list_is_empty(&hs->links))
-		drop_link(hs,
-			  list_entry(hs->links.next, struct home_link, link),
-			  0);
-	while (!list_is_empty(&hs->streams))
-		drop_stream(
-			list_entry(hs->streams.next, struct home_stream, link));
+	list_each_safe (l, &hs->links)
+		drop_link(hs, list_entry(l, struct home_link, link), 0);
+	list_each_safe (l, &hs->streams)
+		drop_stream(list_entry(l, struct home_stream, link));
 	map_fini(&hs->by_key);
 	free(hs);
 }

@@ -712,6 +712,8 @@ int64_t claim_tick(struct claim *c, int64_t now_ms)
 
 	if (c->stage == STAGE_DONE || now_ms < c->due_ms)
 		return c->due_ms;
+	/* Only while do_due runs: what it tells may free the claim. */
+	/* cppcheck-suppress autoVariables */
 	c->is_freed = &is_freed;
 	do_due(c, now_ms);
 	if (is_freed)

@@ -141,7 +141,7 @@ static int at_end_of_file(struct push *p)
 /* Read until there is a tag, or the end. */
 static int read_more(struct push *p)
 {
-	static uint8_t part[READ_BYTES];
+	uint8_t part[READ_BYTES];
 	int err = 0;
 
 	while (!err && !p->is_at_end && !p->first) {

@@ -59,7 +59,7 @@ static void end_at(struct sim *s, const struct fault *f,
 
 static struct node *random_node(struct sim *s, int kind)
 {
-	struct node *of[NODES_MAX];
+	struct node *of[NODES_MAX] = {0};
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->node_count; i++)
@@ -234,13 +234,14 @@ static void make_orphan(struct sim *s, struct fault *f)
 		if (s->node[i].kind == NODE_ORIGIN &&
 		    strcmp(s->node[i].id, home) != 0)
 			kept = i;
-	sim_trace(s, "orphan: %s, but for %s", se->node->id, s->node[kept].id);
+	sim_trace(s, "orphan: %s", se->node->id);
 	for (size_t i = 0; i < s->node_count; i++) {
 		int64_t until = i == kept ? first : later;
 
 		block(s, x, i, until);
 		block(s, i, x, until);
-		if (s->node[i].kind != NODE_INGEST || i == x)
+		if (s->node[i].kind != NODE_INGEST || i == x ||
+		    kept == NODES_MAX)
 			continue;
 		block(s, kept, i, later);
 		block(s, i, kept, later);
@@ -248,6 +249,11 @@ static void make_orphan(struct sim *s, struct fault *f)
 	cut_off_until(s, x, later);
 	come_in(p, s->now_us + 300 * MS);
 	end_at(s, f, on_over);
+	if (kept == NODES_MAX || !sim_chance(s, 50))
+		return;
+	f->target = &s->node[kept]; /* so that it knows nothing at all */
+	f->long_us /= 4;
+	kill_node(s, f);
 }
 
 static void drain(struct sim *s, struct fault *f)

@@ -1,5 +1,4 @@
-/* tests/sim/net.c - links with delay, loss and partitions; questions; dispatch.
- */
+/* tests/sim/net.c - links with delay, loss and partitions; questions. */
 #include <stdlib.h>
 
 #include "common/bus/question.h"
@@ -767,48 +766,6 @@ void net_timer(struct sim *s, struct node *n)
 
 /* ---- dispatch ---- */
 
-static void place(struct sim *s, const struct question *q, struct answer *a)
-{
-	struct stream_entry e;
-	int load[NODES_MAX] = {0};
-	const struct node *best = NULL;
-
-	for (size_t k = 0; k < s->key_count; k++)
-		for (size_t i = 0; i < s->node_count; i++)
-			if (redis_entry(s, k, &e) && !e.is_ended &&
-			    !strcmp(e.home_node, s->node[i].id))
-				load[i]++;
-	for (size_t i = 0; i < s->node_count; i++) {
-		const struct node *n = &s->node[i];
-
-		if (n->kind != NODE_ORIGIN || !strcmp(n->id, q->avoid))
-			continue;
-		if (!n->is_alive && !sim_chance(s, 20))
-			continue; /* dispatch may not know yet */
-		if (!best || load[i] < load[best->index])
-			best = n;
-	}
-	if (!best)
-		return;
-	a->err = 0;
-	memcpy(a->node, best->id, sizeof(a->node));
-	memcpy(a->url, best->world.self.url, sizeof(a->url));
-}
-
-static void resolve(struct sim *s, const struct question *q, struct answer *a)
-{
-	struct stream_entry e;
-	size_t key = check_key(s, q->key.text);
-
-	if (!redis_entry(s, key, &e) || !e.is_live || e.is_ended)
-		return;
-	a->err = 0;
-	a->epoch = e.epoch;
-	a->term = e.term;
-	memcpy(a->node, e.home_node, sizeof(a->node));
-	memcpy(a->url, e.home_url, sizeof(a->url));
-}
-
 void net_ask_dispatch(void *ctx, uint64_t tag, const struct question *q,
 		      uint32_t deadline_ms)
 {
@@ -823,9 +780,6 @@ void net_ask_dispatch(void *ctx, uint64_t tag, const struct question *q,
 			return; /* nobody answers */
 		at_us += 100 * MS;
 	}
-	if (q->kind == QUESTION_PLACE)
-		place(s, q, &a);
-	else
-		resolve(s, q, &a);
+	dispatch_answer(s, q, &a);
 	answer_at(n, tag, &a, at_us);
 }

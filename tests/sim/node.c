@@ -76,7 +76,7 @@ static void fill_world(struct node *n)
 
 static void make_machines(struct node *n)
 {
-	static const struct home_limits limits = {
+	const struct home_limits limits = {
 		.log = home_log,
 		.max_lag_ms = 3000,
 		.streams_max = 64,

@@ -416,6 +416,8 @@ void people_init(struct sim *s)
 void people_fini(struct sim *s)
 {
 	while (!list_is_empty(&s->sessions))
+		/* It is out of the list, which the analyser does not see. */
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		session_free(
 			list_entry(s->sessions.next, struct session, link));
 	for (size_t i = 0; i < s->viewer_count; i++)

@@ -306,6 +306,9 @@ void net_feed_stop(void *ctx, link_id link, struct feed *f);
 void net_feed_kick(void *ctx, struct feed *f);
 void net_ask(void *ctx, link_id link, uint64_t tag, const struct question *q,
 	     uint32_t deadline_ms);
+/* PLACE and RESOLVE, as a dispatch that reads the registry would. *a says
+ * WEIR_ENOENT at first. */
+void dispatch_answer(struct sim *s, const struct question *q, struct answer *a);
 void net_ask_dispatch(void *ctx, uint64_t tag, const struct question *q,
 		      uint32_t deadline_ms);
 size_t net_origins(void *ctx, struct node_ref *out, size_t max);
