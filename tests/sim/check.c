@@ -174,7 +174,8 @@ void check_refused(struct sim *s, const struct session *se, enum reason why)
 void check_ended(struct sim *s, const struct session *se, enum reason why)
 {
 	bool was_live = se->publisher &&
-			s->now_us - se->input_us < (STALL_MS - 500) * MS;
+			s->now_us - se->input_us < (STALL_MS - 500) * MS &&
+			s->now_us - se->lively_us > 1000 * MS;
 
 	if (why == REASON_peer_left || !was_live || !is_calm(s))
 		return;

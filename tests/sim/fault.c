@@ -357,6 +357,7 @@ static const struct kind kinds[] = {
 	{block_pair, NODE_INGEST, 100, 6000, NETWORK | ALL},
 	{rob_sleeper, NODE_INGEST, 1050, 1900, NETWORK | ALL},
 	{make_orphan, NODE_INGEST, 7000, 10000, NETWORK | ALL},
+	{make_orphan, NODE_INGEST, 7000, 10000, NETWORK},
 	{isolate, NODE_INGEST, 500, 7000, NETWORK | ALL},
 	{isolate, NODE_ORIGIN, 500, 7000, NETWORK | ALL},
 	{close_window, -1, 500, 7000, NETWORK | ALL},

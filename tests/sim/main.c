@@ -1,4 +1,4 @@
-/* tests/sim/main.c - runs schedules, mutants, and the comparison with Redis. */
+/* tests/sim/main.c - runs schedules, and the mutants that they must catch. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +10,14 @@ struct settings {
 	uint64_t schedules, seed;
 	enum sim_mutant mutant;
 	int forced_class;
-	bool is_verbose;
+	bool is_verbose, is_hunt;
 };
 
 static void usage(void)
 {
 	puts("sim [--schedules N] [--seed S] [--class NAME] [--mutant NAME]\n"
-	     "    [--verbose]");
+	     "    [--verbose]\n"
+	     "sim --mutants [--schedules N] [--seed S]");
 	exit(2);
 }
 
@@ -47,6 +48,10 @@ static void read_args(struct settings *set, int argc, char **argv)
 			set->is_verbose = true;
 			continue;
 		}
+		if (!strcmp(argv[i], "--mutants")) {
+			set->is_hunt = true;
+			continue;
+		}
 		if (!value)
 			usage();
 		if (!strcmp(argv[i], "--schedules"))
@@ -63,6 +68,60 @@ static void read_args(struct settings *set, int argc, char **argv)
 	}
 }
 
+/* Run one schedule; is it free of violations? */
+static bool is_sound(const struct settings *set, struct scripts *scripts,
+		     enum sim_mutant mutant, uint64_t i)
+{
+	const struct sim_options o = {
+		.seed = set->seed + i,
+		.scripts = scripts,
+		.mutant = mutant,
+		.is_verbose = set->is_verbose,
+		.forced_class = set->forced_class,
+	};
+	struct sim_result r;
+
+	sim_run(&o, &r);
+	if (r.violation[0])
+		printf("%sseed %" PRIu64 " (%s): %s\n",
+		       set->is_hunt ? "  caught: " : "", o.seed,
+		       sim_class_name(r.class), r.violation);
+	return !r.violation[0];
+}
+
+static int run_schedules(const struct settings *set, struct scripts *scripts)
+{
+	uint64_t bad = 0;
+
+	sim_set_scripts(scripts, set->mutant);
+	for (uint64_t i = 0; i < set->schedules; i++)
+		bad += !is_sound(set, scripts, set->mutant, i);
+	printf("%" PRIu64 " schedules from seed %" PRIu64 ", %" PRIu64
+	       " violations\n",
+	       set->schedules, set->seed, bad);
+	return bad ? 1 : 0;
+}
+
+/* Each mutant must be caught by one of the schedules. */
+static int hunt(const struct settings *set, struct scripts *scripts)
+{
+	int survivors = 0;
+
+	for (int m = SIM_SOUND + 1; m < SIM_MUTANTS; m++) {
+		const char *name = sim_mutant_name((enum sim_mutant)m);
+		uint64_t i = 0;
+
+		sim_set_scripts(scripts, (enum sim_mutant)m);
+		while (i < set->schedules &&
+		       is_sound(set, scripts, (enum sim_mutant)m, i))
+			i++;
+		printf("%s mutant %s\n", i < set->schedules ? "ok" : "not ok",
+		       name);
+		survivors += i == set->schedules;
+	}
+	return survivors ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct settings set = {
@@ -71,29 +130,11 @@ int main(int argc, char **argv)
 		.forced_class = -1,
 	};
 	struct scripts *scripts = scripts_new();
-	uint64_t bad = 0;
+	int status;
 
 	read_args(&set, argc, argv);
-	sim_set_scripts(scripts, set.mutant);
-	for (uint64_t i = 0; i < set.schedules; i++) {
-		struct sim_options o = {
-			.seed = set.seed + i,
-			.scripts = scripts,
-			.mutant = set.mutant,
-			.is_verbose = set.is_verbose,
-			.forced_class = set.forced_class,
-		};
-		struct sim_result r;
-
-		sim_run(&o, &r);
-		if (!r.violation[0])
-			continue;
-		bad++;
-		printf("seed %" PRIu64 " (%s): %s\n", o.seed,
-		       sim_class_name(r.class), r.violation);
-	}
-	printf("%" PRIu64 " schedules, %" PRIu64 " violations\n", set.schedules,
-	       bad);
+	status = set.is_hunt ? hunt(&set, scripts)
+			     : run_schedules(&set, scripts);
 	scripts_free(&scripts);
-	return bad ? 1 : 0;
+	return status;
 }

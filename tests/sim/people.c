@@ -140,7 +140,7 @@ static void connect(struct sim *s, struct publisher *p, struct node *n)
 	se->publisher = p;
 	se->key = p->key;
 	se->is_pull = p->is_pull;
-	se->input_us = se->began_us = s->now_us;
+	se->input_us = se->began_us = se->lively_us = s->now_us;
 	list_append(&s->sessions, &se->link);
 	p->session = se;
 	p->next_us = s->now_us + FRAME_MS * MS;
@@ -198,6 +198,8 @@ static void on_input(struct sim *s, struct job *j)
 	se = find_session(s, i);
 	if (!se || se->is_left)
 		return;
+	if (s->now_us - se->input_us > 2000 * MS)
+		se->lively_us = s->now_us;
 	se->input_us = s->now_us;
 	writer_input(se->writer, sim_now_ms(s));
 	if (i->what == INPUT_FIN)

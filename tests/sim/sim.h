@@ -146,6 +146,7 @@ struct session {
 	uint64_t segment;
 	bool is_granted, is_left, is_pull;
 	int64_t input_us;
+	int64_t lively_us; /* since then without a long silence */
 	int64_t began_us;
 };
 
