@@ -209,6 +209,7 @@ check-san:
 ## make sim              the simulator; N=10000 schedules, SEED=1
 sim: $(SIM)
 	$(Q)$(SIM) $(if $(N),--schedules $(N)) $(if $(SEED),--seed $(SEED))
+	$(if $(N)$(SEED),$(Q)$(SIM) --mutants)
 
 ## make e2e              end-to-end tests; T=part of a name
 e2e: all

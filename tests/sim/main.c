@@ -6,6 +6,8 @@
 
 #include "tests/sim/sim.h"
 
+#define HUNT_SCHEDULES 12000 /* at most, for one mutant */
+
 struct settings {
 	uint64_t schedules, seed;
 	enum sim_mutant mutant;
@@ -125,7 +127,6 @@ static int hunt(const struct settings *set, struct scripts *scripts)
 int main(int argc, char **argv)
 {
 	struct settings set = {
-		.schedules = 300,
 		.seed = 1,
 		.forced_class = -1,
 	};
@@ -133,8 +134,18 @@ int main(int argc, char **argv)
 	int status;
 
 	read_args(&set, argc, argv);
+	if (set.is_hunt && !set.schedules)
+		set.schedules = HUNT_SCHEDULES;
+	if (!set.schedules)
+		set.schedules = 300;
 	status = set.is_hunt ? hunt(&set, scripts)
 			     : run_schedules(&set, scripts);
+	/* The short form, as in `make test`: both. */
+	if (argc == 1 && !status) {
+		set.schedules = HUNT_SCHEDULES;
+		set.is_hunt = true;
+		status = hunt(&set, scripts);
+	}
 	scripts_free(&scripts);
 	return status;
 }
