@@ -37,6 +37,9 @@ struct up_proc {
 	void (*describe)(struct up_proc *p, struct child_desc *d);
 	/* It is serving; for nodes with their ready line. */
 	void (*on_ready)(struct up_proc *p, struct span line);
+	/* It ended before it ever served: true when it has been started anew,
+	 * another way. NULL: that is the end. */
+	bool (*on_failed)(struct up_proc *p);
 	struct child *child; /* NULL: it does not run */
 	struct timer *retry;
 	unsigned backoff_ms;
@@ -65,7 +68,7 @@ struct up {
 
 	struct up_proc redis; /* describe NULL: not ours */
 	char redis_addr[128];
-	unsigned redis_port;
+	unsigned redis_port, redis_tries;
 	struct up_probe *probe;
 
 	struct up_proc node[PLAN_NODES_MAX];

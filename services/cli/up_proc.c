@@ -92,6 +92,8 @@ static void on_end(void *ctx, int status)
 		up_end(up, up->status); /* the next step, perhaps the last */
 		return;
 	}
+	if (!p->was_ready && p->on_failed && p->on_failed(p))
+		return;
 	say_end(p, child_status_text(how, status));
 	if (!p->was_ready) {
 		show_log(p);

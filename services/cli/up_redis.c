@@ -4,11 +4,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/io/clock.h"
 #include "common/registry/redis.h"
 #include "services/cli/up.h"
 
 #define PROBE_EACH_MS    20
 #define PROBE_CONNECT_MS 500
+#define PORT_FIRST       10000
+#define PORT_COUNT       20000
+#define PORT_TRIES       100
+#define PORTS_PLANNED    300 /* from --base-port on */
+#define START_TRIES      5
 
 /* Asks until it answers: it says nothing by itself. */
 struct up_probe {
@@ -17,18 +23,48 @@ struct up_probe {
 	struct timer *again;
 };
 
-static unsigned free_port(void)
+/* Is it free just now? Its number; 0: no. */
+static unsigned try_port(unsigned port)
 {
+	char text[32];
 	struct net_addr a;
-	unsigned port = 0;
 	int fd = -1;
 
-	if (net_addr_parse(&a, "127.0.0.1:0") || net_listen(&fd, &a))
+	snprintf(text, sizeof(text), "127.0.0.1:%u", port);
+	if (net_addr_parse(&a, text) || net_listen(&fd, &a))
 		return 0;
-	if (!net_local_addr(&a, fd))
-		port = net_addr_port(&a);
+	port = net_local_addr(&a, fd) ? 0 : net_addr_port(&a);
 	close(fd);
 	return port;
+}
+
+/* Nodes will bind these. */
+static bool is_planned(const struct up *up, unsigned port)
+{
+	unsigned base = up->o.wish.base_port;
+
+	return base != PLAN_NO_BASE && port - base < PORTS_PLANNED;
+}
+
+/* Below those that the kernel gives to everybody who asks for any: there it
+ * would soon be somebody else's. */
+static void choose_port(struct up *up)
+{
+	uint16_t random;
+
+	up->redis_port = 0;
+	for (int i = 0; i < PORT_TRIES && !up->redis_port; i++) {
+		unsigned port;
+
+		io_random(&random, sizeof(random));
+		port = PORT_FIRST + random % PORT_COUNT;
+		if (!is_planned(up, port))
+			up->redis_port = try_port(port);
+	}
+	if (!up->redis_port)
+		up->redis_port = try_port(0);
+	snprintf(up->redis_addr, sizeof(up->redis_addr), "127.0.0.1:%u",
+		 up->redis_port);
 }
 
 static void describe(struct up_proc *p, struct child_desc *d)
@@ -58,11 +94,39 @@ static void ask_again(struct up_probe *pr)
 	timer_start(pr->again, PROBE_EACH_MS);
 }
 
-static void on_pong(void *ctx, const redisReply *reply)
+/* Somebody was faster: another port. No node has been told of this one yet. */
+static bool on_failed(struct up_proc *p)
+{
+	struct up *up = p->up;
+
+	if (++up->redis_tries == START_TRIES)
+		return false;
+	choose_port(up);
+	if (!up->redis_port || up_nodes_write_conf(up))
+		return false;
+	up_proc_start(p);
+	ask_again(up->probe);
+	return true;
+}
+
+/* The process that answers may be another one, that took the port before ours
+ * could. */
+static bool is_ours(const struct up_probe *pr, const redisReply *reply)
+{
+	char line[48];
+
+	if (!reply->str || !pr->up->redis.child)
+		return false; /* LOADING */
+	snprintf(line, sizeof(line), "\nprocess_id:%d\r\n",
+		 (int)child_pid(pr->up->redis.child));
+	return strstr(reply->str, line) != NULL;
+}
+
+static void on_info(void *ctx, const redisReply *reply)
 {
 	struct up_probe *pr = ctx;
 
-	if (reply->type == REDIS_REPLY_ERROR) { /* LOADING */
+	if (!is_ours(pr, reply)) {
 		ask_again(pr);
 		return;
 	}
@@ -73,10 +137,11 @@ static void on_pong(void *ctx, const redisReply *reply)
 static void on_open(void *ctx)
 {
 	struct up_probe *pr = ctx;
-	struct redis_command ping = {0};
+	struct redis_command info = {0};
 
-	redis_add_str(&ping, "PING");
-	if (redis_send(pr->redis, NULL, &ping, on_pong, pr))
+	redis_add_str(&info, "INFO");
+	redis_add_str(&info, "server");
+	if (redis_send(pr->redis, NULL, &info, on_info, pr))
 		ask_again(pr);
 }
 
@@ -127,9 +192,8 @@ static int init_own(struct up *up)
 	pr->up = up;
 	up->redis.describe = describe;
 	up->redis.on_ready = on_ready;
-	up->redis_port = free_port();
-	snprintf(up->redis_addr, sizeof(up->redis_addr), "127.0.0.1:%u",
-		 up->redis_port);
+	up->redis.on_failed = on_failed;
+	choose_port(up);
 	if (!up->redis_port)
 		return -EADDRNOTAVAIL;
 	return timer_new(&pr->again, up->loop, ask, pr);
