@@ -188,6 +188,26 @@ def another_redis_can_be_used(t):
 
 
 @case
+def many_may_start_at_once(t):
+    """Each finds ports of its own, and a registry that nobody else uses."""
+    clusters = [Cluster(packager=0) for _ in range(8)]
+    try:
+        for i, c in enumerate(clusters):
+            c.launch(os.path.join(t.logs, str(i)))
+        for c in clusters:
+            c.wait_ready()
+        assert len({c.told["redis"] for c in clusters}) == 8, "two share a registry"
+        for c in clusters:
+            nodes = wait_for(lambda c=c: c.api("/api/nodes")["nodes"], "its nodes")
+            pids = {n["pid"] for n in nodes}
+            assert pids == {n.pid for n in c.nodes}, (pids, c.told)
+            c.stop()
+    finally:
+        for c in clusters:
+            c.kill_all()
+
+
+@case
 def two_clusters_do_not_disturb_each_other(t):
     """The same names in both: each viewer gets its own cluster's stream."""
     settings = {"cluster.publish_grace_ms": 500}

@@ -77,14 +77,21 @@ class Cluster:
         return words + self.options
 
     def start(self, logs):
-        """Up and ready. Its folder is there before, so that the logs in it stay."""
+        return self.launch(logs).wait_ready()
+
+    def launch(self, logs):
+        """Its folder is there before, so that the logs in it stay. It dies with the
+        thread that calls this."""
         self.dir = os.path.join(logs, "weir")
         os.makedirs(self.dir)
         key, _, value = self.mark.partition("=")
         out = os.path.join(logs, "up.line")
         self.up = Process(self.command(self.dir), os.path.join(logs, "up.log"), out,
                           env={**os.environ, key: value})
-        self.told = json.loads(self._first_line(out))
+        return self
+
+    def wait_ready(self):
+        self.told = json.loads(self._first_line(self.dir + "/../up.line"))
         self.nodes = [Node(n) for n in self.told["nodes"]]
         self.redis_pid = listener_pid("redis-server", self.told["redis"])
         return self
