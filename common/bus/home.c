@@ -367,6 +367,7 @@ static void answer_known(const struct home_stream *s, struct answer *out)
 	const struct stream_entry *e = &s->entry;
 
 	out->is_known = e->term.number > 0;
+	out->top_counter = (int64_t)WEIR_MAX(s->best.counter, e->epoch.counter);
 	out->is_live = home_is_live(s);
 	out->has_log = s->log && log_next(s->log) > log_tail(s->log);
 	out->epoch = e->epoch;

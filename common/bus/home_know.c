@@ -193,6 +193,7 @@ void home_learn_entry(struct home_stream *s, const struct stream_entry *e,
 		.is_local = e->is_local,
 	};
 
+	note_best(s, &e->epoch, e->start_us);
 	if (!e->is_live || e->is_ended)
 		return;
 	if (home_learn(s, &n, now_ms) && s->role != ROLE_HOME &&
@@ -204,20 +205,19 @@ void home_learn_entry(struct home_stream *s, const struct stream_entry *e,
 enum reason home_judge(const struct home_stream *s, const struct record *pub)
 {
 	const struct term *known = &s->entry.term;
-	int order = order_of(s, &pub->position.epoch, pub->start_us);
+	const struct epoch *epoch = &pub->position.epoch;
+	int order = order_of(s, epoch, pub->start_us);
 
-	if (!known->number)
-		return REASON_none;
 	if (s->homes->world->mutants & MUTANT_NO_FENCE)
 		return REASON_none;
-	if (order < 0 || claim_order(&pub->position.epoch, pub->start_us,
-				     &s->best, s->best_start_us) < 0)
+	if (claim_order(epoch, pub->start_us, &s->best, s->best_start_us) < 0)
 		return REASON_lost_claim;
-	if (pub->term.number > known->number)
-		return REASON_none;
-	if (order == 0 && term_eq(&pub->term, known))
-		return REASON_none;
-	return REASON_fenced;
+	if (!known->number || pub->term.number > known->number)
+		return order < 0 ? REASON_lost_claim : REASON_none;
+	if (order < 0)
+		return REASON_lost_claim;
+	return order == 0 && term_eq(&pub->term, known) ? REASON_none
+							: REASON_fenced;
 }
 
 /* ---- ask others ---- */

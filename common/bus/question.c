@@ -78,6 +78,7 @@ static const struct member answer_members[] = {
 	ANSWERED(U32, "silent_ms", silent_ms),
 	ANSWERED(BOOL, "live", is_live),
 	ANSWERED(BOOL, "log", has_log),
+	ANSWERED(I64, "top", top_counter),
 	ANSWERED(TEXT, "kind", kind),
 	ANSWERED(TEXT, "writer_node", writer_node),
 	{0},

@@ -11,7 +11,7 @@
  *   {"error":-1006,"verdict":1,"granted":true,"known":true,"epoch":{…},
  *    "term":{…},"start_us":0,"node":"origin-2","url":"tcp://…",
  *    "instance":"32 hex","silent_ms":40,"live":true,"log":true,
- *    "kind":"publish","writer_node":"ingest-1"}
+ *    "top":5,"kind":"publish","writer_node":"ingest-1"}
  */
 #ifndef WEIR_BUS_QUESTION_H
 #define WEIR_BUS_QUESTION_H

@@ -38,6 +38,7 @@ static struct answer full_answer(void)
 		.silent_ms = UINT32_MAX,
 		.is_live = true,
 		.has_log = true,
+		.top_counter = INT64_MAX,
 		.kind = "publish",
 		.writer_node = "ingest-1",
 	};
@@ -77,6 +78,7 @@ TEST(an_answer_comes_back_as_it_was_given)
 	CHECK_EQ(back.verdict, a.verdict);
 	CHECK(back.is_granted && back.is_known && back.is_live && back.has_log);
 	CHECK_EQ(back.silent_ms, a.silent_ms);
+	CHECK_EQ(back.top_counter, a.top_counter);
 	CHECK_STR(back.kind, a.kind);
 	CHECK_STR(back.writer_node, a.writer_node);
 	CHECK(epoch_eq(&back.epoch, &a.epoch));

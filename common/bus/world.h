@@ -90,7 +90,9 @@ struct answer {
 	uint32_t silent_ms; /* ALIVE: since the last input, when YES */
 	bool is_live; /* CLAIM, VALIDATE: with a bound or claiming writer */
 	bool has_log; /* VALIDATE: frames of it are here */
-	char kind[ROLE_SIZE];           /* CLAIM, VALIDATE: publish, pull */
+	int64_t top_counter;  /* CLAIM, VALIDATE: highest counter heard of,
+			       * also where nothing else is known */
+	char kind[ROLE_SIZE]; /* CLAIM, VALIDATE: publish, pull */
 	char writer_node[NODE_ID_SIZE]; /* CLAIM, VALIDATE: of `epoch` */
 };
 

@@ -196,6 +196,18 @@ static void note_told(struct claim *c, const struct epoch *epoch,
 		c->told_term = WEIR_MAX(c->told_term, term->number);
 }
 
+static void note_answered(struct claim *c, const struct answer *a)
+{
+	struct epoch top = {.counter = (uint64_t)a->top_counter};
+
+	if (a->err)
+		return;
+	if (a->top_counter > 0)
+		note_told(c, &top, &(struct term){0});
+	if (a->is_known)
+		note_told(c, &a->epoch, &a->term);
+}
+
 /* How good is origin `i` as the home, for the log that it has? */
 static bool is_better_log(const struct claim *c, size_t i, size_t than)
 {
@@ -566,8 +578,7 @@ static void on_local(struct claim *c, const struct answer *a, int64_t now_ms)
 			enter(c, STAGE_START, now_ms, now_ms + POLL_MS);
 		return;
 	}
-	if (a->is_known)
-		note_told(c, &a->epoch, &a->term);
+	note_answered(c, a);
 	if (a->is_granted) {
 		grant_local(c);
 		return;
@@ -582,12 +593,9 @@ static void end_gather(struct claim *c, int64_t now_ms)
 {
 	int h;
 
-	for (size_t i = 0; i < c->origin_count; i++) {
-		const struct answer *a = known_by(c, i);
-
-		if (a)
-			note_told(c, &a->epoch, &a->term);
-	}
+	for (size_t i = 0; i < c->origin_count; i++)
+		if (c->validate[i].has_answer)
+			note_answered(c, &c->validate[i].answer);
 	choose_home(c);
 	h = holder(c);
 	if (h < 0) {
