@@ -1,0 +1,550 @@
+/* common/bus/writer_test.c - a writer: granted, moved, fenced, checked, gone. */
+#include "common/bus/writer.h"
+
+#include "common/bus/testing.h"
+
+#define HOME  1u /* link of origin-1 */
+#define OTHER 2u /* link of origin-2 */
+#define BEGIN 1000
+
+struct scene {
+	struct test_world w;
+	struct writers *writers;
+	struct writer *writer;
+	struct log *log;
+	struct writer_start start;
+	unsigned grants, ends;
+	enum reason why;
+	bool is_wanted;
+	uint32_t sid;     /* of the last PUB */
+	struct term term; /* as well */
+};
+
+static void on_granted(void *ctx, struct writer *w,
+		       const struct writer_start *start)
+{
+	struct scene *s = ctx;
+
+	CHECK(w == s->writer);
+	s->grants++;
+	s->start = *start;
+}
+
+static void on_end(void *ctx, struct writer *w, enum reason why,
+		   const char *detail)
+{
+	struct scene *s = ctx;
+
+	CHECK(w == s->writer && detail != NULL);
+	s->ends++;
+	s->why = why;
+}
+
+static void on_wanted(void *ctx, struct writer *w, bool is_wanted)
+{
+	struct scene *s = ctx;
+
+	CHECK(w == s->writer);
+	s->is_wanted = is_wanted;
+}
+
+static void scene_init(struct scene *s)
+{
+	static const struct writer_events events = {
+		.on_granted = on_granted,
+		.on_end = on_end,
+		.on_wanted = on_wanted,
+	};
+	struct writer_request request = {
+		.key = test_key("live/cam"),
+		.session = test_epoch(6).writer,
+		.kind = "publish",
+		.start_us = TEST_UTC_US,
+	};
+
+	memset(s, 0, sizeof(*s));
+	test_world_init(&s->w, "ingest-1");
+	test_node(&s->w, "origin-1", HOME);
+	CHECK_EQ(log_new(&s->log, &test_limits), 0);
+	request.log = s->log;
+	CHECK_EQ(writers_new(&s->writers, &s->w.world), 0);
+	CHECK_EQ(
+		writer_new(&s->writer, s->writers, &request, &events, s, BEGIN),
+		0);
+	writers_tick(s->writers, BEGIN);
+}
+
+static void finish(struct scene *s)
+{
+	writer_free(&s->writer);
+	CHECK_EQ(s->w.fed_count, 0); /* nothing is fed from what is gone */
+	writers_free(&s->writers);
+	log_free(&s->log);
+}
+
+static void answer(struct scene *s, link_id link, uint8_t kind,
+		   const struct answer *a, int64_t now_ms)
+{
+	struct test_asked q = test_take_asked(&s->w, link, kind);
+
+	CHECK(writers_on_answer(s->writers, q.tag, a, now_ms));
+}
+
+/* The script says `err` and, what it was told, or what stands. */
+static void script_says(struct scene *s, uint8_t kind, int err,
+			const struct stream_entry *stands, int64_t now_ms)
+{
+	struct test_script call = test_take_script(&s->w, kind);
+	struct script_result r = {.err = err, .entry = call.call.entry};
+
+	if (stands)
+		r.entry = *stands;
+	CHECK(writers_on_script(s->writers, call.tag, &r, now_ms));
+}
+
+/* The registry grants epoch 6, term 10, at origin-1. */
+static void claim(struct scene *s)
+{
+	struct answer placed = {.node = "origin-1"};
+	struct stream_entry e;
+
+	scene_init(s);
+	answer(s, HOME, QUESTION_VALIDATE, &(struct answer){0}, BEGIN);
+	answer(s, 0, QUESTION_PLACE, &placed, BEGIN);
+	CHECK_EQ(s->w.script_count, 1);
+	e = s->w.script[0].call.entry;
+	e.epoch.counter = 6;
+	e.term.number = 10;
+	e.birth_ms = TEST_UTC_US / 1000;
+	script_says(s, SCRIPT_CLAIM, 0, &e, BEGIN);
+	writers_tick(s->writers, BEGIN);
+}
+
+static struct record take_pub(struct scene *s, link_id link)
+{
+	struct record r = test_take(&s->w, link, RECORD_PUB);
+
+	CHECK_EQ(r.position.epoch.counter, 6);
+	CHECK_STR(r.key.text, "live/cam");
+	s->sid = r.sid;
+	s->term = r.term;
+	return r;
+}
+
+static void resume(struct scene *s, link_id link, uint16_t flags,
+		   struct position at, int64_t now_ms)
+{
+	struct record r = {
+		.type = RECORD_RESUME,
+		.flags = flags,
+		.sid = s->sid,
+		.term = s->term,
+		.position = at,
+		.incarnation = 4,
+		.segment = 30,
+		.discontinuity = 2,
+		.end_dts_ns = 9000 * NS_PER_MS,
+	};
+
+	writers_on_record(s->writers, link, &r, now_ms);
+}
+
+/* Granted, and frames up to `last` are in the log. */
+static void publish(struct scene *s, uint64_t last)
+{
+	claim(s);
+	take_pub(s, HOME);
+	resume(s, HOME, 0, (struct position){0}, BEGIN);
+	CHECK_EQ(s->grants, 1);
+	CHECK_EQ(test_append(s->log, test_epoch_frame(6, 0, 0, 0), false), 0);
+	test_video(s->log, 6, 1, last + 1, 10);
+	writer_appended(s->writer, BEGIN + 10);
+}
+
+static void check_next(struct scene *s, link_id link, uint64_t sequence)
+{
+	struct feed_item item;
+
+	do
+		feed_next(test_fed(&s->w, link), &item);
+	while (item.kind == FEED_STATE);
+	CHECK_EQ(item.kind, FEED_FRAME);
+	CHECK_EQ(item.frame->position.sequence, sequence);
+}
+
+static struct record fenced(const struct scene *s, enum reason why,
+			    uint64_t counter, uint64_t term)
+{
+	return (struct record){
+		.type = RECORD_FENCED,
+		.sid = s->sid,
+		.reason = (uint16_t)why,
+		.term = {.number = term},
+		.position.epoch = test_epoch(counter),
+	};
+}
+
+static void check_ended(struct scene *s, enum reason why)
+{
+	CHECK_EQ(s->ends, 1);
+	CHECK_EQ(s->why, why);
+	CHECK_EQ(s->w.fed_count, 0);
+	finish(s);
+}
+
+TEST(it_is_granted_only_when_the_home_says_resume)
+{
+	struct scene s;
+	struct record pub;
+
+	claim(&s);
+	pub = take_pub(&s, HOME);
+	CHECK_EQ(pub.flags, PUB_HOME);
+	CHECK_EQ(pub.term.number, 10);
+	CHECK_EQ(s.grants, 0);
+	CHECK_EQ(s.w.fed_count, 0);
+	resume(&s, HOME, RESUME_WANTED, (struct position){0}, BEGIN);
+	CHECK_EQ(s.grants, 1);
+	CHECK_EQ(s.start.epoch.counter, 6);
+	CHECK(s.start.open.is_new_incarnation);
+	CHECK_EQ(s.start.open.incarnation, TEST_UTC_US / 1000);
+	CHECK(s.is_wanted);
+	finish(&s);
+}
+
+TEST(a_new_epoch_goes_on_from_what_the_home_says_of_the_old_one)
+{
+	struct scene s;
+
+	claim(&s);
+	take_pub(&s, HOME);
+	resume(&s, HOME, RESUME_KNOWN, test_position(5, 44), BEGIN);
+	CHECK_EQ(s.grants, 1);
+	CHECK(!s.start.open.is_new_incarnation);
+	CHECK_EQ(s.start.open.previous.counter, 5);
+	CHECK_EQ(s.start.open.last_sequence, 44);
+	CHECK_EQ(s.start.open.incarnation, 4);
+	CHECK_EQ(s.start.open.segment, 31);
+	CHECK_EQ(s.start.open.discontinuity, 3);
+	CHECK_EQ(s.start.open.dts_base_ns, 9000 * NS_PER_MS);
+	finish(&s);
+}
+
+TEST(a_resume_of_another_term_or_sid_grants_nothing)
+{
+	struct scene s;
+
+	claim(&s);
+	take_pub(&s, HOME);
+	s.term.number--;
+	resume(&s, HOME, 0, (struct position){0}, BEGIN);
+	CHECK_EQ(s.grants, 0);
+	s.term.number++;
+	s.sid++;
+	resume(&s, HOME, 0, (struct position){0}, BEGIN);
+	CHECK_EQ(s.grants, 0);
+	finish(&s);
+}
+
+TEST(a_home_that_does_not_answer_is_asked_again_then_left)
+{
+	struct scene s;
+	int64_t now_ms = BEGIN;
+
+	claim(&s);
+	for (int i = 0; i < 5; i++) {
+		take_pub(&s, HOME);
+		now_ms += 1000;
+		writers_tick(s.writers, now_ms);
+	}
+	CHECK_EQ(test_count(&s.w, HOME, RECORD_PUB), 0);
+	CHECK_STR(test_take_asked(&s.w, 0, QUESTION_PLACE).question.avoid,
+		  "origin-1");
+	finish(&s);
+}
+
+/* The link to the home is lost, dispatch says where to. */
+static void move(struct scene *s)
+{
+	struct answer placed = {.node = "origin-2"};
+	struct node_ref gone;
+	struct test_asked q;
+
+	publish(s, 20);
+	test_node(&s->w, "origin-2", OTHER);
+	gone = test_link_lost(&s->w, "origin-1");
+	writers_on_link(s->writers, &gone, false, BEGIN + 20);
+	q = test_take_asked(&s->w, 0, QUESTION_PLACE);
+	CHECK_STR(q.question.avoid, "origin-1");
+	CHECK(writers_on_answer(s->writers, q.tag, &placed, BEGIN + 21));
+	CHECK_EQ(test_count(&s->w, OTHER, RECORD_PUB), 0);
+}
+
+TEST(a_lost_home_is_replaced_by_compare_and_set_and_fed_from_its_position)
+{
+	struct scene s;
+	struct record pub;
+
+	move(&s);
+	CHECK_EQ(s.w.script_count, 1);
+	CHECK_EQ(s.w.script[0].call.expected_term.number, 10);
+	CHECK_EQ(s.w.script[0].call.entry.term.number, 11);
+	CHECK_STR(s.w.script[0].call.entry.home_node, "origin-2");
+	script_says(&s, SCRIPT_MOVE, 0, NULL, BEGIN + 22);
+	pub = take_pub(&s, OTHER);
+	CHECK_EQ(pub.flags, PUB_HOME | PUB_MOVED);
+	CHECK_EQ(pub.term.number, 11);
+	resume(&s, OTHER, RESUME_KNOWN, test_position(6, 13), BEGIN + 23);
+	CHECK_EQ(s.grants, 1); /* it was, once */
+	CHECK_EQ(test_fed(&s.w, OTHER)->term_number, 11);
+	check_next(&s, OTHER, 14);
+	check_next(&s, OTHER, 15);
+	finish(&s);
+}
+
+TEST(a_new_home_that_knows_nothing_gets_all_that_is_kept)
+{
+	struct scene s;
+
+	move(&s);
+	script_says(&s, SCRIPT_MOVE, 0, NULL, BEGIN + 22);
+	take_pub(&s, OTHER);
+	resume(&s, OTHER, 0, (struct position){0}, BEGIN + 23);
+	check_next(&s, OTHER, 0);
+	check_next(&s, OTHER, 1);
+	finish(&s);
+}
+
+TEST(without_the_registry_the_home_is_moved_and_told_later)
+{
+	struct scene s;
+
+	move(&s);
+	script_says(&s, SCRIPT_MOVE, WEIR_ETIMEOUT, NULL, BEGIN + 522);
+	CHECK_EQ(take_pub(&s, OTHER).term.number, 11);
+	resume(&s, OTHER, RESUME_KNOWN, test_position(6, 20), BEGIN + 523);
+	writers_tick(s.writers, BEGIN + 524);
+	CHECK_EQ(test_take_script(&s.w, SCRIPT_SETTLE).call.entry.term.number,
+		 11);
+	finish(&s);
+}
+
+TEST(a_move_that_comes_too_late_follows_the_home_that_stands)
+{
+	struct scene s;
+	struct stream_entry stands;
+
+	move(&s);
+	test_node(&s.w, "origin-3", 3);
+	stands = *writer_entry(s.writer);
+	stands.term.number = 15;
+	snprintf(stands.home_node, sizeof(stands.home_node), "origin-3");
+	script_says(&s, SCRIPT_MOVE, WEIR_ESTALE, &stands, BEGIN + 22);
+	CHECK_EQ(take_pub(&s, 3).term.number, 15);
+	finish(&s);
+}
+
+TEST(drain_moves_the_home_while_it_is_still_fed)
+{
+	struct scene s;
+
+	publish(&s, 20);
+	writers_on_record(s.writers, HOME,
+			  &(struct record){.type = RECORD_DRAIN}, BEGIN + 20);
+	CHECK_STR(test_take_asked(&s.w, 0, QUESTION_PLACE).question.avoid,
+		  "origin-1");
+	check_next(&s, HOME, 0);
+	finish(&s);
+}
+
+TEST(a_newer_epoch_that_fences_ends_it)
+{
+	struct scene s;
+	struct record r;
+
+	publish(&s, 20);
+	r = fenced(&s, REASON_fenced, 7, 20);
+	writers_on_record(s.writers, HOME, &r, BEGIN + 20);
+	check_ended(&s, REASON_fenced);
+}
+
+TEST(a_term_alone_that_fences_is_raised_past)
+{
+	struct scene s;
+	struct record r;
+
+	publish(&s, 20);
+	r = fenced(&s, REASON_fenced, 6, 20);
+	writers_on_record(s.writers, HOME, &r, BEGIN + 20);
+	CHECK_EQ(s.ends, 0);
+	CHECK_EQ(take_pub(&s, HOME).term.number, 21);
+	CHECK_EQ(test_take_script(&s.w, SCRIPT_SETTLE).call.entry.term.number,
+		 21);
+	CHECK_EQ(s.w.fed_count, 0); /* not before the next RESUME */
+	finish(&s);
+}
+
+TEST(who_took_it_over_ends_it)
+{
+	struct scene s;
+	struct record r;
+
+	publish(&s, 20);
+	r = fenced(&s, REASON_taken_over, 7, 20);
+	writers_on_record(s.writers, HOME, &r, BEGIN + 20);
+	check_ended(&s, REASON_taken_over);
+}
+
+TEST(after_a_pause_nothing_is_sent_until_the_registry_agrees)
+{
+	struct scene s;
+	struct feed_item item;
+
+	publish(&s, 20);
+	writers_on_away(s.writers, BEGIN + 3000);
+	CHECK(!feed_is_ready(test_fed(&s.w, HOME)));
+	feed_next(test_fed(&s.w, HOME), &item);
+	CHECK_EQ(item.kind, FEED_NOTHING);
+	script_says(&s, SCRIPT_VERIFY, 0, NULL, BEGIN + 3001);
+	check_next(&s, HOME, 0);
+	finish(&s);
+}
+
+TEST(after_a_pause_a_newer_epoch_in_the_registry_ends_it)
+{
+	struct scene s;
+	struct stream_entry newer;
+
+	publish(&s, 20);
+	writers_on_away(s.writers, BEGIN + 3000);
+	newer = *writer_entry(s.writer);
+	newer.epoch = test_epoch(7);
+	script_says(&s, SCRIPT_VERIFY, 0, &newer, BEGIN + 3001);
+	check_ended(&s, REASON_taken_over);
+}
+
+TEST(after_a_pause_without_the_registry_the_origins_are_asked)
+{
+	struct scene s;
+	struct answer same = {
+		.is_known = true,
+		.epoch = test_epoch(6),
+		.term = {.number = 10},
+	};
+
+	publish(&s, 20);
+	writers_on_away(s.writers, BEGIN + 3000);
+	script_says(&s, SCRIPT_VERIFY, WEIR_ETIMEOUT, NULL, BEGIN + 3500);
+	CHECK(!feed_is_ready(test_fed(&s.w, HOME)));
+	answer(&s, HOME, QUESTION_VALIDATE, &same, BEGIN + 3501);
+	check_next(&s, HOME, 0);
+	finish(&s);
+}
+
+TEST(after_a_pause_with_nobody_to_ask_nothing_is_sent)
+{
+	struct scene s;
+	struct answer none = {.err = WEIR_ETIMEOUT};
+
+	publish(&s, 20);
+	writers_on_away(s.writers, BEGIN + 3000);
+	script_says(&s, SCRIPT_VERIFY, WEIR_ETIMEOUT, NULL, BEGIN + 3500);
+	answer(&s, HOME, QUESTION_VALIDATE, &none, BEGIN + 5500);
+	CHECK(!feed_is_ready(test_fed(&s.w, HOME)));
+	writers_tick(s.writers, BEGIN + 6000);
+	CHECK_EQ(test_take_script(&s.w, SCRIPT_VERIFY).call.entry.epoch.counter,
+		 6);
+	finish(&s);
+}
+
+TEST(who_leaves_says_end_behind_the_last_frame_and_lost_in_the_registry)
+{
+	struct scene s;
+	struct feed_item item;
+	struct record end = {.type = RECORD_END};
+
+	publish(&s, 2);
+	writer_leave(s.writer, REASON_peer_left, BEGIN + 20);
+	for (uint64_t sequence = 0; sequence <= 2; sequence++)
+		check_next(&s, HOME, sequence);
+	feed_next(test_fed(&s.w, HOME), &item);
+	CHECK_EQ(item.kind, FEED_RECORD);
+	CHECK_EQ(item.record.type, RECORD_END);
+	CHECK_EQ(item.record.ms, 10000);
+	CHECK_EQ(s.w.script[s.w.script_count - 1].call.entry.lost_until_ms,
+		 TEST_UTC_US / 1000 + 10000);
+	end.sid = s.sid;
+	writers_on_record(s.writers, HOME, &end, BEGIN + 21);
+	CHECK_EQ(s.ends, 0); /* the registry has not been heard */
+	script_says(&s, SCRIPT_LOST, 0, NULL, BEGIN + 22);
+	check_ended(&s, REASON_peer_left);
+}
+
+TEST(who_left_is_gone_when_grace_is_over_whatever_was_delivered)
+{
+	struct scene s;
+
+	publish(&s, 2);
+	writer_leave(s.writer, REASON_peer_left, BEGIN + 20);
+	writers_tick(s.writers, BEGIN + 10019);
+	CHECK_EQ(s.ends, 0);
+	writers_tick(s.writers, BEGIN + 10020);
+	check_ended(&s, REASON_peer_left);
+}
+
+TEST(every_origin_but_the_home_is_told_where_it_is_also_when_it_comes_up_later)
+{
+	struct scene s;
+	struct record home;
+
+	claim(&s);
+	test_node(&s.w, "origin-2", OTHER);
+	CHECK_EQ(test_count(&s.w, OTHER, RECORD_HOME), 0);
+	take_pub(&s, HOME);
+	resume(&s, HOME, 0, (struct position){0}, BEGIN);
+	home = test_take(&s.w, OTHER, RECORD_HOME);
+	CHECK_EQ(home.flags, HOME_LIVE);
+	CHECK_EQ(home.term.number, 10);
+	CHECK_STR(home.node, "origin-1");
+	writers_on_link(s.writers, test_node(&s.w, "origin-3", 3), true,
+			BEGIN + 50);
+	CHECK_STR(test_take(&s.w, 3, RECORD_HOME).node, "origin-1");
+	CHECK_EQ(test_count(&s.w, HOME, RECORD_HOME), 0);
+	finish(&s);
+}
+
+TEST(alive_is_answered_by_what_came_from_the_publisher)
+{
+	struct scene s;
+	struct question q = {
+		.kind = QUESTION_ALIVE,
+		.key = test_key("live/cam"),
+		.epoch = test_epoch(6),
+	};
+	struct answer a = {0};
+
+	publish(&s, 2);
+	writers_on_question(s.writers, &q, &a, BEGIN + 110);
+	CHECK_EQ(a.verdict, ALIVE_YES);
+	CHECK_EQ(a.silent_ms, 100);
+	writers_on_question(s.writers, &q, &a, BEGIN + 12010);
+	CHECK_EQ(a.verdict, ALIVE_SILENT);
+	writer_leave(s.writer, REASON_peer_left, BEGIN + 12020);
+	writers_on_question(s.writers, &q, &a, BEGIN + 12030);
+	CHECK_EQ(a.verdict, ALIVE_LEFT);
+	q.epoch = test_epoch(4);
+	writers_on_question(s.writers, &q, &a, BEGIN + 12030);
+	CHECK_EQ(a.verdict, ALIVE_UNKNOWN);
+	finish(&s);
+}
+
+TEST(a_registry_that_lost_everything_is_told_again)
+{
+	struct scene s;
+
+	publish(&s, 2);
+	writers_on_registry(s.writers, true, true, BEGIN + 100);
+	CHECK_EQ(test_take_script(&s.w, SCRIPT_SETTLE).call.entry.epoch.counter,
+		 6);
+	finish(&s);
+}
