@@ -4,146 +4,14 @@
  */
 #include "common/registry/store.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <hiredis/hiredis.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/io/net.h"
-#include "common/test/check.h"
+#include "common/registry/redis_server_test.h"
 
 #define PATIENCE_MS 15000
-
-/* ---- a redis-server ---- */
-
-struct server {
-	pid_t pid;
-	unsigned port;
-	char dir[64];
-	char password[32];
-};
-
-static unsigned free_port(void)
-{
-	struct net_addr a;
-	int fd = -1;
-	unsigned port;
-
-	CHECK_EQ(net_addr_parse(&a, "127.0.0.1:0"), 0);
-	CHECK_EQ(net_listen(&fd, &a), 0);
-	CHECK_EQ(net_local_addr(&a, fd), 0);
-	port = net_addr_port(&a);
-	close(fd);
-	return port;
-}
-
-static void run_server(const struct server *s, int out, const char *sentinel)
-{
-	char port[16];
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(port, sizeof(port), "%u", s->port);
-	dup2(out, STDOUT_FILENO);
-	dup2(out, STDERR_FILENO);
-	if (sentinel)
-		execlp("redis-server", "redis-server", sentinel, "--sentinel",
-		       (char *)NULL);
-	else
-		execlp("redis-server", "redis-server", "--port", port, "--bind",
-		       "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
-		       s->dir, "--requirepass", s->password, (char *)NULL);
-	_exit(127);
-}
-
-/* Wait until it says that it serves; its later words are never read, and fit
- * into the pipe. Returns false when it ended instead. */
-static bool wait_ready(int fd, const char *sign)
-{
-	char text[16384];
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < sizeof(text) - 1 &&
-	       (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
-		len += (size_t)n;
-		text[len] = '\0';
-		if (strstr(text, sign))
-			return true;
-	}
-	return false;
-}
-
-static bool start_as(struct server *s, const char *sentinel, const char *sign)
-{
-	int out[2];
-
-	CHECK_EQ(pipe2(out, O_CLOEXEC), 0);
-	s->pid = fork();
-	CHECK(s->pid >= 0);
-	if (!s->pid)
-		run_server(s, out[1], sentinel);
-	close(out[1]);
-	return wait_ready(out[0], sign);
-}
-
-static bool start(struct server *s)
-{
-	return start_as(s, NULL, "Ready to accept connections");
-}
-
-static void stop(struct server *s)
-{
-	kill(s->pid, SIGKILL);
-	waitpid(s->pid, NULL, 0);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static void end(struct server *s)
-{
-	stop(s);
-	nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static bool have_redis(void)
-{
-	const char *path = getenv("PATH");
-	char file[1024];
-
-	while (path && *path) {
-		size_t len = strcspn(path, ":");
-
-		snprintf(file, sizeof(file), "%.*s/redis-server", (int)len,
-			 path);
-		if (!access(file, X_OK))
-			return true;
-		path += len + (path[len] == ':');
-	}
-	printf("skipped: redis-server is not installed\n");
-	return false;
-}
-
-static void make_server(struct server *s)
-{
-	*s = (struct server){.dir = "/tmp/weir-store-test-XXXXXX"};
-	CHECK(mkdtemp(s->dir) != NULL);
-	s->port = free_port();
-	CHECK(start(s));
-}
 
 /* A server and a loop to serve in; false: no server can be had. */
 struct scene {
@@ -154,9 +22,9 @@ struct scene {
 static bool open_scene(struct scene *sc)
 {
 	*sc = (struct scene){0};
-	if (!have_redis())
+	if (!server_is_installed())
 		return false;
-	make_server(&sc->s);
+	server_make(&sc->s);
 	CHECK_EQ(loop_new(&sc->loop), 0);
 	return true;
 }
@@ -164,18 +32,7 @@ static bool open_scene(struct scene *sc)
 static void close_scene(struct scene *sc)
 {
 	loop_free(&sc->loop);
-	end(&sc->s);
-}
-
-static void command(const struct server *s, const char *text)
-{
-	redisContext *c = redisConnect("127.0.0.1", (int)s->port);
-	redisReply *r = c ? redisCommand(c, text) : NULL;
-	bool is_done = r && r->type != REDIS_REPLY_ERROR;
-
-	freeReplyObject(r);
-	redisFree(c);
-	CHECK(is_done);
+	server_end(&sc->s);
 }
 
 /* ---- a store and what it said ---- */
@@ -375,7 +232,7 @@ TEST_NO_OOM(scripts_that_the_server_forgot_are_sent_again)
 		return;
 	join(&a, sc.loop, &sc.s, "a", 'a');
 	SERVE_UNTIL(sc.loop, store_is_up(a.store));
-	command(&sc.s, "SCRIPT FLUSH");
+	server_command(&sc.s, "SCRIPT FLUSH");
 	claim(&a, "live/x", 1);
 	CHECK_EQ(a.last.err, 0);
 	CHECK_EQ(a.downs, 0);
@@ -499,7 +356,7 @@ TEST_NO_OOM(the_node_list_is_kept_on_disk)
 	SERVE_UNTIL(sc.loop, access(file, R_OK) == 0);
 	store_free(&a.store);
 	store_free(&b.store);
-	stop(&sc.s);
+	server_stop(&sc.s);
 	o = options_of(&late, url, 'l');
 	o.nodes_file = file;
 	CHECK_EQ(store_new(&late.store, sc.loop, &o, &events, &late, NULL), 0);
@@ -521,12 +378,12 @@ TEST_NO_OOM(a_killed_and_emptied_registry_is_another_generation)
 	join(&a, sc.loop, &sc.s, "a", 'a');
 	SERVE_UNTIL(sc.loop, store_is_up(a.store));
 	claim(&a, "live/x", 1);
-	stop(&sc.s);
+	server_stop(&sc.s);
 	SERVE_UNTIL(sc.loop, a.downs == 1);
 	claim(&a, "live/y", 2);
 	CHECK_EQ(a.last.err, WEIR_ETIMEOUT);
 	CHECK(known(&a, "live/x") != NULL);
-	CHECK(start(&sc.s));
+	CHECK(server_start(&sc.s));
 	SERVE_UNTIL(sc.loop, a.ups == 2);
 	CHECK_EQ(a.others, 1);
 	SERVE_UNTIL(sc.loop, store_is_read(a.store));
@@ -548,7 +405,7 @@ TEST_NO_OOM(a_flushed_registry_is_another_generation)
 		return;
 	join(&a, sc.loop, &sc.s, "a", 'a');
 	SERVE_UNTIL(sc.loop, store_is_up(a.store));
-	command(&sc.s, "FLUSHALL");
+	server_command(&sc.s, "FLUSHALL");
 	SERVE_UNTIL(sc.loop, a.ups == 2);
 	CHECK_EQ(a.downs, 1);
 	CHECK_EQ(a.others, 1);
@@ -653,16 +510,16 @@ TEST_NO_OOM(a_password_is_used_and_a_wrong_one_is_no_way_in)
 {
 	struct loop *loop = NULL;
 	struct member good = {.id = "a"}, bad = {.id = "b"};
-	struct server s = {.dir = "/tmp/weir-store-test-XXXXXX",
+	struct server s = {.dir = "/tmp/weir-redis-test-XXXXXX",
 			   .password = "secret"};
 	struct store_options o;
 	char url[64];
 
-	if (!have_redis())
+	if (!server_is_installed())
 		return;
 	CHECK(mkdtemp(s.dir) != NULL);
 	s.port = free_port();
-	CHECK(start(&s));
+	CHECK(server_start(&s));
 	CHECK_EQ(loop_new(&loop), 0);
 	good.loop = bad.loop = loop;
 	snprintf(url, sizeof(url), "redis://127.0.0.1:%u/3", s.port);
@@ -679,7 +536,7 @@ TEST_NO_OOM(a_password_is_used_and_a_wrong_one_is_no_way_in)
 	store_free(&good.store);
 	store_free(&bad.store);
 	loop_free(&loop);
-	end(&s);
+	server_end(&s);
 }
 
 /* ---- Sentinels ---- */
@@ -703,17 +560,17 @@ TEST_NO_OOM(the_master_is_found_through_a_sentinel)
 {
 	struct loop *loop = NULL;
 	struct member a = {.id = "a"}, lost = {.id = "b"};
-	struct server s, sen = {.dir = "/tmp/weir-store-test-XXXXXX"};
+	struct server s, sen = {.dir = "/tmp/weir-redis-test-XXXXXX"};
 	struct store_options o;
 	char file[128], url[96];
 
-	if (!have_redis())
+	if (!server_is_installed())
 		return;
-	make_server(&s);
+	server_make(&s);
 	CHECK(mkdtemp(sen.dir) != NULL);
 	sen.port = free_port();
 	write_sentinel(file, sizeof(file), &sen, &s);
-	CHECK(start_as(&sen, file, "+monitor master main"));
+	CHECK(server_start_as(&sen, file, "+monitor master main"));
 	CHECK_EQ(loop_new(&loop), 0);
 	a.loop = lost.loop = loop;
 	/* Nobody answers on the first; the second is asked next. */
@@ -732,6 +589,6 @@ TEST_NO_OOM(the_master_is_found_through_a_sentinel)
 	store_free(&a.store);
 	store_free(&lost.store);
 	loop_free(&loop);
-	end(&sen);
-	end(&s);
+	server_end(&sen);
+	server_end(&s);
 }

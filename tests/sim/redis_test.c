@@ -1,0 +1,734 @@
+/* tests/sim/redis_test.c - the scripts of the registry answer the same, publish
+ * the same and leave the same keys in a real redis-server and in the simulator.
+ *
+ * Time plays no part: leases are long, and end when a call says so on both
+ * sides. The seed is printed; WEIR_TEST_SEED=n runs that one again. Nothing
+ * here is repeated with failing allocations: each repetition would start a
+ * server of its own, and the simulator ends when there is no memory.
+ */
+#include <inttypes.h>
+#include <sys/random.h>
+
+#include "common/registry/redis_server_test.h"
+#include "tests/sim/keyspace.h"
+
+#define CLUSTER      "test"
+#define CHANNEL      "weir:{test}:" REGISTRY_CHANGES
+#define CALLS        3000
+#define DUMP_EACH    250
+#define LEASE_MS     3600000
+#define EMULATED_MS  1000 /* the emulation's clock stands still */
+#define PATIENCE_SEC 15
+
+/* ---- both sides ---- */
+
+struct pair {
+	struct server server;
+	redisContext *real, *heard; /* calls, what is published */
+	struct keyspace *data;
+	struct scripts *scripts;
+	struct buf published; /* by the emulation in this call: lines */
+	struct script_reply reply;
+	char why[512]; /* the last difference */
+};
+
+static redisContext *connect_to(const struct server *s)
+{
+	struct timeval patience = {.tv_sec = PATIENCE_SEC};
+	redisContext *c = redisConnect("127.0.0.1", (int)s->port);
+
+	CHECK(c && !c->err);
+	CHECK_EQ(redisSetTimeout(c, patience), REDIS_OK);
+	return c;
+}
+
+static bool open_pair(struct pair *p)
+{
+	redisReply *r;
+
+	*p = (struct pair){0};
+	if (!server_is_installed())
+		return false;
+	server_make(&p->server);
+	p->real = connect_to(&p->server);
+	p->heard = connect_to(&p->server);
+	r = redisCommand(p->heard, "SUBSCRIBE %s", CHANNEL);
+	CHECK(r && r->type == REDIS_REPLY_ARRAY);
+	freeReplyObject(r);
+	p->data = keyspace_new();
+	p->scripts = scripts_new();
+	return true;
+}
+
+static void close_pair(struct pair *p)
+{
+	redisFree(p->real);
+	redisFree(p->heard);
+	keyspace_free(&p->data);
+	scripts_free(&p->scripts);
+	buf_fini(&p->published);
+	server_end(&p->server);
+}
+
+static void on_publish(void *ctx, struct span message)
+{
+	struct pair *p = ctx;
+
+	buf_put(&p->published, message);
+	buf_put_u8(&p->published, '\n');
+}
+
+static redisReply *call_real(struct pair *p, const struct script_words *w)
+{
+	const char *arg[SCRIPT_WORDS_MAX + 3] = {"EVAL", w->text};
+	size_t len[SCRIPT_WORDS_MAX + 3] = {4, strlen(w->text)};
+	char keys[8];
+	redisReply *r;
+
+	len[2] = (size_t)snprintf(keys, sizeof(keys), "%zu", w->key_count);
+	arg[2] = keys;
+	for (size_t i = 0; i < w->count; i++) {
+		arg[3 + i] = (const char *)w->word[i].data;
+		len[3 + i] = w->word[i].len;
+	}
+	r = redisCommandArgv(p->real, (int)w->count + 3, arg, len);
+	CHECK(r != NULL);
+	return r;
+}
+
+static bool differ(struct pair *p, const char *what, size_t at,
+		   struct span real, struct span emulated)
+{
+	snprintf(p->why, sizeof(p->why),
+		 "%s %zu: redis \"%.*s\", emulation \"%.*s\"", what, at,
+		 (int)real.len, (const char *)real.data, (int)emulated.len,
+		 (const char *)emulated.data);
+	return false;
+}
+
+static bool is_same_reply(struct pair *p, const redisReply *r)
+{
+	const struct script_reply *e = &p->reply;
+
+	if (r->type != REDIS_REPLY_ARRAY)
+		return differ(p, "no list", (size_t)r->type,
+			      span_of(r->str, r->str ? r->len : 0),
+			      span_str(""));
+	for (size_t i = 0; i < r->elements && i < e->count; i++) {
+		const redisReply *f = r->element[i];
+		struct span text = span_of(f->str, f->len);
+
+		if (f->type != REDIS_REPLY_STRING || !span_eq(text, e->word[i]))
+			return differ(p, "field", i, text, e->word[i]);
+	}
+	if (r->elements != e->count)
+		return differ(p, "words missing at",
+			      WEIR_MIN(r->elements, e->count), span_str(""),
+			      span_str(""));
+	return true;
+}
+
+/* A message of our own ends the list: it comes behind all that the call has
+ * published. */
+static bool is_same_published(struct pair *p)
+{
+	struct buf real = {0};
+	redisReply *r = redisCommand(p->real, "PUBLISH %s .", CHANNEL);
+	bool is_same, is_end = false;
+
+	CHECK(r && r->type == REDIS_REPLY_INTEGER);
+	freeReplyObject(r);
+	while (!is_end) {
+		const redisReply *text;
+
+		CHECK_EQ(redisGetReply(p->heard, (void **)&r), REDIS_OK);
+		CHECK_EQ(r->elements, 3);
+		text = r->element[2];
+		is_end = text->len == 1;
+		if (!is_end)
+			buf_printf(&real, "%.*s\n", (int)text->len, text->str);
+		freeReplyObject(r);
+	}
+	is_same = span_eq(buf_span(&real), buf_span(&p->published)) ||
+		  differ(p, "published", 0, buf_span(&real),
+			 buf_span(&p->published));
+	buf_fini(&real);
+	return is_same;
+}
+
+/* false: they differ, and p->why says in what. */
+static bool call_both(struct pair *p, const struct script_words *w)
+{
+	redisReply *r = call_real(p, w);
+	bool is_same;
+
+	buf_clear(&p->published);
+	if (scripts_run(p->scripts, p->data, w, EMULATED_MS, on_publish, p,
+			&p->reply))
+		is_same =
+			differ(p, "refused", 0, span_str(""), p->reply.word[0]);
+	else
+		is_same = is_same_reply(p, r) && is_same_published(p);
+	freeReplyObject(r);
+	return is_same;
+}
+
+/* ---- all keys ---- */
+
+static int cmp_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static redisReply *ask(struct pair *p, const char *command, const char *key)
+{
+	redisReply *r = redisCommand(p->real, "%s %s", command, key);
+
+	CHECK(r && r->type != REDIS_REPLY_ERROR);
+	return r;
+}
+
+/* A hash has two words a line, a set one. */
+static void dump_lines(const redisReply *r, size_t words, struct buf *out)
+{
+	char *line[128];
+	size_t count = r->elements / words;
+
+	CHECK(count <= WEIR_ARRAY_LEN(line));
+	for (size_t i = 0; i < count; i++) {
+		const char *value = r->element[i * words + words - 1]->str;
+
+		CHECK(asprintf(&line[i], "  %s %s\n",
+			       r->element[i * words]->str,
+			       words == 2 ? value : "") > 0);
+	}
+	qsort(line, count, sizeof(*line), cmp_text);
+	for (size_t i = 0; i < count; i++) {
+		buf_printf(out, "%s", line[i]);
+		free(line[i]);
+	}
+}
+
+static void dump_real_key(struct pair *p, const char *key, struct buf *out)
+{
+	redisReply *type = ask(p, "TYPE", key), *ttl = ask(p, "PTTL", key);
+	bool is_set = !strcmp(type->str, "set");
+	redisReply *all = ask(p, is_set ? "SMEMBERS" : "HGETALL", key);
+
+	buf_printf(out, "%s %s%s\n", type->str, key,
+		   ttl->integer == -1 ? "" : " expires");
+	dump_lines(all, is_set ? 1 : 2, out);
+	freeReplyObject(type);
+	freeReplyObject(ttl);
+	freeReplyObject(all);
+}
+
+static void dump_real(struct pair *p, struct buf *out)
+{
+	redisReply *r = ask(p, "KEYS", "*");
+	char *key[128];
+
+	CHECK(r->elements <= WEIR_ARRAY_LEN(key));
+	for (size_t i = 0; i < r->elements; i++)
+		key[i] = r->element[i]->str;
+	qsort(key, r->elements, sizeof(*key), cmp_text);
+	for (size_t i = 0; i < r->elements; i++)
+		dump_real_key(p, key[i], out);
+	freeReplyObject(r);
+}
+
+static void check_keys(struct pair *p)
+{
+	struct buf real = {0}, emulated = {0};
+
+	dump_real(p, &real);
+	keyspace_dump(p->data, EMULATED_MS, &emulated);
+	CHECK(real.len > 0);
+	CHECK_STR(buf_text(&real), buf_text(&emulated));
+	buf_fini(&real);
+	buf_fini(&emulated);
+}
+
+/* ---- random calls ---- */
+
+enum { KEYS = 6, NODES = 4 };
+enum {
+	OP_NODE = SCRIPT_SETTLE + 1,
+	OP_EXPIRE, /* a lease, or a stream of which nothing is remembered */
+	OPS,
+};
+static const char *const status[] = {"OK",    "BUSY", "STALE", "GONE",
+				     "TAKEN", "NEW",  "1",     "0"};
+enum { STATUS_COUNT = WEIR_ARRAY_LEN(status) };
+
+struct random {
+	struct pair *p;
+	uint64_t state;
+	int64_t utc_us;
+	struct stream_entry seen[KEYS], older[KEYS]; /* as last answered */
+	unsigned tally[OPS][STATUS_COUNT];
+};
+
+static uint64_t pick(struct random *m, uint64_t below)
+{
+	uint64_t z = (m->state += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (z ^ z >> 31) % below;
+}
+
+/* One of few, so that calls meet; their texts begin with digits and letters. */
+static struct uuid pick_uuid(struct random *m)
+{
+	static const uint8_t first[] = {0x01, 0x1f, 0x9a, 0xa9, 0xf0, 0xff};
+
+	return (struct uuid){{first[pick(m, sizeof(first))]}};
+}
+
+static struct uuid pick_instance(struct random *m, uint64_t node)
+{
+	return (struct uuid){{(uint8_t)(node + 1), pick(m, 4) == 0}};
+}
+
+static struct epoch pick_epoch(struct random *m, size_t k)
+{
+	struct epoch e = m->seen[k].epoch;
+
+	switch (pick(m, 8)) {
+	case 0:
+		return m->older[k].epoch;
+	case 1:
+		e.writer = pick_uuid(m);
+		break;
+	case 2:
+		e.counter += pick(m, 3);
+		break;
+	default:
+		break;
+	}
+	return e;
+}
+
+static struct term pick_term(struct random *m, size_t k)
+{
+	struct term t = m->seen[k].term;
+
+	switch (pick(m, 6)) {
+	case 0:
+		return m->older[k].term;
+	case 1:
+		t.by = pick_uuid(m);
+		break;
+	case 2:
+		t.number += pick(m, 3);
+		break;
+	default:
+		break;
+	}
+	return t;
+}
+
+static void pick_key(struct stream_key *out, size_t k)
+{
+	static const char *const name[KEYS] = {
+		"live/a", "live/b", "live/c", "app/d e", "live/\xc3\xa4", "x"};
+
+	snprintf(out->text, sizeof(out->text), "%s", name[k]);
+}
+
+static void pick_entry(struct random *m, size_t k, struct stream_entry *e)
+{
+	static const int64_t start_us[] = {9, 10, 11, 100};
+	uint64_t node = pick(m, NODES), home = pick(m, 3);
+
+	*e = (struct stream_entry){
+		.epoch = pick_epoch(m, k),
+		.term = pick_term(m, k),
+		.start_us = start_us[pick(m, 4)],
+		.birth_ms = (int64_t)pick(m, 3) * (m->utc_us / 2000),
+		.lost_until_ms = m->utc_us / 1000 + (int64_t)pick(m, 9999),
+		.is_live = pick(m, 2),
+		.is_ended = pick(m, 2),
+		.is_local = pick(m, 2),
+		.writer_instance = pick_instance(m, node),
+		.home_instance = pick_instance(m, home),
+	};
+	pick_key(&e->key, k);
+	snprintf(e->kind, sizeof(e->kind), pick(m, 4) ? "publish" : "pull");
+	snprintf(e->writer_node, sizeof(e->writer_node), "ingest-%" PRIu64,
+		 node);
+	if (home) /* else none yet */
+		snprintf(e->home_node, sizeof(e->home_node), "origin-%" PRIu64,
+			 home);
+	snprintf(e->home_url, sizeof(e->home_url), "tcp://127.0.0.1:%" PRIu64,
+		 home);
+}
+
+static void pick_claim(struct random *m, size_t k, struct script_call *c)
+{
+	c->entry.epoch.writer = pick_uuid(m);
+	c->expected = pick_epoch(m, k);
+	c->told_counter = pick(m, 4) ? 0 : pick(m, 120);
+	c->told_term = pick(m, 4) ? 0 : pick(m, 120);
+	if (!pick(m, 100))
+		c->told_counter = (UINT64_C(1) << 52) + pick(m, 1000);
+}
+
+static void pick_move(struct random *m, size_t k, struct script_call *c)
+{
+	c->expected_term = pick_term(m, k);
+	if (!pick(m, 6)) { /* the same again */
+		c->entry = m->seen[k];
+		pick_key(&c->entry.key, k);
+		return;
+	}
+	c->entry.term.number = m->seen[k].term.number + 1;
+	c->entry.term.by = pick_uuid(m);
+}
+
+static void pick_settle(struct random *m, size_t k, struct script_call *c)
+{
+	if (!pick(m, 4)) { /* what it says stands already */
+		c->entry = m->seen[k];
+		pick_key(&c->entry.key, k);
+		return;
+	}
+	if (!pick(m, 3) && c->entry.epoch.counter)
+		c->entry.epoch.counter--;
+	if (!pick(m, 3) && c->entry.term.number)
+		c->entry.term.number--;
+}
+
+static void pick_call(struct random *m, uint8_t kind, struct script_words *w)
+{
+	size_t k = pick(m, KEYS);
+	struct script_call c = {.kind = kind, .only_without_lease = pick(m, 2)};
+
+	pick_entry(m, k, &c.entry);
+	if (kind == SCRIPT_CLAIM)
+		pick_claim(m, k, &c);
+	else if (kind == SCRIPT_MOVE)
+		pick_move(m, k, &c);
+	else if (kind == SCRIPT_SETTLE)
+		pick_settle(m, k, &c);
+	CHECK_EQ(script_encode(w, CLUSTER, &c, m->utc_us), 0);
+}
+
+static void pick_node_call(struct random *m, struct script_words *w)
+{
+	static const char *const info[] = {"{}", "{\"load\":1}",
+					   "\"\xc3\xa9\""};
+	uint64_t node = pick(m, NODES), op = pick(m, 7);
+	struct node_ref ref = {.role = "ingest",
+			       .instance = pick_instance(m, node)};
+
+	snprintf(ref.id, sizeof(ref.id), "ingest-%" PRIu64, node);
+	CHECK_EQ(node_encode(w, CLUSTER,
+			     op < 2   ? NODE_REGISTER
+			     : op < 6 ? NODE_RENEW
+				      : NODE_LEAVE,
+			     &ref, span_str(info[pick(m, 3)]), LEASE_MS),
+		 0);
+}
+
+static void pick_expiry(struct random *m, struct script_words *w)
+{
+	static const char *const text[] = {
+		"return {tostring(redis.call('PEXPIRE', KEYS[1], '0'))}",
+		"local was = redis.call('EXISTS', KEYS[1])\n"
+		"return {tostring(was * redis.call('DEL', KEYS[1]))}",
+	};
+	char root[REGISTRY_ROOT_SIZE];
+	struct stream_key key;
+	int len;
+
+	registry_root(root, CLUSTER);
+	pick_key(&key, pick(m, KEYS));
+	len = pick(m, 3) ? snprintf(w->storage, sizeof(w->storage),
+				    "%s" REGISTRY_NODE "ingest-%" PRIu64, root,
+				    pick(m, NODES))
+			 : snprintf(w->storage, sizeof(w->storage),
+				    "%s" REGISTRY_STREAM "%s", root, key.text);
+	w->text = text[pick(m, 2)];
+	w->key_count = w->count = 1;
+	w->word[0] = span_of(w->storage, (size_t)len);
+}
+
+static void learn(struct random *m, const struct script_words *w)
+{
+	struct script_result r;
+	struct stream_key key;
+
+	for (size_t k = 0; k < KEYS; k++) {
+		pick_key(&key, k);
+		if (!span_eq_str(w->word[4], key.text))
+			continue;
+		CHECK_EQ(script_decode(&r, &key, m->p->reply.word,
+				       m->p->reply.count),
+			 0);
+		if (!uuid_eq(&r.entry.epoch.writer, &m->seen[k].epoch.writer) ||
+		    r.entry.term.number != m->seen[k].term.number)
+			m->older[k] = m->seen[k];
+		m->seen[k] = r.entry;
+		return;
+	}
+	CHECK(!"a key of ours");
+}
+
+static bool call_random(struct random *m)
+{
+	static const uint8_t deck[] = {
+		SCRIPT_CLAIM,  SCRIPT_CLAIM,  SCRIPT_CLAIM,  SCRIPT_CLAIM,
+		SCRIPT_MOVE,   SCRIPT_MOVE,   SCRIPT_MOVE,   SCRIPT_LOST,
+		SCRIPT_LOST,   SCRIPT_END,    SCRIPT_END,    SCRIPT_VERIFY,
+		SCRIPT_SETTLE, SCRIPT_SETTLE, SCRIPT_SETTLE, OP_NODE,
+		OP_NODE,       OP_NODE,       OP_NODE,       OP_EXPIRE,
+	};
+	uint8_t op = deck[pick(m, sizeof(deck))];
+	struct script_words w;
+
+	m->utc_us += (int64_t)pick(m, 5000000);
+	if (op == OP_NODE)
+		pick_node_call(m, &w);
+	else if (op == OP_EXPIRE)
+		pick_expiry(m, &w);
+	else
+		pick_call(m, op, &w);
+	if (!call_both(m->p, &w))
+		return false;
+	for (size_t i = 0; i < STATUS_COUNT; i++)
+		m->tally[op][i] += span_eq_str(m->p->reply.word[0], status[i]);
+	if (op <= SCRIPT_SETTLE)
+		learn(m, &w);
+	return true;
+}
+
+static uint64_t choose_seed(void)
+{
+	const char *only = getenv("WEIR_TEST_SEED");
+	uint64_t seed = 0;
+
+	if (only)
+		return strtoull(only, NULL, 10);
+	CHECK_EQ(getrandom(&seed, sizeof(seed), 0), sizeof(seed));
+	return seed;
+}
+
+static void random_init(struct random *m, struct pair *p)
+{
+	*m = (struct random){.p = p,
+			     .state = choose_seed(),
+			     .utc_us = INT64_C(1700000000000000)};
+	printf("seed %" PRIu64 "\n", m->state);
+	fflush(stdout);
+}
+
+/* Each script has given each answer that it has, or nothing was compared. */
+static void check_tally(const struct random *m)
+{
+	static const char answers[OPS][STATUS_COUNT + 1] = {
+		[SCRIPT_CLAIM] = "xx......",  [SCRIPT_MOVE] = "x.xx....",
+		[SCRIPT_LOST] = "xxxx....",   [SCRIPT_END] = "xxxx....",
+		[SCRIPT_VERIFY] = "x..x....", [SCRIPT_SETTLE] = "x.x.....",
+		[OP_NODE] = "x...xx..",       [OP_EXPIRE] = "......xx",
+	};
+
+	for (size_t op = SCRIPT_CLAIM; op < OPS; op++)
+		for (size_t i = 0; i < STATUS_COUNT; i++)
+			CHECK_EQ(m->tally[op][i] > 0, answers[op][i] == 'x');
+}
+
+TEST_NO_OOM(random_calls_are_answered_alike)
+{
+	struct random m;
+	struct pair p;
+
+	if (!open_pair(&p))
+		return;
+	random_init(&m, &p);
+	for (unsigned i = 1; i <= CALLS; i++) {
+		if (!call_random(&m))
+			printf("call %u: %s\n", i, p.why);
+		CHECK_STR(p.why, "");
+		if (i % DUMP_EACH == 0)
+			check_keys(&p);
+	}
+	check_tally(&m);
+	close_pair(&p);
+}
+
+/* What is compared shall be able to differ. */
+TEST_NO_OOM(an_emulation_that_answers_otherwise_is_noticed)
+{
+	static const char *const text[] = {
+		script_claim_lua, script_move_lua,   script_lost_lua,
+		script_end_lua,   script_settle_lua, script_node_lua,
+	};
+	struct pair p;
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(text); i++) {
+		struct random m;
+		unsigned calls = 1;
+
+		if (!open_pair(&p))
+			return;
+		random_init(&m, &p);
+		scripts_replace(p.scripts, text[i], script_verify_lua);
+		while (calls < CALLS && call_random(&m))
+			calls++;
+		CHECK(calls < CALLS);
+		CHECK(p.why[0]);
+		close_pair(&p);
+	}
+}
+
+/* ---- the important ones by name ---- */
+
+struct act {
+	uint8_t kind, writer;    /* MOVE: who moves */
+	uint64_t counter;        /* its epoch; MOVE: its term */
+	uint64_t expected;       /* CLAIM: an epoch; MOVE: a term */
+	uint8_t expected_writer; /* as well */
+	int64_t start_us;        /* SETTLE, whose term is 1 */
+	int err;                 /* the answer, */
+	uint64_t stands;         /* and the epoch in force, */
+	uint8_t stands_writer;   /* its writer, */
+	uint64_t term;           /* and the number of its term */
+};
+
+#define CLAIM  SCRIPT_CLAIM
+#define MOVE   SCRIPT_MOVE
+#define LOST   SCRIPT_LOST
+#define END    SCRIPT_END
+#define VERIFY SCRIPT_VERIFY
+#define SETTLE SCRIPT_SETTLE
+#define BUSY   WEIR_EBUSY
+#define STALE  WEIR_ESTALE
+#define GONE   WEIR_ENOENT
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	struct act act[3];
+} named[] = {
+	/* kind, writer, counter, expected, by, start, answer, stands, by, term */
+	{"a free stream is given", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1}}},
+	{"a busy one is not", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{CLAIM, 2, 0, 0, 0, 0, BUSY, 1, 1, 1}}},
+	{"the same writer may claim again", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1}}},
+	{"who expects the epoch displaces it", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{CLAIM, 2, 0, 1, 1, 0, 0, 2, 2, 2}}},
+	{"who expects the one before does not", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{CLAIM, 2, 0, 1, 1, 0, 0, 2, 2, 2},
+		{CLAIM, 3, 0, 1, 1, 0, BUSY, 2, 2, 2}}},
+	{"who expects the counter of another writer does not", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{CLAIM, 2, 0, 1, 3, 0, BUSY, 1, 1, 1}}},
+	{"a move from the term in force", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{MOVE, 7, 2, 1, 1, 0, 0, 1, 1, 2}}},
+	{"a move from a stale term", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{MOVE, 7, 2, 1, 1, 0, 0, 1, 1, 2},
+		{MOVE, 8, 2, 1, 1, 0, STALE, 1, 1, 2}}},
+	{"a move that was made already", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{MOVE, 7, 2, 1, 1, 0, 0, 1, 1, 2},
+		{MOVE, 7, 2, 1, 1, 0, 0, 1, 1, 2}}},
+	{"a move of nothing", {
+		{MOVE, 7, 2, 1, 1, 0, GONE, 0, 0, 0}}},
+	{"a lost stream is free", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{LOST, 1, 1, 0, 0, 0, 0, 1, 1, 1},
+		{CLAIM, 2, 0, 0, 0, 0, 0, 2, 2, 2}}},
+	{"another epoch is not lost", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{LOST, 1, 2, 0, 0, 0, STALE, 1, 1, 1}}},
+	{"counters outlive the end", {
+		{CLAIM, 1, 0, 0, 0, 0, 0, 1, 1, 1},
+		{END, 1, 1, 0, 0, 0, 0, 1, 1, 1},
+		{CLAIM, 2, 0, 0, 0, 0, 0, 2, 2, 2}}},
+	{"nothing is there to verify", {
+		{VERIFY, 1, 1, 0, 0, 0, GONE, 0, 0, 0}}},
+	{"who settles where nothing stands is taken at its word", {
+		{SETTLE, 1, 5, 0, 0, 9, 0, 5, 1, 1}}},
+	{"the higher counter settles", {
+		{SETTLE, 1, 9, 0, 0, 5, 0, 9, 1, 1},
+		{SETTLE, 2, 10, 0, 0, 5, 0, 10, 2, 2}}},
+	{"the lower counter does not", {
+		{SETTLE, 1, 10, 0, 0, 5, 0, 10, 1, 1},
+		{SETTLE, 2, 9, 0, 0, 5, STALE, 10, 1, 1}}},
+	{"the earlier start settles", {
+		{SETTLE, 1, 5, 0, 0, 10, 0, 5, 1, 1},
+		{SETTLE, 2, 5, 0, 0, 9, 0, 5, 2, 2}}},
+	{"the later start does not", {
+		{SETTLE, 1, 5, 0, 0, 9, 0, 5, 1, 1},
+		{SETTLE, 2, 5, 0, 0, 10, STALE, 5, 1, 1}}},
+	{"the smaller uuid settles", {
+		{SETTLE, 0xa0, 5, 0, 0, 9, 0, 5, 0xa0, 1},
+		{SETTLE, 0x9f, 5, 0, 0, 9, 0, 5, 0x9f, 2}}},
+	{"the greater uuid does not", {
+		{SETTLE, 0x9f, 5, 0, 0, 9, 0, 5, 0x9f, 1},
+		{SETTLE, 0xa0, 5, 0, 0, 9, STALE, 5, 0x9f, 1}}},
+};
+/* clang-format on */
+
+static struct script_call call_of(const struct act *a, size_t at)
+{
+	struct script_call c = {
+		.kind = a->kind,
+		.entry = {.kind = "publish",
+			  .epoch = {.counter = a->counter},
+			  .term = {.number = a->kind == MOVE ? a->counter : 1},
+			  .start_us = a->start_us,
+			  .writer_node = "ingest-1",
+			  .home_node = "origin-1"},
+		.expected = {.counter = a->expected},
+		.expected_term = {.number = a->expected},
+	};
+
+	snprintf(c.entry.key.text, sizeof(c.entry.key.text), "named/%zu", at);
+	c.entry.epoch.writer.byte[0] = c.entry.term.by.byte[0] = a->writer;
+	c.expected.writer.byte[0] = a->expected_writer;
+	c.expected_term.by.byte[0] = a->expected_writer;
+	return c;
+}
+
+static void check_act(struct pair *p, const struct act *a, size_t at)
+{
+	struct script_call c = call_of(a, at);
+	struct script_words w;
+	struct script_result r;
+
+	CHECK_EQ(script_encode(&w, CLUSTER, &c, 1000000), 0);
+	call_both(p, &w);
+	CHECK_STR(p->why, "");
+	CHECK_EQ(script_decode(&r, &c.entry.key, p->reply.word, p->reply.count),
+		 0);
+	CHECK_EQ(r.err, a->err);
+	CHECK_EQ(r.entry.epoch.counter, a->stands);
+	CHECK_EQ(r.entry.epoch.writer.byte[0], a->stands_writer);
+	CHECK_EQ(r.entry.term.number, a->term);
+}
+
+TEST_NO_OOM(the_important_calls_are_answered_alike_and_rightly)
+{
+	struct pair p;
+
+	if (!open_pair(&p))
+		return;
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(named); i++) {
+		printf("%s\n", named[i].name);
+		for (size_t j = 0; j < 3 && named[i].act[j].kind; j++)
+			check_act(&p, &named[i].act[j], i);
+	}
+	check_keys(&p);
+	close_pair(&p);
+}
