@@ -191,7 +191,7 @@ static redisReply *ask(struct pair *p, const char *command, const char *key)
 /* A hash has two words a line, a set one. */
 static void dump_lines(const redisReply *r, size_t words, struct buf *out)
 {
-	char *line[128];
+	char *line[128] = {0};
 	size_t count = r->elements / words;
 
 	CHECK(count <= WEIR_ARRAY_LEN(line));
@@ -226,7 +226,7 @@ static void dump_real_key(struct pair *p, const char *key, struct buf *out)
 static void dump_real(struct pair *p, struct buf *out)
 {
 	redisReply *r = ask(p, "KEYS", "*");
-	char *key[128];
+	char *key[128] = {0};
 
 	CHECK(r->elements <= WEIR_ARRAY_LEN(key));
 	for (size_t i = 0; i < r->elements; i++)
@@ -440,7 +440,7 @@ static void pick_expiry(struct random *m, struct script_words *w)
 		"return {tostring(was * redis.call('DEL', KEYS[1]))}",
 	};
 	char root[REGISTRY_ROOT_SIZE];
-	struct stream_key key;
+	struct stream_key key = {0};
 	int len;
 
 	registry_root(root, CLUSTER);
@@ -458,7 +458,7 @@ static void pick_expiry(struct random *m, struct script_words *w)
 static void learn(struct random *m, const struct script_words *w)
 {
 	struct script_result r;
-	struct stream_key key;
+	struct stream_key key = {0};
 
 	for (size_t k = 0; k < KEYS; k++) {
 		pick_key(&key, k);
