@@ -161,7 +161,7 @@ TEST(lost_and_end_say_whether_a_lease_protects)
 	CHECK(w.text == script_settle_lua);
 }
 
-TEST(a_call_of_no_kind_or_without_room_is_refused)
+TEST(a_call_of_no_kind_is_refused_and_a_lease_has_its_words)
 {
 	struct script_call call = a_call(99);
 	struct script_words w;
