@@ -44,9 +44,12 @@ static void on_resume(struct follower *f, const struct record *r,
 	f->term_number = r->term.number;
 	f->is_resumed = true;
 	f->from_oldest = false;
-	f->may_gap = !(r->flags & RESUME_GOES_ON);
-	/* Without a position there is nothing to lose. */
-	f->has_told_gap = !log_last_position(f->log, &last);
+	/* A RESUME behind a SKIP takes nothing of it back. */
+	if (!(f->may_gap && f->has_told_gap)) {
+		f->may_gap = !(r->flags & RESUME_GOES_ON);
+		/* Without a position there is nothing to lose. */
+		f->has_told_gap = !log_last_position(f->log, &last);
+	}
 	follower_found(f);
 	follower_set_state(f, FOLLOWER_LIVE, REASON_none, INT64_MAX);
 }

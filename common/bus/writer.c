@@ -140,6 +140,19 @@ void writer_event(struct writer *w, const char *what, enum reason why,
 	world->event(world->ctx, &w->request.key, what, why, detail);
 }
 
+void writer_note_asked(struct writer *w)
+{
+	w->generation = w->ws->generation;
+}
+
+void writer_note_answered(struct writer *w, int64_t now_ms)
+{
+	if (w->generation == w->ws->generation)
+		return;
+	w->must_settle = true;
+	w->settle_ms = now_ms;
+}
+
 void writer_end(struct writer *w, enum reason why, const char *detail)
 {
 	if (w->state == WRITER_SPENT)
@@ -238,6 +251,7 @@ static void on_granted(void *ctx, const struct claim_grant *g)
 	w->due_ms = w->ws->now_ms;
 	w->wait_until_ms = w->ws->now_ms + world->peer_dead_ms;
 	w->must_settle |= !g->entry.is_live;
+	writer_note_answered(w, w->ws->now_ms);
 	if (w->is_leaving)
 		give_up(w);
 	else
@@ -308,6 +322,7 @@ int writer_new(struct writer **out, struct writers *ws,
 		free(w);
 		return err;
 	}
+	writer_note_asked(w);
 	list_append(&ws->all, &w->link);
 	*out = w;
 	return 0;
@@ -668,6 +683,7 @@ void writers_on_registry(struct writers *ws, bool is_up, bool is_other,
 {
 	if (!is_up)
 		return;
+	ws->generation += is_other;
 	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
 		if (!is_granted(w))
 			continue;

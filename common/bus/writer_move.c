@@ -167,6 +167,7 @@ static void move_to(struct writer *w, const struct node_ref *target,
 	memcpy(call.entry.home_url, target->url, sizeof(target->url));
 	call.entry.home_instance = target->instance;
 	w->tag.move = writer_tag(w);
+	writer_note_asked(w);
 	enter(w, WRITER_MOVING, now_ms + world->registry_ms + ANSWER_MARGIN_MS);
 	world->script(world->ctx, w->tag.move, &call);
 }
@@ -267,6 +268,7 @@ void writer_on_moved(struct writer *w, const struct script_result *r,
 		move_alone(w, now_ms);
 	} else {
 		w->stored = r->entry.term;
+		writer_note_answered(w, now_ms);
 		writer_event(w, "home.moved", REASON_none, w->target.id);
 		writer_adopt(w, &r->entry.term, r->entry.home_node,
 			     r->entry.home_url, &r->entry.home_instance,

@@ -33,9 +33,10 @@ struct writers {
 	struct list all;   /* struct writer, in the order of their numbers */
 	struct list *walk; /* where the walk under way goes on */
 	uint64_t numbers;
-	uint32_t sids;     /* followers' have the highest bit */
-	int64_t now_ms;    /* of the event under way */
-	struct map memory; /* key to struct writer_memory */
+	uint32_t sids;       /* followers' have the highest bit */
+	int64_t now_ms;      /* of the event under way */
+	uint64_t generation; /* of the registry, as far as was noticed */
+	struct map memory;   /* key to struct writer_memory */
 	struct list memories;
 };
 
@@ -57,14 +58,15 @@ struct writer {
 	enum writer_state state;
 	struct claim *claim; /* while CLAIMING */
 	struct stream_entry entry;
-	struct term stored; /* what the registry is known to have */
-	bool continues;     /* the registry knew a life of the stream */
-	bool has_epoch;     /* on_granted was called */
-	bool is_leaving;    /* the publisher left */
-	bool is_delivered;  /* all of it is at the home */
-	bool is_checking;   /* nothing is sent until the claim is validated */
-	bool is_lost_noted; /* the registry knows that the publisher left */
-	bool must_settle;   /* the registry has to be told of the entry */
+	struct term stored;  /* what the registry is known to have */
+	uint64_t generation; /* of the registry that was asked last */
+	bool continues;      /* the registry knew a life of the stream */
+	bool has_epoch;      /* on_granted was called */
+	bool is_leaving;     /* the publisher left */
+	bool is_delivered;   /* all of it is at the home */
+	bool is_checking;    /* nothing is sent until the claim is validated */
+	bool is_lost_noted;  /* the registry knows that the publisher left */
+	bool must_settle;    /* the registry has to be told of the entry */
 	bool is_wanted;
 	enum reason leave_why;
 	int64_t input_ms;  /* last byte of the publisher */
@@ -93,6 +95,10 @@ void writer_event(struct writer *w, const char *what, enum reason why,
 		  const char *detail);
 /* Stop, tell the owner; *w may be gone afterwards. */
 void writer_end(struct writer *w, enum reason why, const char *detail);
+/* A script is asked for, or has answered: if the registry has become another one
+ * in between, it does not have what it said. */
+void writer_note_asked(struct writer *w);
+void writer_note_answered(struct writer *w, int64_t now_ms);
 /* Remember the highest counter and term of the key. */
 void writer_remember(struct writer *w);
 
