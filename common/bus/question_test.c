@@ -38,7 +38,7 @@ static struct answer full_answer(void)
 		.silent_ms = UINT32_MAX,
 		.is_live = true,
 		.has_log = true,
-		.top_counter = INT64_MAX,
+		.top_counter = INT64_C(1) << 61,
 		.kind = "publish",
 		.writer_node = "ingest-1",
 	};
