@@ -416,8 +416,9 @@ static void check_end_home(struct sim *s, size_t key, const struct session *se)
 			continue;
 		homes++;
 		if (strcmp(s->node[i].id, e.home_node) != 0)
-			sim_violation(s, "%s: the registry names another home",
-				      s->key[key].text);
+			sim_violation(
+				s, "%s: the registry names %s, home is %s",
+				s->key[key].text, e.home_node, s->node[i].id);
 	}
 	if (homes != 1)
 		sim_violation(s, "%s has %zu homes", s->key[key].text, homes);

@@ -440,8 +440,11 @@ void fault_plan(struct sim *s)
 		size_t count = 1 + sim_below(s, 8);
 
 		s->heal_us = 18000 * MS;
-		for (size_t i = 0; i < count; i++)
-			plan_one(s, draw(s), sim_between_us(s, at_ms, 15000));
+		for (size_t i = 0; i < count; i++) {
+			const struct kind *k = draw(s);
+
+			plan_one(s, k, sim_between_us(s, at_ms, 15000));
+		}
 	}
 	s->end_us = s->heal_us + QUIET_MS * MS;
 	sim_at(s, sim_job(s, sizeof(struct job), NULL, on_heal), s->heal_us);

@@ -312,10 +312,12 @@ static void side_down(struct sim *s, struct side *side)
 	list_each_safe (l, &side->feeds)
 		list_remove(l);
 	close_asks(s, side);
-	if (peer->is_up)
-		wire_job(peer,
-			 WEIR_MAX(s->now_us + delay_us(s), s->blocked_us[a][b]),
-			 on_reset);
+	if (peer->is_up) {
+		int64_t at_us = s->now_us + delay_us(s);
+
+		at_us = WEIR_MAX(at_us, s->blocked_us[a][b]);
+		wire_job(peer, at_us, on_reset);
+	}
 	node_on_link(side->node, &ref, false);
 }
 

@@ -240,7 +240,11 @@ static void on_script(struct sim *s, struct job *j)
 		sim_at(s, &again->job, later);
 		return;
 	}
-	sim_trace(s, "  registry: script %u of %s", c->call.kind, c->from->id);
+	sim_trace(s, "  registry: %s asks %u of %s: epoch %lu term %lu at %s",
+		  c->from->id, c->call.kind, c->call.entry.key.text,
+		  (unsigned long)c->call.entry.epoch.counter,
+		  (unsigned long)c->call.entry.term.number,
+		  c->call.entry.home_node);
 	if (!is_distorted(s, c, &reply)) {
 		BUG_ON(script_encode(&words, CLUSTER, &c->call,
 				     SIM_START_US + s->now_us));

@@ -44,8 +44,11 @@ int64_t sim_between_us(struct sim *s, int64_t from_ms, int64_t to_ms)
 
 struct uuid sim_uuid(struct sim *s)
 {
-	uint64_t v[2] = {sim_random(s), sim_random(s)};
+	uint64_t v[2];
 	struct uuid u;
+
+	v[0] = sim_random(s); /* one after the other: every compiler's order */
+	v[1] = sim_random(s);
 
 	memcpy(u.byte, v, sizeof(u.byte));
 	return u;
