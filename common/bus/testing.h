@@ -325,7 +325,7 @@ static inline size_t test_count(const struct test_world *w, link_id link,
 static inline struct record test_take(struct test_world *w, link_id link,
 				      uint16_t type)
 {
-	struct record r = {0};
+	struct record r;
 	size_t i = 0;
 
 	while (i < w->sent_count &&
