@@ -146,12 +146,13 @@ static bool is_calm(const struct sim *s)
 static bool has_live_rival(const struct sim *s, const struct session *se)
 {
 	int64_t since = s->now_us - (STALL_MS + 1500) * MS;
+	int64_t just_now = s->now_us - 500 * MS;
 
 	list_each (l, &s->sessions) {
 		const struct session *o = list_entry(l, struct session, link);
 
-		if (o != se && o->key == se->key && !o->is_left &&
-		    o->input_us > since)
+		if (o != se && o->key == se->key &&
+		    o->input_us > (o->is_left ? just_now : since))
 			return true;
 	}
 	return false;
@@ -160,7 +161,7 @@ static bool has_live_rival(const struct sim *s, const struct session *se)
 void check_refused(struct sim *s, const struct session *se, enum reason why)
 {
 	s->refusals++;
-	if (se->is_left || !is_calm(s))
+	if (se->is_left || !se->publisher || !is_calm(s))
 		return;
 	if (why == REASON_taken_over && (se->is_pull || s->takeover))
 		return;
@@ -249,6 +250,9 @@ static void check_not_superseded(struct sim *s, const struct node *n,
 	int64_t known_us = s->now_us - LEARN_MS * MS;
 
 	if (p && p->superseded_us < known_us && redis_reaches(s, n) &&
+	    s->registry.slow_until_us <= p->superseded_us &&
+	    s->registry.frozen_until_us <= p->superseded_us &&
+	    s->cut_off_us[n->index] <= p->superseded_us &&
 	    n->registry_since_us < p->superseded_us && n->woke_us < known_us)
 		sim_violation(s,
 			      "%s takes epoch %" PRIu64
