@@ -54,6 +54,19 @@ void net_set_notsent_lowat(int fd, unsigned bytes);
 /* Bytes accepted by the kernel and not yet sent; 0 when it does not say. */
 unsigned net_unsent_bytes(int fd);
 
+/* ---- Unix sockets (SOCK_SEQPACKET), for processes of one user ---- */
+
+/* Listen at `path` (absolute, any length): 0600, and in place of a socket that
+ * nobody listens at any more. Returns 0, WEIR_EINVAL or -errno (EADDRINUSE). */
+WEIR_MUST_CHECK int net_unix_listen(int *out, const char *path);
+
+/* Connect to `path`, without waiting. Returns 0, WEIR_EINVAL or -errno (ENOENT,
+ * ECONNREFUSED; EAGAIN: its queue is full). */
+WEIR_MUST_CHECK int net_unix_connect(int *out, const char *path);
+
+/* Does a process of our own user have the other end? (SO_PEERCRED) */
+bool net_unix_is_ours(int fd);
+
 /* ---- sockets that our parent opened: LISTEN_FDS, LISTEN_FDNAMES ---- */
 
 #define NET_INHERIT_MAX 32

@@ -63,6 +63,29 @@ int node_set_address(struct node *n, const char *name, const char *addr)
 	return 0;
 }
 
+/* A path may have spaces and letters of any language, but nothing that JSON
+ * would have to escape. */
+static bool is_path(const char *s)
+{
+	if (*s != '/')
+		return false;
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f || *s == '"' ||
+		    *s == '\\')
+			return false;
+	return true;
+}
+
+int node_set_handover(struct node *n, const char *path)
+{
+	size_t len = strlen(path);
+
+	if (!is_path(path) || len >= sizeof(n->handover))
+		return WEIR_EINVAL;
+	memcpy(n->handover, path, len + 1);
+	return 0;
+}
+
 /* ---- writing ---- */
 
 static void load_write(struct buf *out, const struct node_load *l)
@@ -92,6 +115,8 @@ void node_write(struct buf *out, const struct node *n)
 		buf_printf(out, "%s\"%s\":\"%s\"", i ? "," : "",
 			   n->address[i].name, n->address[i].addr);
 	buf_put(out, SPAN_LIT("},"));
+	if (n->handover[0])
+		buf_printf(out, "\"handover\":\"%s\",", n->handover);
 	load_write(out, &n->load);
 	buf_put_u8(out, '}');
 }
@@ -173,6 +198,22 @@ static int take_addresses(struct node *n, struct json_object *o)
 	return 0;
 }
 
+/* One that we could not use ourselves is left out: the node is there all the
+ * same. */
+static void take_handover(struct node *n, struct json_object *o)
+{
+	struct json_object *v;
+	const char *path;
+
+	if (!json_object_object_get_ex(o, "handover", &v) ||
+	    !json_object_is_type(v, json_type_string))
+		return;
+	path = json_object_get_string(v);
+	if (strlen(path) != (size_t)json_object_get_string_len(v) ||
+	    node_set_handover(n, path))
+		n->handover[0] = '\0';
+}
+
 static int take_node(struct node *n, struct json_object *o)
 {
 	struct json_object *draining;
@@ -192,6 +233,7 @@ static int take_node(struct node *n, struct json_object *o)
 	if (json_object_object_get_ex(o, "draining", &draining))
 		n->is_draining = json_object_get_boolean(draining);
 	take_load(&n->load, o);
+	take_handover(n, o);
 	return take_addresses(n, o);
 }
 
@@ -239,5 +281,6 @@ bool node_eq(const struct node *a, const struct node *b)
 	       !strcmp(a->ref.url, b->ref.url) &&
 	       uuid_eq(&a->ref.instance, &b->ref.instance) &&
 	       a->pid == b->pid && a->is_draining == b->is_draining &&
-	       !strcmp(a->version, b->version) && addresses_eq(a, b);
+	       !strcmp(a->version, b->version) &&
+	       !strcmp(a->handover, b->handover) && addresses_eq(a, b);
 }

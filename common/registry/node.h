@@ -5,6 +5,7 @@
  *	{"id":"edge-1","role":"edge","instance":"<32 hex digits>",
  *	 "url":"tcp://10.0.0.7:7103","pid":123,"version":"0.1.0",
  *	 "draining":false,"addresses":{"rtmp":"10.0.0.7:1935"},
+ *	 "handover":"/run/weir/ingest-1.handover",
  *	 "load":{"busy_permille":12,"streams":3,"publishers":0,"viewers":40,
  *		 "in_bps":7500000,"out_bps":100000000}}
  */
@@ -16,6 +17,7 @@
 
 #define NODE_ADDRESSES_MAX 8
 #define NODE_JSON_MAX      4096 /* bytes; longer ones are refused */
+#define NODE_PATH_SIZE     512
 
 struct node_address {
 	char name[ROLE_SIZE]; /* "rtmp", "http", "api", "admin" */
@@ -38,6 +40,9 @@ struct node {
 	char version[24];
 	struct node_address address[NODE_ADDRESSES_MAX];
 	size_t address_count;
+	/* Unix socket that takes connections over; "": none. Only processes of
+	 * its machine can open it. */
+	char handover[NODE_PATH_SIZE];
 	struct node_load load;
 };
 
@@ -45,6 +50,10 @@ struct node {
  * ASCII) or WEIR_ELIMIT. */
 WEIR_MUST_CHECK int node_set_address(struct node *n, const char *name,
 				     const char *addr);
+
+/* Where it takes connections over, an absolute path. Returns 0, or WEIR_EINVAL
+ * (relative, too long, a quote, backslash or control character in it). */
+WEIR_MUST_CHECK int node_set_handover(struct node *n, const char *path);
 
 /* "127.0.0.1:1935", or NULL. */
 const char *node_address(const struct node *n, const char *name);

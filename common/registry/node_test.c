@@ -16,6 +16,7 @@ static struct node example(void)
 
 	CHECK_EQ(node_set_address(&n, "rtmp", "10.0.0.7:1935"), 0);
 	CHECK_EQ(node_set_address(&n, "http", "[::1]:8080"), 0);
+	CHECK_EQ(node_set_handover(&n, "/run/my weir/edge-1.handover"), 0);
 	return n;
 }
 
@@ -37,6 +38,36 @@ TEST(a_node_comes_back_from_its_json)
 	CHECK_EQ(back.load.out_bps, 6000000000);
 	CHECK_STR(node_address(&back, "http"), "[::1]:8080");
 	CHECK(!node_address(&back, "api"));
+	CHECK_STR(back.handover, "/run/my weir/edge-1.handover");
+}
+
+TEST(a_path_that_json_would_escape_or_nobody_could_open_is_refused)
+{
+	static const char *const bad[] = {"", "run/a", "/a\"b", "/a\\b",
+					  "/a\nb"};
+	char longest[NODE_PATH_SIZE + 1];
+	struct node n = example();
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(bad); i++)
+		CHECK_EQ(node_set_handover(&n, bad[i]), WEIR_EINVAL);
+	memset(longest, '/', sizeof(longest));
+	longest[NODE_PATH_SIZE] = '\0';
+	CHECK_EQ(node_set_handover(&n, longest), WEIR_EINVAL);
+	longest[NODE_PATH_SIZE - 1] = '\0';
+	CHECK_EQ(node_set_handover(&n, longest), 0);
+}
+
+TEST(a_path_of_a_peer_that_is_of_no_use_is_left_out)
+{
+	struct node n;
+
+	CHECK_EQ(node_read(&n, SPAN_LIT("{\"id\":\"i\",\"role\":\"ingest\","
+					"\"instance\":\"00112233445566778899aab"
+					"bccddeeff\",\"handover\":\"run\\/x\","
+					"\"pid\":7}")),
+		 0);
+	CHECK_STR(n.handover, "");
+	CHECK_EQ(n.pid, 7);
 }
 
 TEST(a_difference_in_load_is_no_difference)
@@ -52,6 +83,9 @@ TEST(a_difference_in_load_is_no_difference)
 	CHECK(!node_eq(&a, &b));
 	b = a;
 	b.ref.instance.byte[0]++;
+	CHECK(!node_eq(&a, &b));
+	b = a;
+	CHECK_EQ(node_set_handover(&b, "/elsewhere"), 0);
 	CHECK(!node_eq(&a, &b));
 }
 
