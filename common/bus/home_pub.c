@@ -144,8 +144,8 @@ static void bind(struct binding *b, int64_t now_ms)
 	const struct world *world = s->homes->world;
 	bool was_lost = s->grace_ms != INT64_MAX;
 
+	store_pub(s, b); /* first: who is displaced is told what stands now */
 	displace(s, b);
-	store_pub(s, b);
 	s->writer = b;
 	s->role = b->pub.flags & PUB_HOME ? ROLE_HOME : ROLE_REPLICA;
 	s->has_left = false;

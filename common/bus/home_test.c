@@ -290,8 +290,7 @@ TEST(a_newer_epoch_fences_the_one_that_is_bound_and_goes_on_from_it)
 
 	publish(&s, 12);
 	pub(&s, SECOND, 7, 11);
-	CHECK_EQ(test_take(&s.w, INGEST, RECORD_FENCED).reason,
-		 REASON_taken_over);
+	check_fenced(&s, INGEST, REASON_taken_over, 11);
 	r = check_resume(&s, SECOND);
 	CHECK(r.flags & RESUME_KNOWN);
 	CHECK_EQ(r.position.epoch.counter, 6);
