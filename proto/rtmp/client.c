@@ -28,7 +28,8 @@ enum phase {
 	PHASE_CREATES,  /* waits for its stream's id */
 	PHASE_ASKS,     /* waits for Start */
 	PHASE_RUNS,
-	PHASE_OVER, /* on_end was called, or the owner took leave */
+	PHASE_LEAVES, /* the owner took leave; the server may have a word */
+	PHASE_OVER,   /* on_end was called */
 };
 
 struct rtmp_client {
@@ -219,6 +220,9 @@ static int on_status(struct rtmp_client *c, const struct rtmp_command *cmd)
 		c->phase = PHASE_RUNS;
 		return c->events.on_ready(c->events.ctx);
 	}
+	if (c->phase == PHASE_LEAVES &&
+	    span_eq_str(s.code, "NetStream.Unpublish.Success"))
+		return end(c, RTMP_END_UNPUBLISH);
 	return is_over(s.code) ? end(c, RTMP_END_EOF) : 0;
 }
 
@@ -287,7 +291,7 @@ static int on_media(struct rtmp_client *c, const struct rtmp_message *msg)
 	int err;
 
 	/* Some servers begin before they have said Start. */
-	if (c->is_publish || c->phase < PHASE_ASKS || c->phase == PHASE_OVER)
+	if (c->is_publish || c->phase < PHASE_ASKS || c->phase >= PHASE_LEAVES)
 		return 0;
 	err = rtmp_link_flush(&c->link);
 	if (err)
@@ -436,7 +440,7 @@ int rtmp_client_stop(struct rtmp_client *c)
 
 	if (c->phase != PHASE_ASKS && c->phase != PHASE_RUNS)
 		return 0;
-	c->phase = PHASE_OVER;
+	c->phase = PHASE_LEAVES;
 	if (c->is_publish)
 		put_named(c, "FCUnpublish", DO_FCUNPUBLISH);
 	rtmp_command_begin(&p, "deleteStream", DO_DELETE);

@@ -36,7 +36,9 @@ struct rtmp_client_events {
 	/* Every status and refusal, as the server put it; borrowed. */
 	int (*on_status)(void *ctx, struct span code, struct span level,
 			 struct span description);
-	/* RTMP_END_EOF or RTMP_END_REFUSED (the status came before). Once. */
+	/* RTMP_END_EOF; RTMP_END_REFUSED (the status came before), also behind
+	 * rtmp_client_stop; or RTMP_END_UNPUBLISH: the server has heard that
+	 * the publisher left. Once. */
 	int (*on_end)(void *ctx, enum rtmp_end reason);
 };
 
@@ -69,8 +71,10 @@ const char *rtmp_client_fault(const struct rtmp_client *c);
 WEIR_MUST_CHECK int rtmp_client_write_media(struct rtmp_client *c,
 					    const struct rtmp_media *m);
 
-/* Take leave: FCUnpublish and deleteStream. The owner then closes. Returns 0
- * (also when there is nothing to take leave of), WEIR_ENOMEM or on_send's. */
+/* Take leave: FCUnpublish and deleteStream. The owner then closes; who wants to
+ * know of a refusal that is on its way feeds until on_end, which not every
+ * server has a reason for. Returns 0 (also when there is nothing to take leave
+ * of), WEIR_ENOMEM or on_send's. */
 WEIR_MUST_CHECK int rtmp_client_stop(struct rtmp_client *c);
 
 #endif

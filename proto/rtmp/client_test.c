@@ -262,7 +262,8 @@ static void publish_in_steps(size_t step, enum rtmp_handshake_form form)
 		CHECK(strstr(buf_text(&server.log), "end FCUnpublish\n"));
 		CHECK_STR(buf_text(&client.log),
 			  "status status NetStream.Publish.Start\nready\n"
-			  "status status NetStream.Unpublish.Success\n");
+			  "status status NetStream.Unpublish.Success\n"
+			  "end FCUnpublish\n");
 	}
 	buf_fini(&p);
 	end_fini(&client);
@@ -461,6 +462,34 @@ TEST(a_refused_connect_ends_the_session)
 		CHECK_STR(buf_text(&client.log),
 			  "status error NetConnection.Connect.Rejected\n"
 			  "end refused\nstatus error again\n");
+	finish(&client, &s);
+}
+
+TEST(a_refusal_that_crosses_the_leave_of_a_publisher_is_heard)
+{
+	struct end client = {0};
+	struct script s = {0};
+
+	say_handshake(&s);
+	say_result(&s, 1, 0);
+	say_result(&s, 4, 1);
+	say_status(&s, "onStatus", 0, "status", "NetStream.Publish.Start");
+	if (!hear(&client, &s, true) && !rtmp_client_stop(client.client)) {
+		buf_clear(&s.wire);
+		say_status(&s, "_error", 6, "error", "FCUnpublish");
+		say_status(&s, "onStatus", 0, "error",
+			   "NetStream.Publish.BadName");
+		say_status(&s, "onStatus", 0, "status",
+			   "NetStream.Unpublish.Success");
+		if (!buf_error(&s.wire) && !feed(&client, buf_span(&s.wire)))
+			CHECK_STR(
+				buf_text(&client.log),
+				"status status NetStream.Publish.Start\n"
+				"ready\nstatus error FCUnpublish\n"
+				"status error NetStream.Publish.BadName\n"
+				"end refused\n"
+				"status status NetStream.Unpublish.Success\n");
+	}
 	finish(&client, &s);
 }
 

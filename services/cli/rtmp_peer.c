@@ -11,12 +11,13 @@
 
 #define SEND_BYTES_MAX ((size_t)64 << 20)
 #define WORDS_SIZE     320
+#define FAREWELL_MS    1500 /* for what the server says of a publisher's leave */
 
 struct rtmp_peer {
 	struct loop *loop;
 	struct conn *conn;
 	struct rtmp_client *client;
-	struct timer *deadline; /* until it is ready */
+	struct timer *deadline; /* until it is ready; of the farewell */
 	struct rtmp_peer_events events;
 	void *ctx;
 	uint64_t dialed_ms;
@@ -77,7 +78,8 @@ static int on_end(void *ctx, enum rtmp_end reason)
 {
 	struct rtmp_peer *p = ctx;
 
-	p->end = reason == RTMP_END_REFUSED ? PEER_REFUSED : PEER_EOF;
+	if (reason != RTMP_END_UNPUBLISH) /* else it knows that we stop */
+		p->end = reason == RTMP_END_REFUSED ? PEER_REFUSED : PEER_EOF;
 	return WEIR_ECLOSED; /* and on_data ends the connection */
 }
 
@@ -133,6 +135,10 @@ static void on_close(void *ctx, int reason)
 
 static void on_deadline(struct rtmp_peer *p)
 {
+	if (p->is_stopping) { /* not every server answers a leave */
+		conn_close(p->conn, WEIR_ECLOSED);
+		return;
+	}
 	snprintf(p->words, sizeof(p->words),
 		 "the server did not say yes or no in time");
 	conn_abort(p->conn, WEIR_ETIMEOUT);
@@ -283,6 +289,8 @@ void rtmp_peer_stop(struct rtmp_peer *p)
 	p->is_stopping = true;
 	if (rtmp_client_stop(p->client))
 		conn_abort(p->conn, WEIR_ENOMEM);
+	else if (p->is_publish && p->is_ready)
+		timer_start(p->deadline, FAREWELL_MS);
 	else
 		conn_close(p->conn, WEIR_ECLOSED);
 }

@@ -10,7 +10,7 @@
 struct rtmp_peer;
 
 enum peer_end {
-	PEER_DONE,    /* we stopped, and all was sent */
+	PEER_DONE,    /* we stopped, all was sent, and nothing was refused */
 	PEER_EOF,     /* the server ended the stream */
 	PEER_REFUSED, /* it said no */
 	PEER_LOST,    /* the connection broke, or was never made */
@@ -49,7 +49,9 @@ WEIR_MUST_CHECK int rtmp_peer_write(struct rtmp_peer *p,
 				    const struct rtmp_media *m);
 size_t rtmp_peer_queued_bytes(const struct rtmp_peer *p);
 
-/* Take leave and close in order; on_end follows. */
+/* Take leave and close in order; on_end follows. Of a publish that was accepted
+ * the server's last word is awaited, for a moment: what was sent last may have
+ * been refused. */
 void rtmp_peer_stop(struct rtmp_peer *p);
 
 /* Stop and go on reading. */
