@@ -27,6 +27,9 @@ static const struct conf_key cluster_keys[] = {
 		 "How often dispatch is asked about a stream that viewers wait for."),
 	CONF_STRING(CLUSTER, state_dir, 0, 4096, "", CONF_FIXED,
 		    "Folder for the node list that is used while the registry is away; empty: none is kept."),
+	CONF_STRING(CLUSTER, run_dir, 0, 4096, "", CONF_FIXED,
+		    "Folder for the sockets by which edges hand publishers to the ingests of the same machine; the same "
+		    "for all of them; empty: none are handed over."),
 };
 
 static const struct conf_key redis_keys[] = {

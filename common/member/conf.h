@@ -18,6 +18,7 @@ struct member_cluster_settings {
 	int64_t fragment_duration_ms;
 	int64_t max_fragment_ms;
 	const char *state_dir;
+	const char *run_dir;
 };
 
 struct member_redis_settings {

@@ -15,7 +15,7 @@ static const struct arg_table table = {
 	.command = "explain",
 	.operands = "STREAM",
 	.sentence =
-		"Tells what happened to a stream (live/cam1): claims, "
+		"Tells what happened to a stream (live/test110): claims, "
 		"homes, epochs,\nskips, stalls, refusals, each with its "
 		"reason. The last 100 events.",
 	.operand_count = 1,

@@ -10,7 +10,7 @@ static const struct arg_table table = {
 	.command = "kick",
 	.operands = "STREAM SESSION",
 	.sentence =
-		"Ends one session of a stream: weir kick live/cam1 "
+		"Ends one session of a stream: weir kick live/test110 "
 		"RTMPPUBSUB7.\nweir streams --sessions shows the ids.",
 	.operand_count = 2,
 	.arg = args,

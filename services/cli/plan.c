@@ -19,21 +19,23 @@ static unsigned admin_port(unsigned base, enum plan_role role, unsigned k)
 	       10 * k;
 }
 
-static unsigned ingest_port(unsigned base, enum plan_role role, unsigned k)
+static unsigned ingest_port(unsigned base, unsigned k)
 {
-	if (!base || role != PLAN_INGEST)
+	if (!base)
 		return 0;
 	return (base == PLAN_NO_BASE ? 1936 : base + 10) + k;
 }
 
-static void add_node(struct plan *p, unsigned base, enum plan_role role,
-		     unsigned k, unsigned host, int worker)
+static void add_node(struct plan *p, const struct plan_wish *w,
+		     enum plan_role role, unsigned k, unsigned host, int worker)
 {
 	struct plan_node *n = &p->node[p->count++];
+	unsigned base = w->base_port;
 
 	n->role = role;
 	n->admin_port = admin_port(base, role, k);
-	n->rtmp_port = ingest_port(base, role, k);
+	n->has_rtmp = role == PLAN_INGEST && w->has_ingest_ports;
+	n->rtmp_port = n->has_rtmp ? ingest_port(base, k) : 0;
 	if (worker < 0)
 		snprintf(n->id, sizeof(n->id), "%s-%u", role_name[role], host);
 	else
@@ -49,7 +51,7 @@ static int add_role(struct plan *p, const struct plan_wish *w,
 	if (w->count[role] * workers > PLAN_EACH_MAX)
 		return WEIR_ELIMIT;
 	for (unsigned k = 0; k < w->count[role] * workers; k++)
-		add_node(p, w->base_port, role, k, k / workers + 1,
+		add_node(p, w, role, k, k / workers + 1,
 			 workers > 1 ? (int)(k % workers) : -1);
 	return 0;
 }

@@ -4,12 +4,13 @@
  *	RTMP        1935         P                any free port
  *	HTTP        8080         P+1              …
  *	API         8083         P+2              …
- *	ingests     1936 + k     P+10+k           …
+ *	ingests     1936 + k     P+10+k           …       only if asked for
  *	admin       9101 + role  P+101 + role     …
  *	            + 10·k       + 10·k
  *
  * k counts the nodes of one role from 0; role is 0 ingest, 1 origin, 2 edge,
- * 3 packager, 4 dispatch. The edges' own ports are any free ones.
+ * 3 packager, 4 dispatch. RTMP and HTTP belong to the edges, for publishers
+ * too; their own ports are any free ones. Without edges RTMP is the ingests'.
  */
 #ifndef WEIR_CLI_PLAN_H
 #define WEIR_CLI_PLAN_H
@@ -36,7 +37,8 @@ struct plan_node {
 	char id[PLAN_ID_SIZE]; /* "edge-1", with several workers "edge-1.0" */
 	enum plan_role role;
 	unsigned admin_port;
-	unsigned rtmp_port; /* its own; ingests */
+	bool has_rtmp;      /* an RTMP port of its own; ingests */
+	unsigned rtmp_port; /* that; 0: any */
 };
 
 struct plan {
@@ -49,6 +51,7 @@ struct plan_wish {
 	unsigned count[PLAN_ROLES];
 	unsigned workers; /* processes of each edge */
 	unsigned base_port;
+	bool has_ingest_ports; /* besides the public one */
 };
 
 const char *plan_role_name(enum plan_role role);

@@ -5,7 +5,7 @@
 
 TEST(the_default_ports_are_those_of_the_addresses_page)
 {
-	const struct plan_wish w = {{1, 2, 1, 1, 1}, 1, PLAN_NO_BASE};
+	const struct plan_wish w = {{1, 2, 1, 1, 1}, 1, PLAN_NO_BASE, false};
 	struct plan p;
 
 	CHECK_EQ(plan_make(&p, &w), 0);
@@ -14,7 +14,8 @@ TEST(the_default_ports_are_those_of_the_addresses_page)
 	CHECK_EQ(p.http_port, 8080);
 	CHECK_EQ(p.api_port, 8083);
 	CHECK_STR(p.node[0].id, "ingest-1");
-	CHECK_EQ(p.node[0].rtmp_port, 1936);
+	CHECK(!p.node[0].has_rtmp);
+	CHECK_EQ(p.node[0].rtmp_port, 0);
 	CHECK_EQ(p.node[0].admin_port, 9101);
 	CHECK_STR(p.node[2].id, "origin-2");
 	CHECK_EQ(p.node[2].admin_port, 9112);
@@ -25,7 +26,7 @@ TEST(the_default_ports_are_those_of_the_addresses_page)
 
 TEST(a_base_port_moves_everything_and_nothing_collides)
 {
-	const struct plan_wish w = {{16, 16, 8, 16, 16}, 2, 20000};
+	const struct plan_wish w = {{16, 16, 8, 16, 16}, 2, 20000, true};
 	struct plan p;
 	unsigned port[256];
 	size_t count = 0;
@@ -37,7 +38,7 @@ TEST(a_base_port_moves_everything_and_nothing_collides)
 	port[count++] = p.api_port;
 	for (size_t i = 0; i < p.count; i++) {
 		port[count++] = p.node[i].admin_port;
-		if (p.node[i].rtmp_port)
+		if (p.node[i].has_rtmp)
 			port[count++] = p.node[i].rtmp_port;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -47,9 +48,22 @@ TEST(a_base_port_moves_everything_and_nothing_collides)
 	}
 }
 
+TEST(ingests_have_ports_of_their_own_if_asked_for)
+{
+	const struct plan_wish w = {
+		{2, 1, 1, 1, 1}, 1, PLAN_NO_BASE, .has_ingest_ports = true};
+	struct plan p;
+
+	CHECK_EQ(plan_make(&p, &w), 0);
+	CHECK(p.node[1].has_rtmp);
+	CHECK_EQ(p.node[0].rtmp_port, 1936);
+	CHECK_EQ(p.node[1].rtmp_port, 1937);
+	CHECK(!p.node[2].has_rtmp);
+}
+
 TEST(workers_are_nodes_of_their_own)
 {
-	const struct plan_wish w = {{0, 0, 2, 0, 0}, 2, PLAN_NO_BASE};
+	const struct plan_wish w = {{0, 0, 2, 0, 0}, 2, PLAN_NO_BASE, false};
 	struct plan p;
 
 	CHECK_EQ(plan_make(&p, &w), 0);
@@ -61,7 +75,7 @@ TEST(workers_are_nodes_of_their_own)
 
 TEST(base_port_0_asks_for_free_ports_everywhere)
 {
-	const struct plan_wish w = {{1, 1, 1, 1, 1}, 1, 0};
+	const struct plan_wish w = {{1, 1, 1, 1, 1}, 1, 0, false};
 	struct plan p;
 
 	CHECK_EQ(plan_make(&p, &w), 0);
@@ -72,8 +86,8 @@ TEST(base_port_0_asks_for_free_ports_everywhere)
 
 TEST(too_much_is_refused)
 {
-	const struct plan_wish many = {{1, 1, 9, 1, 1}, 2, PLAN_NO_BASE};
-	const struct plan_wish high = {{1, 1, 1, 1, 1}, 1, 65500};
+	const struct plan_wish many = {{1, 1, 9, 1, 1}, 2, PLAN_NO_BASE, false};
+	const struct plan_wish high = {{1, 1, 1, 1, 1}, 1, 65500, false};
 	struct plan p;
 
 	CHECK_EQ(plan_make(&p, &many), WEIR_ELIMIT);

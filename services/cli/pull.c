@@ -63,8 +63,8 @@ static const struct arg_table table = {
 	.operands = "URL FILE.flv",
 	.sentence =
 		"Records a stream exactly as it comes: weir pull "
-		"rtmp://127.0.0.1/live/cam1 a.flv\n"
-		"or http://127.0.0.1:8080/live/cam1.flv",
+		"rtmp://127.0.0.1/live/test110 a.flv\n"
+		"or http://127.0.0.1:8080/live/test110.flv",
 	.operand_count = 2,
 	.arg = args,
 	.arg_count = WEIR_ARRAY_LEN(args),

@@ -71,7 +71,7 @@ static const struct arg_table table = {
 	.operands = "FILE.flv URL",
 	.sentence =
 		"Publishes an FLV file: weir push a.flv "
-		"rtmp://127.0.0.1:1936/live/cam1",
+		"rtmp://127.0.0.1:1935/live/test110",
 	.operand_count = 2,
 	.arg = args,
 	.arg_count = WEIR_ARRAY_LEN(args),

@@ -19,17 +19,19 @@
 
 static const struct arg args[] = {
 	{"ingest", ARG_UINT, "N", 0, PLAN_EACH_MAX, AT(wish.count[PLAN_INGEST]),
-	 "ingests: publishers connect here [1]"},
+	 "ingests: take publishers in [1]"},
 	{"origin", ARG_UINT, "N", 0, PLAN_EACH_MAX, AT(wish.count[PLAN_ORIGIN]),
 	 "origins: the homes of streams [1]"},
 	{"edge", ARG_UINT, "N", 0, PLAN_EACH_MAX, AT(wish.count[PLAN_EDGE]),
-	 "edges: viewers connect here [1]"},
+	 "edges: publishers and viewers connect here [1]"},
 	{"packager", ARG_UINT, "N", 0, PLAN_EACH_MAX,
 	 AT(wish.count[PLAN_PACKAGER]), "packagers [1]"},
 	{"dispatch", ARG_UINT, "N", 0, PLAN_EACH_MAX,
 	 AT(wish.count[PLAN_DISPATCH]), "dispatchers: decisions and API [1]"},
 	{"workers", ARG_UINT, "N", 1, PLAN_EACH_MAX, AT(wish.workers),
 	 "processes of each edge, for more cores [1]"},
+	{"ingest-ports", ARG_FLAG, "", 0, 0, AT(wish.has_ingest_ports),
+	 "RTMP ports of the ingests' own, besides the public one"},
 	{"base-port", ARG_UINT, "P", 0, PLAN_PORT_LAST, AT(wish.base_port),
 	 "RTMP on P, HTTP P+1, API P+2; 0: any free ports"},
 	{"host", ARG_TEXT, "ADDRESS", 0, 0, AT(host),
@@ -59,8 +61,8 @@ static const struct arg_table table = {
 	.arg = args,
 	.arg_count = WEIR_ARRAY_LEN(args),
 	.more = "Ports, when --base-port is not given: RTMP 1935, HTTP 8080, "
-		"API 8083,\ningests' own 1936 + k, admin 9101 + role + 10 k; "
-		"edges' own are any free ones.\n",
+		"API 8083,\nadmin 9101 + role + 10 k; with --ingest-ports "
+		"1936 + k; edges' own are any free ones.\n",
 };
 
 /* ---- the end ---- */

@@ -122,8 +122,6 @@ void up_redis_fini(struct up *up);
 
 /* up_say.c: the JSON line; NULL without memory. The caller's. */
 struct json_object *up_say_json(const struct up *up);
-/* Where to publish: the first ingest. Borrowed. */
-const char *up_publish_addr(const struct up *up);
 /* up.json, and the line or the page on stdout. */
 void up_say(struct up *up, bool is_first);
 

@@ -30,8 +30,7 @@ static void describe(struct up_proc *p, struct child_desc *d)
 	d->file = "ffmpeg";
 	for (size_t i = 0; i < WEIR_ARRAY_LEN(words); i++)
 		child_arg(d, words[i]);
-	child_arg(d, up_proc_text(p, "rtmp://%s/live/demo",
-				  up_publish_addr(p->up)));
+	child_arg(d, up_proc_text(p, "rtmp://%s/live/demo", p->up->rtmp.addr));
 }
 
 static void on_ready(struct up_proc *p, struct span line)

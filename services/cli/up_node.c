@@ -21,6 +21,20 @@ static void pass(struct child_desc *d, const char *name, int fd)
 	d->pass[d->pass_count++].fd = fd;
 }
 
+/* Edges take publishers for the ingests; without edges they do it themselves.
+ */
+static void describe_ingest(struct up_proc *p, struct child_desc *d)
+{
+	struct up *up = p->up;
+
+	if (!up->o.wish.count[PLAN_EDGE])
+		pass(d, "rtmp", up->rtmp.fd);
+	if (p->plan->has_rtmp)
+		up_proc_set(p, d, "ingest.rtmp.own_listen=%s:%u", up->o.host,
+			    port_of_before(p, "rtmp", p->plan->rtmp_port));
+	up_proc_set(p, d, "ingest.rtmp.listen=");
+}
+
 /* What belongs to the role: sockets and where it listens itself. */
 static void describe_role(struct up_proc *p, struct child_desc *d)
 {
@@ -29,8 +43,7 @@ static void describe_role(struct up_proc *p, struct child_desc *d)
 
 	switch (p->plan->role) {
 	case PLAN_INGEST:
-		up_proc_set(p, d, "ingest.rtmp.listen=%s:%u", host,
-			    port_of_before(p, "rtmp", p->plan->rtmp_port));
+		describe_ingest(p, d);
 		break;
 	case PLAN_EDGE:
 		pass(d, "rtmp", up->rtmp.fd);
@@ -128,13 +141,14 @@ int up_nodes_write_conf(struct up *up)
 	struct buf text = {0};
 	int err;
 
+	place_path(path, &up->place, "state");
 	buf_printf(&text,
-		   "{\"cluster\":{\"key\":\"%s\",\"state_dir\":\"%s\"},"
+		   "{\"cluster\":{\"key\":\"%s\",\"state_dir\":\"%s\","
+		   "\"run_dir\":\"%s\"},"
 		   "\"redis\":{\"url\":\"%s\"},"
 		   "\"bus\":{\"listen\":\"127.0.0.1:0\"},"
 		   "\"dispatch\":{\"api\":{\"token\":\"%s\"}}}\n",
-		   up->key, place_path(path, &up->place, "state"),
-		   up->redis_addr, up->token);
+		   up->key, path, path, up->redis_addr, up->token);
 	err = buf_error(&text);
 	if (!err)
 		err = place_write(&up->place, "conf.json", buf_span(&text));

@@ -94,7 +94,7 @@ static int try_nodes(struct up *up)
 		snprintf(use, sizeof(use), "admin of %s", n->id);
 		err = try_port("127.0.0.1", n->admin_port, use);
 		snprintf(use, sizeof(use), "RTMP of %s", n->id);
-		if (!err)
+		if (!err && n->has_rtmp)
 			err = try_port(up->o.host, n->rtmp_port, use);
 	}
 	return err;

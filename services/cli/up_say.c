@@ -54,19 +54,6 @@ static const char *json_text(struct json_object *o)
 
 /* ---- for people ---- */
 
-const char *up_publish_addr(const struct up *up)
-{
-	struct json_object *a;
-
-	for (size_t i = 0; i < up->plan.count; i++)
-		if (up->plan.node[i].role == PLAN_INGEST &&
-		    up->node[i].addresses &&
-		    json_object_object_get_ex(up->node[i].addresses, "rtmp",
-					      &a))
-			return json_object_get_string(a);
-	return up->rtmp.addr;
-}
-
 /* What to type to run this program again from here. */
 static const char *own_name(const struct up *up, char out[PLACE_PATH_SIZE])
 {
@@ -80,26 +67,37 @@ static const char *own_name(const struct up *up, char out[PLACE_PATH_SIZE])
 	return out;
 }
 
+/* Without the port that players take by themselves. */
+static const char *play_addr(const struct up *up, char out[NET_ADDR_TEXT_SIZE])
+{
+	unsigned port = up_port_of(up->rtmp.addr);
+	size_t len = strlen(up->rtmp.addr) - (port == 1935 ? 5 : 0);
+
+	snprintf(out, NET_ADDR_TEXT_SIZE, "%.*s", (int)len, up->rtmp.addr);
+	return out;
+}
+
 static void say_page(const struct up *up)
 {
-	const char *in = up_publish_addr(up);
+	char play[NET_ADDR_TEXT_SIZE];
 	char name[PLACE_PATH_SIZE];
 
 	printf("weir is up: %zu processes, files in %s\n\n", up->plan.count,
 	       up->place.dir);
-	printf("Publish   OBS: Server rtmp://%s/live   Stream key cam1\n", in);
+	printf("Publish   OBS: Server rtmp://%s/live   Stream key test110\n",
+	       up->rtmp.addr);
 	printf("          ffmpeg -re -i FILE -c copy -f flv "
-	       "rtmp://%s/live/cam1\n\n",
-	       in);
-	printf("Play      http://%s/live/cam1.flv\n", up->http.addr);
-	printf("          rtmp://%s/live/cam1\n", up->rtmp.addr);
+	       "rtmp://%s/live/test110\n\n",
+	       up->rtmp.addr);
+	printf("Play      http://%s/live/test110.flv\n", up->http.addr);
+	printf("          rtmp://%s/live/test110\n", play_addr(up, play));
 	printf("          ffplay -fflags nobuffer "
-	       "http://%s/live/cam1.flv\n\n",
+	       "http://%s/live/test110.flv\n\n",
 	       up->http.addr);
 	printf("API       curl -H 'Authorization: Bearer %s' "
 	       "http://%s/api/stat/all_group\n",
 	       up->token, up->api.addr);
-	printf("Look      %s nodes · streams · explain live/cam1 · help\n",
+	printf("Look      %s nodes · streams · explain live/test110 · help\n",
 	       own_name(up, name));
 	printf("Stop      Ctrl-C\n\n");
 	fflush(stdout);

@@ -8,7 +8,7 @@
 
 TEST(the_line_has_the_promised_form)
 {
-	const struct plan_wish wish = {{1, 0, 1, 0, 0}, 1, PLAN_NO_BASE};
+	const struct plan_wish wish = {{1, 0, 1, 0, 0}, 1, PLAN_NO_BASE, false};
 	struct up *up = calloc(1, sizeof(*up));
 	struct json_object *o;
 	bool is_right;

@@ -6,7 +6,10 @@
 /* clang-format off */
 static const struct conf_key keys[] = {
 	CONF_ADDR_NAMED("rtmp.listen", S, rtmp_listen, ":1936", CONF_FIXED,
-			"Where RTMP publishers connect to this ingest itself."),
+			"Where RTMP publishers connect to this ingest itself; a socket passed as \"rtmp\" takes its place; "
+			"empty: nowhere."),
+	CONF_ADDR_NAMED("rtmp.own_listen", S, rtmp_own_listen, "", CONF_FIXED,
+			"An RTMP port of this process alone, besides that one; empty: none."),
 	CONF_INT(S, publishers_max, "count", 1, 100000, 4000, CONF_FIXED, "Most publishers."),
 	CONF_INT(S, half_open_max, "count", 1, 100000, 1000, CONF_FIXED,
 		 "Most connections that have not asked to publish yet; then the oldest one is closed."),

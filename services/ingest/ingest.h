@@ -9,6 +9,7 @@
 /* Section "ingest". */
 struct ingest_settings {
 	const char *rtmp_listen;
+	const char *rtmp_own_listen;
 	int64_t publishers_max;
 	int64_t half_open_max;
 	int64_t handshake_ms;

@@ -9,14 +9,21 @@
 
 #define SWEEP_MS         250
 #define UNREAD_MAX_BYTES (128 * 1024)
+#define LISTENERS        2 /* a shared one, and one of its own */
 
 const struct log_event ingest_peer_closed = {
 	"peer.closed", LOG_INFO, "peer proto reason detail bytes",
 	"A connection ended that did not publish, or broke the rules."};
 
+struct entrance {
+	struct rtmp_door *door;
+	struct listener *listener;
+};
+
 struct rtmp_door {
 	struct ingest *in;
-	struct listener *listener;
+	struct entrance entrance[LISTENERS];
+	size_t entrances;
 	struct list half_open; /* have not asked to publish; oldest first */
 	struct list peers;     /* have asked */
 	size_t half_open_count;
@@ -26,6 +33,7 @@ struct rtmp_door {
 struct peer {
 	struct list link;
 	struct rtmp_door *door;
+	struct listener *listener; /* NULL: it was handed over */
 	struct conn *conn;
 	struct rtmp_server *session;
 	struct publish *publish; /* asked for or accepted */
@@ -41,7 +49,8 @@ static void peer_free(struct peer *p, enum reason why)
 	list_remove(&p->link);
 	p->door->half_open_count -= !p->has_asked;
 	p->door->in->stats.connections--;
-	listener_done(p->door->listener);
+	if (p->listener)
+		listener_done(p->listener);
 	publish_leave(&p->publish, why);
 	rtmp_server_free(&p->session);
 	conn_free(&p->conn);
@@ -322,27 +331,37 @@ static void make_room(struct rtmp_door *d)
 	on_close(p, WEIR_ELIMIT);
 }
 
-static void on_accepted(struct rtmp_door *d, int fd,
-			const struct net_addr *addr)
+/* NULL without memory: counted as refused. */
+static struct peer *peer_make(struct rtmp_door *d, struct listener *l)
 {
-	struct peer *p;
+	struct peer *p = calloc(1, sizeof(*p));
 
-	(void)addr;
-	make_room(d);
-	p = calloc(1, sizeof(*p));
 	if (!p) {
 		d->in->stats.refused++;
-		close(fd);
-		listener_done(d->listener);
-		return;
+		return NULL;
 	}
 	p->door = d;
+	p->listener = l;
 	list_init(&p->link);
 	list_append(&d->half_open, &p->link);
 	d->half_open_count++;
 	d->in->stats.connections++;
-	if (peer_start(p, fd))
+	return p;
+}
+
+static void on_accepted(struct entrance *e, int fd, const struct net_addr *addr)
+{
+	struct peer *p;
+
+	(void)addr;
+	make_room(e->door);
+	p = peer_make(e->door, e->listener);
+	if (!p) {
+		close(fd);
+		listener_done(e->listener);
+	} else if (peer_start(p, fd)) {
 		peer_free(p, REASON_no_resources);
+	}
 }
 
 /* Who said nothing for too long, or did not publish in time. */
@@ -385,24 +404,57 @@ static void on_sweep(struct rtmp_door *d)
 
 /* ---- life ---- */
 
-static int open_listener(struct rtmp_door *d, struct svc *svc)
+/* Takes `fd`. */
+static int let_in(struct rtmp_door *d, int fd)
 {
 	const struct listener_limits limits = {
 		.open_max = (unsigned)(d->in->settings->publishers_max +
 				       d->in->settings->half_open_max)};
+	struct entrance *e = &d->entrance[d->entrances];
+	int err;
+
+	e->door = d;
+	err = listener_new(&e->listener, d->in->loop, fd, &limits, on_accepted,
+			   e);
+	d->entrances += !err;
+	return err;
+}
+
+/* The later one is better to be told of: it is its own. */
+static int tell_address(struct rtmp_door *d)
+{
 	char text[NET_ADDR_TEXT_SIZE];
+	int err;
+
+	if (!d->entrances)
+		return 0;
+	net_addr_text(text,
+		      listener_addr(d->entrance[d->entrances - 1].listener));
+	err = svc_add_address(d->in->svc, "rtmp", text);
+	return err ? err : member_add_address(d->in->member, "rtmp", text);
+}
+
+static int open_shared(struct rtmp_door *d)
+{
+	int fd, err = svc_listen(d->in->svc, &fd, "rtmp",
+				 d->in->settings->rtmp_listen);
+
+	if (err == WEIR_ENOENT)
+		return 0; /* nothing passed, nothing set */
+	return err ? err : let_in(d, fd);
+}
+
+static int open_own(struct rtmp_door *d)
+{
+	struct net_addr addr;
 	int fd, err;
 
-	err = svc_listen(svc, &fd, "rtmp", d->in->settings->rtmp_listen);
-	if (err)
-		return err;
-	err = listener_new(&d->listener, d->in->loop, fd, &limits, on_accepted,
-			   d);
-	if (err)
-		return err;
-	net_addr_text(text, listener_addr(d->listener));
-	err = svc_add_address(svc, "rtmp", text);
-	return err ? err : member_add_address(d->in->member, "rtmp", text);
+	if (!*d->in->settings->rtmp_own_listen)
+		return 0;
+	err = net_addr_parse(&addr, d->in->settings->rtmp_own_listen);
+	if (!err)
+		err = net_listen(&fd, &addr);
+	return err ? err : let_in(d, fd);
 }
 
 int rtmp_door_new(struct rtmp_door **out, struct ingest *in)
@@ -417,7 +469,11 @@ int rtmp_door_new(struct rtmp_door **out, struct ingest *in)
 	list_init(&d->peers);
 	err = timer_new(&d->sweep, in->loop, on_sweep, d);
 	if (!err)
-		err = open_listener(d, in->svc);
+		err = open_shared(d);
+	if (!err)
+		err = open_own(d);
+	if (!err)
+		err = tell_address(d);
 	if (err) {
 		rtmp_door_free(&d);
 		return err;
@@ -429,8 +485,8 @@ int rtmp_door_new(struct rtmp_door **out, struct ingest *in)
 
 void rtmp_door_close(struct rtmp_door *d)
 {
-	if (d->listener)
-		listener_pause(d->listener);
+	for (size_t i = 0; i < d->entrances; i++)
+		listener_pause(d->entrance[i].listener);
 }
 
 bool rtmp_door_is_empty(const struct rtmp_door *d)
@@ -449,7 +505,8 @@ void rtmp_door_free(struct rtmp_door **pd)
 	list_each_safe (it, &d->peers)
 		peer_free(list_entry(it, struct peer, link), REASON_draining);
 	timer_free(&d->sweep);
-	listener_free(&d->listener);
+	for (size_t i = 0; i < d->entrances; i++)
+		listener_free(&d->entrance[i].listener);
 	free(d);
 	*pd = NULL;
 }

@@ -67,7 +67,8 @@ class Cluster:
 
     def command(self, folder):
         words = [os.path.join(BIN, "weir"), "up", "--json", "--no-restart",
-                 "--dir", folder, "--workers", self.workers]
+                 "--dir", folder, "--workers", self.workers,
+                 "--ingest-ports"]
         if "--base-port" not in self.options:
             words += ["--base-port", 0]
         for role, count in self.counts.items():
