@@ -80,18 +80,13 @@ static bool is_json(const struct http_request *req)
 	return *type == '\0' || *type == ';' || *type == ' ';
 }
 
-unsigned http_guard(const struct http_request *req, unsigned flags,
-		    const char **why)
+/* Who may ask without a token. */
+static unsigned guard_local(const struct http_request *req, unsigned flags,
+			    const char **why)
 {
 	const char *host = http_header(req, "Host");
 	const char *origin = http_header(req, "Origin");
 
-	if (flags & HTTP_OPEN)
-		return 0;
-	if (req->server->token) {
-		*why = "a token is needed";
-		return has_token(req) ? 0 : MHD_HTTP_UNAUTHORIZED;
-	}
 	*why = "without a token this is for loopback only";
 	if (!net_addr_is_loopback(&req->peer))
 		return MHD_HTTP_FORBIDDEN;
@@ -105,4 +100,19 @@ unsigned http_guard(const struct http_request *req, unsigned flags,
 	if ((flags & HTTP_CONTROL) && !is_json(req))
 		return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
 	return 0;
+}
+
+unsigned http_guard(const struct http_request *req, unsigned flags,
+		    const char **why)
+{
+	if (flags & HTTP_OPEN)
+		return 0;
+	if (!req->server->token)
+		return guard_local(req, flags, why);
+	if (has_token(req))
+		return 0;
+	if ((flags & HTTP_LOCAL) && !guard_local(req, flags, why))
+		return 0;
+	*why = "a token is needed";
+	return MHD_HTTP_UNAUTHORIZED;
 }

@@ -606,6 +606,38 @@ TEST_NO_OOM(with_a_token_only_its_bearer_is_let_in)
 	close_site(&s);
 }
 
+TEST_NO_OOM(a_local_route_takes_a_token_or_loopback)
+{
+	struct http_server_options o = {.token = "s3cret"};
+	struct site s = {0};
+	static const struct {
+		const char *question;
+		const char *status;
+	} cases[] = {
+		{ASK("GET /list", "any.example",
+		     "Authorization: Bearer s3cret\r\n"),
+		 "HTTP/1.1 200 "},
+		{ASK("GET /list", "localhost:8083", ""), "HTTP/1.1 200 "},
+		{ASK("GET /list", "localhost",
+		     "Origin: http://127.0.0.1:8083\r\n"),
+		 "HTTP/1.1 200 "},
+		{ASK("GET /list", "evil.example", ""), "HTTP/1.1 401 "},
+		{ASK("GET /list", "localhost",
+		     "Origin: http://evil.example\r\n"),
+		 "HTTP/1.1 401 "},
+		{ASK("GET /list", "any.example",
+		     "Authorization: Bearer s3cre\r\n"),
+		 "HTTP/1.1 401 "},
+		{ASK("GET /hello", "localhost", ""), "HTTP/1.1 401 "},
+	};
+
+	OPEN_SITE(&s, &o, {"GET", "/hello", 0, answer_hello, &s},
+		  {"GET", "/list", HTTP_LOCAL, answer_hello, &s});
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(cases); i++)
+		check_answer(&s, cases[i].question, cases[i].status, "");
+	close_site(&s);
+}
+
 TEST_NO_OOM(a_peer_that_is_not_on_loopback_needs_a_token)
 {
 	struct site s = {0};
@@ -613,7 +645,7 @@ TEST_NO_OOM(a_peer_that_is_not_on_loopback_needs_a_token)
 	struct peer p = {0};
 	int fd[2];
 
-	OPEN_SITE(&s, NULL, {"GET", "/hello", 0, answer_hello, &s},
+	OPEN_SITE(&s, NULL, {"GET", "/hello", HTTP_LOCAL, answer_hello, &s},
 		  {"GET", "/open", HTTP_OPEN, answer_hello, &s});
 	CHECK_EQ(net_addr_parse(&far, "203.0.113.9:1000"), 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);

@@ -8,6 +8,7 @@
  * - HTTP_OPEN routes: everybody (health, metrics).
  * - The others, when the server has a token: who sends
  *   "Authorization: Bearer <token>" (else 401).
+ * - HTTP_LOCAL routes: who sends the token, and who would do without one.
  * - Without a token: peers on loopback (else 403), with a Host that is a
  *   loopback name or one of `hosts`, and with no Origin or one of these (else
  *   403: a web page of somebody else); HTTP_CONTROL routes only with
@@ -30,6 +31,7 @@ typedef void http_handler_fn(void *ctx, struct http_request *req);
 enum http_route_flag {
 	HTTP_OPEN = 1,    /* no token, from anywhere */
 	HTTP_CONTROL = 2, /* changes something */
+	HTTP_LOCAL = 4,   /* with a token, too, loopback does without it */
 };
 
 struct http_route {
