@@ -500,11 +500,26 @@ static void judge(struct claim *c, int64_t now_ms)
 	}
 }
 
+/* Asked again and again, and there is no end to it. */
+static void give_up(struct claim *c)
+{
+	const struct suspect *s = &c->suspect;
+	char detail[NODE_ID_SIZE + 64];
+
+	if (!epoch_eq(&s->epoch, &c->mute)) {
+		refuse(c, REASON_busy, "it changes hands too fast");
+		return;
+	}
+	snprintf(detail, sizeof(detail), "%s has it, and keeps its lease",
+		 s->ingest[0] ? s->ingest : s->home);
+	refuse(c, REASON_bus_silent, detail);
+}
+
 /* Somebody seems to have it: clear it, or find out. */
 static void question_suspect(struct claim *c, int64_t now_ms)
 {
 	if (++c->rounds > ROUNDS_MAX)
-		refuse(c, REASON_busy, "it changes hands too fast");
+		give_up(c);
 	else if (beats_suspect(c))
 		go_on_free(c, now_ms);
 	else if (epoch_eq(&c->suspect.epoch, &c->mute))

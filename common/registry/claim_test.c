@@ -13,6 +13,7 @@ struct scene {
 	unsigned grants, refusals;
 	struct claim_grant grant;
 	enum reason why;
+	char detail[96];
 };
 
 static void on_granted(void *ctx, const struct claim_grant *g)
@@ -30,6 +31,7 @@ static void on_refused(void *ctx, enum reason why, const char *detail)
 	CHECK(detail != NULL);
 	s->refusals++;
 	s->why = why;
+	snprintf(s->detail, sizeof(s->detail), "%s", detail);
 }
 
 static void ask_self(void *ctx, const struct question *q, struct answer *out,
@@ -360,7 +362,7 @@ TEST(when_nobody_answers_a_lease_that_ends_frees_it)
 	check_granted(&s, 5, BEGIN + 2601);
 }
 
-TEST(when_nobody_answers_a_lease_that_lives_refuses_in_the_end)
+TEST(when_nobody_answers_a_lease_that_lives_refuses_and_says_who_is_silent)
 {
 	struct scene s;
 	struct script_result r = busy("publish", true);
@@ -377,6 +379,26 @@ TEST(when_nobody_answers_a_lease_that_lives_refuses_in_the_end)
 	}
 	CHECK(now_ms >= BEGIN + 2000 + 3000); /* longer than a lease */
 	CHECK(now_ms <= BEGIN + 16000);
+	CHECK_STR(s.detail, "ingest-2 has it, and keeps its lease");
+	check_refused(&s, REASON_bus_silent);
+}
+
+TEST(a_stream_that_goes_from_hand_to_hand_is_busy_in_the_end)
+{
+	struct scene s;
+	struct script_result r = busy("publish", true);
+
+	begin(&s);
+	while (!s.refusals && r.entry.epoch.counter < 30) {
+		r.entry.epoch = test_epoch(r.entry.epoch.counter + 1);
+		script_says(&s, &r, BEGIN);
+		if (s.refusals)
+			break;
+		claim_tick(s.claim, BEGIN);
+		alive(&s, INGEST, ALIVE_LEFT, 0, BEGIN);
+		s.w.asked_count = 0;
+	}
+	CHECK_STR(s.detail, "it changes hands too fast");
 	check_refused(&s, REASON_busy);
 }
 
