@@ -25,7 +25,7 @@ enum field {
 	F_HOME,
 	F_HOME_INSTANCE,
 	F_HOME_URL,
-	F_TOP, /* the registry's own: highest counter ever granted */
+	F_TOP, /* the registry's own: highest counter ever granted; not kept */
 };
 
 const char *const entry_field[ENTRY_FIELDS] = {
@@ -307,7 +307,10 @@ static void read_field(struct fields *f, struct stream_entry *e, int field,
 	case F_HOME_URL:
 		read_text(f, e->home_url, sizeof(e->home_url), s);
 		break;
-	default: /* F_TOP is the registry's own */
+	case F_TOP:
+		(void)read_number(f, s);
+		break;
+	default:
 		break;
 	}
 }
@@ -346,32 +349,39 @@ static int read_status(int *out, struct span s)
 	return WEIR_EPROTO;
 }
 
+/* Behind the status: lease, entry, 1 and the previous entry or 0. */
+static int read_body(struct script_result *r, const struct stream_key *key,
+		     const struct span *word, size_t count)
+{
+	const struct span *before = word + 1 + ENTRY_FIELDS;
+	struct fields f = {false};
+	int err;
+
+	if (count < 2 + ENTRY_FIELDS)
+		return WEIR_EPROTO;
+	r->has_previous = read_flag(&f, before[0]);
+	if (f.is_bad ||
+	    count != 2 + ENTRY_FIELDS + (r->has_previous ? ENTRY_FIELDS : 0))
+		return WEIR_EPROTO;
+	err = read_entry(&r->entry, key, word + 1);
+	if (!err && r->has_previous)
+		err = read_entry(&r->previous, key, before + 1);
+	r->entry.writer_has_lease = read_flag(&f, word[0]);
+	return f.is_bad ? WEIR_EPROTO : err;
+}
+
 int script_decode(struct script_result *out, const struct stream_key *key,
 		  const struct span *word, size_t count)
 {
 	struct script_result r = {0};
-	const size_t entry_end = 2 + ENTRY_FIELDS;
-	int err;
+	int err = 0;
 
 	if (!count || read_status(&r.err, word[0]))
 		return WEIR_EPROTO;
-	if (count == 1) { /* nothing stands there */
-		if (r.err != WEIR_ENOENT)
-			return WEIR_EPROTO;
-		*out = r;
-		return 0;
-	}
-	if (count <= entry_end)
-		return WEIR_EPROTO;
-	err = read_entry(&r.entry, key, word + 2);
-	if (err)
-		return err;
-	r.entry.writer_has_lease = span_eq_str(word[1], "1");
-	r.has_previous = span_eq_str(word[entry_end], "1");
-	if (r.has_previous && count != entry_end + 1 + ENTRY_FIELDS)
-		return WEIR_EPROTO;
-	if (r.has_previous)
-		err = read_entry(&r.previous, key, word + entry_end + 1);
+	if ((r.err == WEIR_ENOENT) != (count == 1))
+		return WEIR_EPROTO; /* GONE, and only that, stands alone */
+	if (count > 1)
+		err = read_body(&r, key, word + 1, count - 1);
 	if (!err)
 		*out = r;
 	return err;

@@ -49,8 +49,8 @@ static void check_word(const struct script_words *w, size_t i, const char *text)
 }
 
 struct reply {
-	struct script_words words; /* what the call wrote */
-	struct span word[SCRIPT_REPLY_MAX + 1];
+	struct script_words words;              /* what the call wrote */
+	struct span word[SCRIPT_REPLY_MAX + 1]; /* one too many fits */
 	size_t count;
 };
 
@@ -248,6 +248,23 @@ TEST(a_reply_that_was_cut_is_refused)
 	}
 }
 
+TEST(a_reply_with_words_too_many_is_refused)
+{
+	struct reply r;
+
+	for (int has_previous = 0; has_previous < 2; has_previous++) {
+		reply_of(&r, has_previous);
+		r.word[r.count++] = span_str("0");
+		check_refused(&r);
+	}
+	reply_of(&r, false);
+	r.word[0] = span_str("GONE"); /* and yet an entry */
+	check_refused(&r);
+	reply_of(&r, true);
+	r.word[2 + ENTRY_FIELDS] = span_str("0");
+	check_refused(&r);
+}
+
 TEST(a_reply_with_a_wrong_field_is_refused)
 {
 	static const struct {
@@ -256,6 +273,8 @@ TEST(a_reply_with_a_wrong_field_is_refused)
 	} bad[] = {
 		{0, "ok"},
 		{0, ""},
+		{1, "2"},
+		{1, ""},
 		{2, "a-kind-that-is-too-long"},
 		{3, "2"},
 		{4, ""},
@@ -275,6 +294,9 @@ TEST(a_reply_with_a_wrong_field_is_refused)
 		 "a url that is far too long to be one "
 		 "0123456789012345678901234567890123456789012345678901234567"
 		 "0123456789012345678901234567890123456789012345678901234567"},
+		{18, ""},
+		{18, "highest"},
+		{19, "no"},
 	};
 	struct reply r;
 
