@@ -687,7 +687,8 @@ void writers_on_registry(struct writers *ws, bool is_up, bool is_other,
 	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
 		if (!is_granted(w))
 			continue;
-		w->must_settle |= is_other && !w->is_leaving;
+		/* While it could not be reached, it may have been emptied. */
+		w->must_settle |= !w->is_leaving;
 		w->tag.settle = 0; /* an answer of before says nothing now */
 		settle_or_leave(w, now_ms);
 	}

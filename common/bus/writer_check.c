@@ -235,6 +235,19 @@ static void validate(struct writer *w, int64_t now_ms)
 	}
 }
 
+/* The registry lost the claim, or could not say: it may have been emptied
+ * meanwhile, and nobody else would tell it. */
+static void on_unknown(struct writer *w, int err, int64_t now_ms)
+{
+	if (w->is_leaving)
+		return;
+	w->must_settle = true;
+	if (err == WEIR_ENOENT)
+		writer_settle(w, now_ms);
+	else if (!w->tag.settle)
+		w->settle_ms = now_ms + RETRY_MS;
+}
+
 void writer_on_verified(struct writer *w, const struct script_result *r,
 			int64_t now_ms)
 {
@@ -245,8 +258,7 @@ void writer_on_verified(struct writer *w, const struct script_result *r,
 		return;
 	if (r->err) {
 		validate(w, now_ms);
-		if (r->err == WEIR_ENOENT && !w->is_leaving)
-			writer_settle(w, now_ms);
+		on_unknown(w, r->err, now_ms);
 		return;
 	}
 	if (!epoch_eq(&e->epoch, &w->entry.epoch)) {

@@ -441,6 +441,39 @@ TEST(after_a_pause_without_the_registry_the_origins_are_asked)
 	finish(&s);
 }
 
+TEST(what_the_registry_could_not_say_after_a_pause_is_settled_when_it_can)
+{
+	struct scene s;
+	struct answer same = {
+		.is_known = true,
+		.epoch = test_epoch(6),
+		.term = {.number = 10},
+	};
+
+	publish(&s, 20);
+	writers_on_away(s.writers, BEGIN + 3000);
+	script_says(&s, SCRIPT_VERIFY, WEIR_ETIMEOUT, NULL, BEGIN + 3500);
+	answer(&s, HOME, QUESTION_VALIDATE, &same, BEGIN + 3501);
+	writers_tick(s.writers, BEGIN + 4100);
+	script_says(&s, SCRIPT_SETTLE, WEIR_ETIMEOUT, NULL, BEGIN + 4600);
+	writers_tick(s.writers, BEGIN + 5200);
+	CHECK_EQ(test_take_script(&s.w, SCRIPT_SETTLE).call.entry.epoch.counter,
+		 6);
+	finish(&s);
+}
+
+TEST(a_registry_that_could_not_be_reached_for_a_while_is_told_again)
+{
+	struct scene s;
+
+	publish(&s, 2);
+	writers_on_registry(s.writers, false, false, BEGIN + 100);
+	writers_on_registry(s.writers, true, false, BEGIN + 9000);
+	CHECK_EQ(test_take_script(&s.w, SCRIPT_SETTLE).call.entry.epoch.counter,
+		 6);
+	finish(&s);
+}
+
 TEST(after_a_pause_with_nobody_to_ask_nothing_is_sent)
 {
 	struct scene s;
