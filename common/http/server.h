@@ -20,6 +20,8 @@
 #ifndef WEIR_HTTP_SERVER_H
 #define WEIR_HTTP_SERVER_H
 
+#include "common/base/buf.h"
+#include "common/http/cors.h"
 #include "common/io/net.h"
 
 struct http_server;
@@ -57,6 +59,9 @@ struct http_server_options {
 					steadily they trickle in */
 	unsigned answer_timeout_ms; /* then 504 [10000] */
 	size_t body_bytes_max;      /* [65536], else 413 */
+	/* Web pages that may read our answers; then OPTIONS is answered for
+	 * every path [no CORS fields]; borrowed for the server's life. */
+	const struct http_origins *origins;
 	/* Asked first for paths that no route has [404]; may be NULL. */
 	http_handler_fn *fallback;
 	void *fallback_ctx;
@@ -105,6 +110,9 @@ void http_server_free(struct http_server **s);
 
 const char *http_method(const struct http_request *req);
 const char *http_path(const struct http_request *req); /* percent-decoded */
+/* As the peer wrote them: "/a%20b", and what stands behind the '?'. */
+struct span http_raw_path(const struct http_request *req);
+struct span http_raw_query(const struct http_request *req);
 /* What the n-th "*" (from 0) or the "**" took; "" if there is none. */
 const char *http_path_part(const struct http_request *req, unsigned n);
 /* Percent-decoded value of the first ?name=…; NULL when it is not there. */
@@ -142,6 +150,14 @@ void http_answer_text(struct http_request *req, unsigned status,
 		      const char *text);
 void http_answer_error(struct http_request *req, unsigned status,
 		       const char *desp);
+
+/* Take the connection away from the server, to serve it oneself: *fd (the
+ * caller's), and appended to `head` the head of the request, as if it came
+ * there once more. What the peer has sent behind it is lost, so the answer must
+ * end the connection or change its protocol. From the handler only. Returns 0,
+ * and `req` is gone; or WEIR_ENOMEM or -errno, and it must be answered. */
+WEIR_MUST_CHECK int http_detach(struct http_request *req, int *fd,
+				struct buf *head);
 
 /* For who answers later: if the request ends before that (answer_timeout_ms,
  * server freed), gone(ctx) is called once; `req` must not be used from then on.
