@@ -66,6 +66,9 @@ LINK    = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 proper  = $(filter-out %_test.c %_fuzz.c,$(1))
 
+# The browser page, as a C file.
+WEB := $(BUILD)/web
+
 LIB      := $(BUILD)/libweir.a
 LIB_SRC  := $(filter-out common/test/%,$(call proper,$(wildcard \
               common/*/*.c proto/*.c proto/*/*.c)))
@@ -74,7 +77,8 @@ TEST_LIB := $(call objects,$(call proper,$(wildcard common/test/*.c)))
 # services/edge makes weir-edge; services/cli makes weir.
 SERVICES    := $(patsubst services/%/main.c,%,$(wildcard services/*/main.c))
 service_bin = $(BUILD)/bin/$(if $(filter cli,$(1)),weir,weir-$(1))
-service_obj = $(call objects,$(call proper,$(wildcard services/$(1)/*.c)))
+service_obj = $(call objects,$(call proper,$(wildcard services/$(1)/*.c)) \
+                $(if $(filter dispatch,$(1)),$(WEB)/files.c))
 BINS        := $(foreach s,$(SERVICES),$(call service_bin,$(s)))
 
 SIM_OBJ := $(call objects,$(call proper,$(wildcard tests/sim/*.c)))
@@ -113,6 +117,22 @@ ifeq ($(filter clean help deps deps-test,$(MAKECMDGOALS)),)
 $(call stamp,flags,$(COMPILE) $(LINK) $(WRAP))
 $(call stamp,version,$(VERSION) $(COMMIT))
 endif
+
+# Made anew when node comes or goes.
+ifeq ($(filter clean help deps deps-test,$(MAKECMDGOALS)),)
+$(call stamp,web-tools,$(shell command -v node npm))
+endif
+$(BUILD)/web-tools: ;
+
+$(WEB)/files.c: $(wildcard web/* web/src/*) scripts/make-web $(BUILD)/web-tools
+	$(SAY) WEB $@
+	$(Q)scripts/make-web $(WEB)
+
+.PHONY: web
+## make web              the browser page again, when it was left out
+web:
+	$(Q)rm -f $(WEB)/files.c
+	$(AGAIN) all
 
 $(BUILD)/obj/common/svc/version.o: OUR_CPPFLAGS += \
 	-DWEIR_VERSION='"$(VERSION)"' -DWEIR_COMMIT='"$(COMMIT)"'

@@ -57,17 +57,23 @@ static void add_text(struct json_object *o, const char *name, const char *text)
 	json_object_object_add(o, name, json_object_new_string(text));
 }
 
+/* Takes `o`. */
+static void answer_json(struct http_request *req, struct json_object *o)
+{
+	http_answer_json(req, 200,
+			 span_str(json_object_to_json_string_ext(
+				 o, JSON_C_TO_STRING_PLAIN |
+					    JSON_C_TO_STRING_NOSLASHESCAPE)));
+	json_object_put(o);
+}
+
 static void answer_object(struct http_request *req, const char *name,
 			  struct json_object *list)
 {
 	struct json_object *o = json_object_new_object();
 
 	json_object_object_add(o, name, list);
-	http_answer_json(req, 200,
-			 span_str(json_object_to_json_string_ext(
-				 o, JSON_C_TO_STRING_PLAIN |
-					    JSON_C_TO_STRING_NOSLASHESCAPE)));
-	json_object_put(o);
+	answer_json(req, o);
 }
 
 /* ---- lal: stat ---- */
@@ -338,16 +344,24 @@ static void add_stream(void *ctx, const struct stream_entry *e)
 	json_object_array_add(sl->list, o);
 }
 
+/* Both objects are the caller's. */
+static struct stream_list list_streams(struct waiting *w,
+				       const struct gathered *g)
+{
+	struct stream_list sl = {by_stream(w, g), json_object_new_array()};
+
+	copy_each_stream(store_copy(member_store(w->dispatch->member)),
+			 add_stream, &sl);
+	return sl;
+}
+
 static void on_streams(void *ctx, const struct gathered *g)
 {
 	struct waiting *w = ctx;
 	struct stream_list sl;
 
 	if (w->req) {
-		sl.streams = by_stream(w, g);
-		sl.list = json_object_new_array();
-		copy_each_stream(store_copy(member_store(w->dispatch->member)),
-				 add_stream, &sl);
+		sl = list_streams(w, g);
 		answer_object(w->req, "streams", sl.list);
 		json_object_put(sl.streams);
 	}
@@ -358,6 +372,30 @@ static void all_streams(void *ctx, struct http_request *req)
 {
 	start(ctx, req, GATHER_SESSIONS | GATHER_STREAMS, NULL, NULL, NULL,
 	      on_streams);
+}
+
+/* What the browser page shows. */
+static void on_page(void *ctx, const struct gathered *g)
+{
+	struct waiting *w = ctx;
+	struct stream_list sl;
+	struct json_object *o;
+
+	if (w->req) {
+		o = json_object_new_object();
+		web_add_urls(o, w->dispatch, w->req);
+		sl = list_streams(w, g);
+		json_object_object_add(o, "streams", sl.list);
+		answer_json(w->req, o);
+		json_object_put(sl.streams);
+	}
+	free(w);
+}
+
+static void page(void *ctx, struct http_request *req)
+{
+	start(ctx, req, GATHER_SESSIONS | GATHER_STREAMS, NULL, NULL, NULL,
+	      on_page);
 }
 
 static void on_events(void *ctx, const struct gathered *g)
@@ -383,6 +421,7 @@ static void stream_events(void *ctx, struct http_request *req)
 
 int api_routes(struct dispatch *d)
 {
+	const unsigned page_flags = d->settings->web_open ? HTTP_LOCAL : 0;
 	const struct http_route routes[] = {
 		{NULL, "/api/stat/lal_info", 0, lal_info, d},
 		{NULL, "/api/stat/all_group", 0, all_group, d},
@@ -392,6 +431,7 @@ int api_routes(struct dispatch *d)
 		{"GET", "/api/nodes", 0, all_nodes, d},
 		{"GET", "/api/streams", 0, all_streams, d},
 		{"GET", "/api/events", 0, stream_events, d},
+		{"GET", "/api/page", page_flags, page, d},
 		{NULL, "/**", 0, no_page, d},
 	};
 	struct http_route *kept = malloc(sizeof(routes));

@@ -106,6 +106,8 @@ static int open_api(struct dispatch *d)
 
 	err = http_server_new(&d->http, svc_loop(d->svc), &options);
 	if (!err)
+		err = web_new(&d->web, d);
+	if (!err)
 		err = api_routes(d);
 	if (!err)
 		err = svc_listen(d->svc, &fd, "api", d->settings->api_listen);
@@ -115,6 +117,8 @@ static int open_api(struct dispatch *d)
 		return err;
 	net_addr_text(text, &addr);
 	err = svc_add_address(d->svc, "api", text);
+	if (!err && web_is_there())
+		err = svc_add_address(d->svc, "web", text);
 	return err ? err : member_add_address(d->member, "api", text);
 }
 
@@ -160,6 +164,7 @@ void dispatch_free(struct dispatch **pd)
 	member_free(&d->member);
 	gather_end_all(d);
 	placer_free(&d->placer);
+	web_free(&d->web);
 	free(d->routes);
 	free(d);
 	*pd = NULL;

@@ -9,6 +9,9 @@ struct dispatch_settings {
 	const char *api_listen;
 	const char *api_token;
 	const char *server_id;
+	bool web_open;
+	const char *web_http_url;
+	const char *web_rtmp_url;
 	int64_t ask_ms;
 };
 

@@ -9,6 +9,7 @@ struct dispatch_stats {
 };
 
 struct placer;
+struct web;
 
 struct dispatch {
 	struct svc *svc;
@@ -16,6 +17,7 @@ struct dispatch {
 	const struct dispatch_settings *settings;
 	struct http_server *http;
 	struct http_route *routes; /* lives as long as the server */
+	struct web *web;           /* so does this */
 	struct placer *placer;
 	struct list gathers; /* under way */
 	struct dispatch_stats stats;
@@ -70,6 +72,18 @@ WEIR_MUST_CHECK int gather(struct dispatch *d, unsigned what,
 			   void *ctx);
 /* End those under way with what they have; when the member is gone. */
 void gather_end_all(struct dispatch *d);
+
+/* ---- web.c: the browser page ---- */
+
+/* Its routes, before those of the API. *out is the caller's, on failure too, and
+ * freed after the server. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int web_new(struct web **out, struct dispatch *d);
+void web_free(struct web **w);
+/* Is there a page in this build? */
+bool web_is_there(void);
+/* Add "http" and "rtmp": where edges serve, as who asks reaches them. */
+void web_add_urls(struct json_object *o, struct dispatch *d,
+		  const struct http_request *req);
 
 /* ---- the API ---- */
 
