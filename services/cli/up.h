@@ -48,8 +48,8 @@ struct up_proc {
 	bool was_ready; /* once */
 	/* nodes only */
 	const struct plan_node *plan;
-	struct json_object *addresses;      /* of its last ready line; NULL */
-	char text[8][PLACE_PATH_SIZE + 64]; /* its arguments */
+	struct json_object *addresses;       /* of its last ready line; NULL */
+	char text[10][PLACE_PATH_SIZE + 64]; /* its arguments */
 	size_t text_count;
 };
 

@@ -55,6 +55,12 @@ static void describe_role(struct up_proc *p, struct child_desc *d)
 		break;
 	case PLAN_DISPATCH:
 		pass(d, "api", up->api.fd);
+		/* Its page serves who can reach it: this machine's users. */
+		up_proc_set(p, d, "dispatch.web.open=true");
+		up_proc_set(p, d, "dispatch.web.http_url=http://%s",
+			    up->http.addr);
+		up_proc_set(p, d, "dispatch.web.rtmp_url=rtmp://%s",
+			    up->rtmp.addr);
 		break;
 	case PLAN_ORIGIN:
 	case PLAN_PACKAGER:

@@ -77,11 +77,39 @@ static const char *play_addr(const struct up *up, char out[NET_ADDR_TEXT_SIZE])
 	return out;
 }
 
+static bool has_web(const struct up *up)
+{
+	for (size_t i = 0; i < up->plan.count; i++)
+		if (json_object_object_get_ex(up->node[i].addresses, "web",
+					      NULL))
+			return true;
+	return false;
+}
+
+/* The browser page. From this machine it needs no token. */
+static void say_web(const struct up *up)
+{
+	struct net_addr api = {0};
+	bool is_local = !net_addr_parse(&api, up->api.addr) &&
+			net_addr_is_loopback(&api);
+
+	printf("Open      http://%s/%s%s\n", up->api.addr,
+	       is_local ? "" : "#token=", is_local ? "" : up->token);
+	if (is_local &&
+	    (!strcmp(up->o.host, "0.0.0.0") || !strcmp(up->o.host, "::")))
+		printf("          from elsewhere "
+		       "http://THIS-MACHINE:%u/#token=%s\n",
+		       up_port_of(up->api.addr), up->token);
+	printf("\n");
+}
+
 static void say_page(const struct up *up)
 {
 	char play[NET_ADDR_TEXT_SIZE];
 	char name[PLACE_PATH_SIZE];
 
+	if (has_web(up))
+		say_web(up);
 	printf("weir is up: %zu processes, files in %s\n\n", up->plan.count,
 	       up->place.dir);
 	printf("Publish   OBS: Server rtmp://%s/live   Stream key test110\n",
