@@ -150,6 +150,7 @@ struct test_world {
 	struct test_script script[TEST_KEPT_MAX];
 	struct test_fed fed[TEST_KEPT_MAX];
 	size_t sent_count, asked_count, script_count, fed_count;
+	char event[96]; /* the last: "home.open: origin-1" */
 };
 
 static inline int64_t test_utc_us(void *ctx)
@@ -253,7 +254,10 @@ static inline const struct stream_entry *test_known(void *ctx,
 static inline void test_event(void *ctx, const struct stream_key *key,
 			      const char *what, int reason, const char *detail)
 {
-	(void)ctx, (void)key, (void)what, (void)reason, (void)detail;
+	struct test_world *w = ctx;
+
+	(void)key, (void)reason;
+	snprintf(w->event, sizeof(w->event), "%s: %s", what, detail);
 }
 
 /* This process is `self`; nobody else is there yet. */

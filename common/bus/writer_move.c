@@ -2,6 +2,9 @@
  * PUB, feed. */
 #include "common/bus/writer_priv.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "common/base/hash.h"
 
 #define POLL_MS          100
@@ -340,6 +343,20 @@ static void fill_start(const struct writer *w, const struct record *r,
 		s->open.dts_base_ns = age_ms * NS_PER_MS;
 }
 
+static void tell_epoch(struct writer *w, const struct epoch_state *open)
+{
+	char detail[64];
+
+	if (open->is_new_incarnation)
+		snprintf(detail, sizeof(detail), "%" PRIu64 ", a new start",
+			 w->entry.epoch.counter);
+	else
+		snprintf(detail, sizeof(detail),
+			 "%" PRIu64 ", goes on from %" PRIu64,
+			 w->entry.epoch.counter, open->previous.counter);
+	writer_event(w, "epoch", REASON_none, detail);
+}
+
 /* From right behind what the home has, else from the oldest that is kept. */
 static void start_feed(struct writer *w, const struct record *r)
 {
@@ -381,8 +398,10 @@ void writer_on_resume(struct writer *w, const struct record *r, int64_t now_ms)
 		w->is_wanted = is_wanted;
 		w->events.on_wanted(w->ctx, w, is_wanted);
 	}
-	if (is_first && !w->is_leaving)
-		w->events.on_granted(w->ctx, w, &start);
+	if (!is_first || w->is_leaving)
+		return;
+	tell_epoch(w, &start.open);
+	w->events.on_granted(w->ctx, w, &start);
 }
 
 /* ---- links ---- */

@@ -209,6 +209,7 @@ TEST(it_is_granted_only_when_the_home_says_resume)
 	CHECK(s.start.open.is_new_incarnation);
 	CHECK_EQ(s.start.open.incarnation, TEST_UTC_US / 1000);
 	CHECK(s.is_wanted);
+	CHECK_STR(s.w.event, "epoch: 6, a new start");
 	finish(&s);
 }
 
@@ -227,6 +228,7 @@ TEST(a_new_epoch_goes_on_from_what_the_home_says_of_the_old_one)
 	CHECK_EQ(s.start.open.segment, 31);
 	CHECK_EQ(s.start.open.discontinuity, 3);
 	CHECK_EQ(s.start.open.dts_base_ns, 9000 * NS_PER_MS);
+	CHECK_STR(s.w.event, "epoch: 6, goes on from 5");
 	finish(&s);
 }
 

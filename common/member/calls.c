@@ -435,19 +435,26 @@ void member_page_end(const struct member_page *p, struct json_object *answer)
 			json_object_new_int64(p->from + MEMBER_PAGE));
 }
 
+struct json_object *member_events_of(const struct member *m, const char *stream)
+{
+	struct json_object *o = json_object_new_object();
+
+	if (o)
+		json_object_object_add(
+			o, "events",
+			event_book_json(m->book, stream, m->self.ref.id));
+	return o;
+}
+
 /* What every node answers. */
 static bool common_call(struct member *m, struct member_call *call,
 			const char *name, struct json_object *args)
 {
 	const char *stream = args ? member_json_text(args, "stream") : NULL;
-	struct json_object *o;
 
 	if (strcmp(name, "events") || !stream)
 		return false;
-	o = json_object_new_object();
-	json_object_object_add(
-		o, "events", event_book_json(m->book, stream, m->self.ref.id));
-	member_answer(&call, o);
+	member_answer(&call, member_events_of(m, stream));
 	return true;
 }
 

@@ -85,6 +85,10 @@ WEIR_MUST_CHECK int member_add_address(struct member *m, const char *name,
 /* One event of a stream: logged, and kept among its last 100. */
 void member_event(struct member *m, const struct stream_key *key,
 		  const char *what, int reason, const char *detail);
+/* Those of a stream that are kept here: {"events":[…]}, as the call "events"
+ * answers. The caller's; NULL without memory. */
+struct json_object *member_events_of(const struct member *m,
+				     const char *stream);
 
 /* ---- calls: requests of services to each other, by name ---- */
 

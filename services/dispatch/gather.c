@@ -169,6 +169,17 @@ static void ask_role(struct gather *g, const char *role, const char *name)
 	free(node);
 }
 
+/* A dispatch has events of its own: where it placed streams. */
+static void take_own_events(struct gather *g)
+{
+	struct member *m = g->dispatch->member;
+	struct json_object *own = member_events_of(m, g->stream);
+
+	if (own)
+		take(g->got.events, own, "events", member_world(m)->self.id);
+	json_object_put(own);
+}
+
 static void ask_all(struct gather *g, unsigned what)
 {
 	static const char *const roles[] = {"ingest", "origin", "edge",
@@ -189,6 +200,8 @@ static void ask_all(struct gather *g, unsigned what)
 	for (size_t i = 0; (what & GATHER_EVENTS) && i < WEIR_ARRAY_LEN(roles);
 	     i++)
 		ask_role(g, roles[i], "events");
+	if (what & GATHER_EVENTS)
+		take_own_events(g);
 }
 
 int gather(struct dispatch *d, unsigned what, const char *stream,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
+#include "common/media/reason.h"
 #include "services/dispatch/internal.h"
 
 #define ORIGINS_MAX 256
@@ -171,4 +172,6 @@ void placer_place(struct placer *p, const struct question *q,
 
 	placer_choose(p, store_copy(member_store(m)), origin, count, q, out,
 		      now_ms);
+	if (!out->err)
+		member_event(m, &q->key, "placed", REASON_none, out->node);
 }

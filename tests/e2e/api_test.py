@@ -218,7 +218,9 @@ def the_command_line_shows_and_kicks(t):
     for word in ("live", "H.264", "320x180", "AAC", "44.1", "origin-"):
         assert word in line, line
     explained = weir(t, "explain", stream).finish().text()
-    assert "claim.granted" in explained and "home.open" in explained, explained
+    for event in ("placed", "claim.granted", "home.open", "epoch"):
+        assert event in explained, f"no {event}: {explained}"
+    assert "1, a new start" in explained, explained
     listed = json.loads(weir(t, "explain", "--json", stream).finish().text())
     assert listed["events"], listed
     sessions = weir(t, "streams", "--sessions").finish().text()
