@@ -20,10 +20,8 @@ struct ws_request {
 			       * empty: none */
 };
 
-/* Is `head` a right upgrade to WebSocket? Of `head` only
- * is_websocket_upgrade, and the Sec-WebSocket-* fields are looked at; Origin is
- * the caller's business. Returns 0; WEIR_EUNSUPPORTED: another version, to be
- * answered with 426 and ws_version_put(); WEIR_EPROTO: 400. */
+/* Is `head` a right upgrade to WebSocket? Origin is the caller's business. Returns 0; WEIR_EUNSUPPORTED: another version, to be
+ * answered with 426 and ws_version_put(); WEIR_EPROTO: 400. *out is set only on 0. */
 WEIR_MUST_CHECK int ws_request_check(struct ws_request *out,
 				     const struct http_head *head);
 
@@ -39,8 +37,32 @@ void ws_answer_put(struct buf *out, const struct ws_request *req,
 /* Append "Sec-WebSocket-Version: 13", for the answer 426. */
 void ws_version_put(struct buf *out);
 
-/* The value of Sec-WebSocket-Accept that answers `key` (any bytes), with a
+/* The value of Sec-WebSocket-Accept that answers `key` (24 characters), with a
  * NUL, in `out`, which is returned. */
 char *ws_accept(char out[WS_ACCEPT_SIZE], struct span key);
+
+/* ---- The side that dials ---- */
+
+/* Append the request. `host` is the Host field, `target` the path with its
+ * query; `key` is random; `protocol`: the subprotocol offered, empty: none.
+ * Errors are the buffer's. */
+void ws_request_put(struct buf *out, struct span host, struct span target,
+		    const uint8_t key[WS_KEY_BYTES], struct span protocol);
+
+/* The answer of a server. */
+struct ws_answer {
+	unsigned status;   /* 101: the connection is open */
+	size_t head_bytes; /* frames begin behind so many bytes */
+	bool has_protocol; /* the subprotocol that was offered is taken */
+};
+
+/* Read the answer at the start of `in`. Returns 0 and *out, also for another
+ * status than 101 (whose fields are not judged); WEIR_ESHORT while the head is
+ * not whole; WEIR_ELIMIT: it is longer than 8192 bytes; WEIR_ENOMEM; WEIR_EPROTO: no HTTP/1,
+ * or a 101 that RFC 6455 section 4.1 tells to fail: no Upgrade or Connection, a
+ * wrong accept, an extension, or a subprotocol that was not `offered`. */
+WEIR_MUST_CHECK int ws_answer_read(struct ws_answer *out, struct span in,
+				   const uint8_t key[WS_KEY_BYTES],
+				   struct span offered);
 
 #endif
