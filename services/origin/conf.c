@@ -13,7 +13,8 @@ static const struct conf_key keys[] = {
 		 "Most bytes of one group of pictures."),
 	CONF_INT(S, consumer_max_lag_ms, "ms", 100, 600000, 5000, CONF_FIXED,
 		 "An edge that lags further is moved to the newest key frame."),
-	CONF_INT(S, streams_max, "count", 1, 1000000, 10000, CONF_FIXED, "Most streams."),
+	CONF_INT(S, streams_max, "count", 1, 1000000, 10000, CONF_FIXED,
+		 "Most streams; names that are only asked for take half of them at most."),
 	CONF_INT(S, consumers_max, "count", 1, 1000000, 20000, CONF_FIXED,
 		 "Most subscriptions and questions of one node."),
 };
