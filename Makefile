@@ -52,7 +52,7 @@ OUR_LDFLAGS += $(SANITIZE)
 endif
 
 LIBS := -lnng -lmicrohttpd -lssl -lcrypto -lcurl -ljson-c -lhiredis -luv \
-        -lpthread -lm
+        -lz -lpthread -lm
 TEST_LIBS := -lcmocka -llua5.1
 # Tests count and starve our allocations; where a sanitizer is, it watches them.
 WRAP := $(if $(filter san fuzz,$(MODE)),,-Wl,--wrap=malloc,--wrap=calloc,$(strip \
