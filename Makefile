@@ -84,6 +84,9 @@ BINS        := $(foreach s,$(SERVICES),$(call service_bin,$(s)))
 SIM_OBJ := $(call objects,$(call proper,$(wildcard tests/sim/*.c)))
 SIM     := $(if $(SIM_OBJ),$(BUILD)/test/sim)
 
+# What drives a browser in tests; without chromium those are skipped.
+BROWSER := $(if $(shell command -v chromium),$(BUILD)/browser/installed.json)
+
 TESTS := $(patsubst %.c,$(BUILD)/test/%,$(wildcard common/*/*_test.c \
            proto/*_test.c proto/*/*_test.c services/*/*_test.c \
            tests/contract/*_test.c tests/sim/*_test.c))
@@ -107,7 +110,7 @@ H_FILES := $(wildcard $(foreach d,common/* proto proto/* services/* tests/*, \
 ## make                  build everything into build/
 all: $(LIB) $(BINS)
 
-tests: all $(TESTS) $(SIM)
+tests: all $(TESTS) $(SIM) $(BROWSER)
 
 # A file that changes with the text in it, so that what depends on it is made
 # anew when a flag or the version does.
@@ -124,7 +127,8 @@ $(call stamp,web-tools,$(shell command -v node npm))
 endif
 $(BUILD)/web-tools: ;
 
-$(WEB)/files.c: $(wildcard web/* web/src/*) scripts/make-web $(BUILD)/web-tools
+$(WEB)/files.c: $(wildcard web/* web/src/*) scripts/make-web \
+		scripts/npm-install $(BUILD)/web-tools
 	$(SAY) WEB $@
 	$(Q)scripts/make-web $(WEB)
 
@@ -133,6 +137,11 @@ $(WEB)/files.c: $(wildcard web/* web/src/*) scripts/make-web $(BUILD)/web-tools
 web:
 	$(Q)rm -f $(WEB)/files.c
 	$(AGAIN) all
+
+$(BUILD)/browser/installed.json: tests/e2e/browser/package-lock.json
+	$(SAY) NPM $(@D)
+	$(Q)scripts/npm-install tests/e2e/browser $(@D) || \
+		echo "browser: npm could not fetch what tests need" >&2
 
 $(BUILD)/obj/common/svc/version.o: OUR_CPPFLAGS += \
 	-DWEIR_VERSION='"$(VERSION)"' -DWEIR_COMMIT='"$(COMMIT)"'
@@ -232,7 +241,7 @@ sim: $(SIM)
 	$(if $(N)$(SEED),$(Q)$(SIM) --mutants)
 
 ## make e2e              end-to-end tests; T=part of a name
-e2e: all
+e2e: all $(BROWSER)
 	$(RUN_TESTS) --e2e $(if $(T),$(foreach f,$(wildcard tests/e2e/*.py), \
 		$(if $(findstring $(T),$(f)),$(f))),$(wildcard tests/e2e/*.py))
 

@@ -115,6 +115,19 @@ def reference(out, seconds=12, gop=30, size="320x180", rate=44100):
 
 
 @clip
+def counted(out, seconds):
+    """As `reference`; each picture has its number in boxes along the lower edge,
+    the lowest of 12 bits at the left, white for 1."""
+    boxes = ",".join(
+        f"drawbox=x={bit * 20}:y=160:w=20:h=20:t=fill:color={color}:"
+        f"enable='eq(mod(floor(n/{2 ** bit}),2),{value})'"
+        for bit in range(12) for value, color in ((0, "black"), (1, "white")))
+    ffmpeg(*VIDEO_IN, *AUDIO_IN, "-vf", boxes, *X264, "-b:v", "300k", "-c:a", "aac",
+           "-b:a", "64k", "-f", "flv", out,
+           size="320x180", fps=30, s=seconds, gop=30, rate=44100)
+
+
+@clip
 def heavy(out, seconds=24):
     """2.5 Mb/s with a key frame each second."""
     ffmpeg(*VIDEO_IN, *AUDIO_IN, "-vf", "noise=alls=60:allf=t", *X264, "-b:v", "2500k",

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Chromium plays: the page of weir, and the players that others build pages
+with."""
+
+# timeout 240
+
+import json
+import time
+
+from lib import clips
+from lib.browser import Browser, serve_players
+from lib.weirtest import Cluster, case, main, wait_for
+
+CLUSTER = Cluster(settings={"cluster.publish_grace_ms": 5000})
+CLIP_S = 75
+WATCH_S, GROWN_S = 30, 28
+AWAY_S, AWAY_GROWN_S = 20, 18
+DELAY_S = 3
+DROPPED = 0.01
+FPS = 30
+BEGUN = "document.querySelector('#video').currentTime > 1"
+
+
+class Publisher:
+    """Publishes pictures with numbers, and knows which of them is new."""
+
+    def __init__(self, t, stream):
+        self.t, self.stream = t, stream
+        self.start()
+
+    def start(self):
+        self.push = self.t.push(clips.counted(CLIP_S), self.stream)
+        self.start_ms = time.time() * 1000
+
+    def delay_s(self, look):
+        """How old the picture is that is shown."""
+        return (look["at_ms"] - self.start_ms) / 1000 - look["number"] / FPS
+
+
+def grown_s(seen, name):
+    return seen[-1][name]["time_s"] - seen[0][name]["time_s"]
+
+
+def assert_no_errors(seen):
+    wrong = {name: look["errors"] for name, look in seen[-1].items() if look["errors"]}
+    assert not wrong, wrong
+
+
+def assert_played(t, publisher, seen):
+    """For WATCH_S, by all players."""
+    assert_no_errors(seen)
+    for name, last in seen[-1].items():
+        grown, first = grown_s(seen, name), seen[0][name]
+        frames = last["frames"] - first["frames"]
+        dropped = (last["dropped"] - first["dropped"]) / max(frames, 1)
+        delay = max((publisher.delay_s(s[name]) for s in seen
+                     if s[name]["number"] is not None), default=None)
+        t.note(f"{name}: {grown:.1f} s, {dropped:.2%} of {frames} dropped, "
+               f"delay {'unknown' if delay is None else f'{delay:.1f} s'}")
+        assert grown >= GROWN_S, f"{name} grew by {grown:.1f} s"
+        assert frames > WATCH_S * FPS * 0.9 and dropped < DROPPED, (name, frames, dropped)
+        if "flv" in name:
+            assert delay < DELAY_S, f"{name}: delay {delay:.1f} s"
+
+
+def assert_played_on(t, seen):
+    """For AWAY_S, in which the publisher was away for a second."""
+    assert_no_errors(seen)
+    for name, last in seen[-1].items():
+        grown = grown_s(seen, name)
+        t.note(f"{name} over an absence: {grown:.1f} s")
+        assert grown >= AWAY_GROWN_S, f"{name} grew by {grown:.1f} s over an absence"
+        assert len(last["ranges"]) == 1, (name, last["ranges"])
+
+
+def players(http, stream):
+    """(name, kind, address) of what plays side by side."""
+    ws = http.replace("http", "ws", 1)
+    return [
+        ("HTTP-FLV, mpegts.js flv", "flv", f"{http}/{stream}.flv"),
+    ]
+
+
+@case
+def every_player_plays_and_stays_through_an_absence(t):
+    stream = "live/browser"
+    page = Browser(t).open(serve_players(t))
+    publisher = Publisher(t, stream)
+    http = f"http://{t.cluster.told['public']['http']}"
+    for name, kind, url in players(http, stream):
+        page.call("add(...GIVEN)", [name, kind, url])
+    page.wait("allPlay()", 40)
+    seen = page.call("watch(GIVEN)", WATCH_S)["seen"]
+    page.picture(t.logs + "/players.png")
+    with open(t.logs + "/seen.json", "w", encoding="utf-8") as f:
+        json.dump(seen, f)
+    assert_played(t, publisher, seen)
+
+    publisher.push.kill()
+    gone = time.monotonic()
+    page.call("void (globalThis.watched = watch(GIVEN))", AWAY_S)
+    wait_for(lambda: time.monotonic() - gone >= 1, "a second")
+    publisher.start()
+    seen = page.call("watched")["seen"]
+    with open(t.logs + "/absence.json", "w", encoding="utf-8") as f:
+        json.dump(seen, f)
+    assert_played_on(t, seen)
+    assert not page.wrong(), page.wrong()
+
+
+if __name__ == "__main__":
+    main(CLUSTER)
