@@ -76,12 +76,46 @@ static void give_deferred(struct member *m)
 	}
 }
 
+static void give_one_owed(struct member *m, const struct owed *o)
+{
+	/* as of a registry that does not answer */
+	const struct script_result r = {.err = WEIR_ETIMEOUT};
+	const struct answer a = {.err = WEIR_ENOMEM};
+
+	if (!o->is_script)
+		give(m, o->tag, &a);
+	else if (m->events->on_script)
+		m->events->on_script(m->ctx, o->tag, &r, member_now_ms(m));
+	member_wake(m);
+}
+
+static void give_owed(struct member *m)
+{
+	struct owed now[OWED_MAX];
+	size_t count = m->owed_count;
+
+	memcpy(now, m->owed, sizeof(now));
+	m->owed_count = 0;
+	for (size_t i = 0; i < count; i++)
+		give_one_owed(m, &now[i]);
+}
+
+void calls_owe(struct member *m, uint64_t tag, bool is_script)
+{
+	if (m->owed_count == OWED_MAX)
+		return;
+	m->owed[m->owed_count++] = (struct owed){tag, is_script};
+	loop_at_pass_end(m->loop, &m->owed_task, give_owed, m);
+}
+
 void calls_answer_later(struct member *m, uint64_t tag, const struct answer *a)
 {
 	struct deferred *d = malloc(sizeof(*d));
 
-	if (!d)
-		return; /* the machine's own time-out answers */
+	if (!d) {
+		calls_owe(m, tag, false);
+		return;
+	}
 	d->tag = tag;
 	d->answer = *a;
 	list_append(&m->deferred, &d->link);
@@ -512,6 +546,7 @@ void calls_on_request(void *ctx, const struct node_ref *from,
 
 void calls_fini(struct member *m)
 {
+	pass_task_cancel(&m->owed_task);
 	list_each_safe (it, &m->dials) {
 		struct dial *d = list_entry(it, struct dial, link);
 

@@ -9,6 +9,15 @@
 #include "common/member/events.h"
 #include "common/member/member.h"
 
+/* An answer for which there was no memory: of a question WEIR_ENOMEM, of a
+ * script WEIR_ETIMEOUT. */
+struct owed {
+	uint64_t tag;
+	bool is_script;
+};
+
+#define OWED_MAX 64 /* beyond, the machines' own time-outs answer */
+
 struct member {
 	struct svc *svc;
 	struct loop *loop;
@@ -26,9 +35,12 @@ struct member {
 	struct pass_task pass_end;
 	struct pass_task deferred_task;
 	struct list deferred; /* answers that come later by rule */
-	struct list asked;    /* questions under way */
-	struct list named;    /* calls under way */
-	struct list dials;    /* nodes that are dialed to be asked */
+	struct pass_task owed_task;
+	struct owed owed[OWED_MAX];
+	size_t owed_count;
+	struct list asked; /* questions under way */
+	struct list named; /* calls under way */
+	struct list dials; /* nodes that are dialed to be asked */
 	uint32_t last_dial;
 	unsigned bus_port;
 	bool is_wildcard; /* the bus listens on any address */
@@ -60,6 +72,8 @@ void calls_on_went(struct member *m, const char *node);
 link_id calls_link_to(struct member *m, const char *node);
 /* Give the answer at the end of this pass. */
 void calls_answer_later(struct member *m, uint64_t tag, const struct answer *a);
+/* There was no memory to ask, or to run a script: say so, as late. */
+void calls_owe(struct member *m, uint64_t tag, bool is_script);
 void calls_fini(struct member *m);
 
 /* stat.c */

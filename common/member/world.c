@@ -75,8 +75,10 @@ static void world_script(void *ctx, uint64_t tag, const struct script_call *c)
 	struct script_wait *w = malloc(sizeof(*w));
 
 	BUG_ON(!c);
-	if (!w)
-		return; /* the machine's own time-out answers */
+	if (!w) {
+		calls_owe(m, tag, true);
+		return;
+	}
 	*w = (struct script_wait){m, tag};
 	store_script(m->store, c, on_script, w);
 }

@@ -2,7 +2,8 @@
  *
  * The linker's --wrap sends our code's malloc, calloc, realloc, free, strdup
  * and strndup here (not what third-party libraries call inside themselves).
- * A block from elsewhere may be freed here. Used by the runner alone.
+ * A block from elsewhere may be freed here. Used by the runner; and by a test
+ * that is not repeated and wants one certain allocation to fail.
  */
 #ifndef WEIR_TEST_ALLOC_H
 #define WEIR_TEST_ALLOC_H
