@@ -407,6 +407,15 @@ int member_add_address(struct member *m, const char *name, const char *addr)
 	return err;
 }
 
+int member_set_handover(struct member *m, const char *path)
+{
+	int err = node_set_handover(&m->self, path);
+
+	if (!err)
+		store_set_self(m->store, &m->self, true);
+	return err;
+}
+
 /* The admin address is known to svc before we are. */
 static void add_admin(struct member *m)
 {

@@ -82,6 +82,10 @@ void member_set_draining(struct member *m);
 WEIR_MUST_CHECK int member_add_address(struct member *m, const char *name,
 				       const char *addr);
 
+/* Where this node takes connections over from processes of its machine
+ * (node_set_handover): for the node list. Returns 0 or WEIR_EINVAL. */
+WEIR_MUST_CHECK int member_set_handover(struct member *m, const char *path);
+
 /* One event of a stream: logged, and kept among its last 100. */
 void member_event(struct member *m, const struct stream_key *key,
 		  const char *what, int reason, const char *detail);

@@ -132,6 +132,9 @@ WEIR_MUST_CHECK int rtmp_server_play_eof(struct rtmp_server *s);
 WEIR_MUST_CHECK int rtmp_server_write_media(struct rtmp_server *s,
 					    const struct rtmp_media *m);
 
+/* Names the form of what is saved: load understands what has its own. */
+#define RTMP_SERVER_SAVED "rtmp/1"
+
 /* The session as bytes, for another process to go on with: handshake, chunk
  * sizes, half-received messages, windows, counts, requests. Versioned, little-
  * endian. Not from inside a callback. Errors of save are the buffer's.

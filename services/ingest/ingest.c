@@ -14,7 +14,8 @@ const struct log_event ingest_publish_end = {
 	"A publisher left, or was refused."};
 
 const struct log_event *const ingest_log_events[] = {
-	&ingest_publish_start, &ingest_publish_end, &ingest_peer_closed, NULL};
+	&ingest_publish_start, &ingest_publish_end,    &ingest_peer_closed,
+	&ingest_peer_handed,   &ingest_handover_fault, NULL};
 
 /* ---- what the cluster says ---- */
 
@@ -194,6 +195,7 @@ static void on_drain(struct ingest *in)
 	in->is_draining = true;
 	member_set_draining(in->member);
 	rtmp_door_close(in->rtmp);
+	handed_free(&in->handed);
 	publish_end_all(in, REASON_draining);
 	member_wake(in->member);
 	timer_repeat(in->drain, 20);
@@ -209,6 +211,8 @@ static int start(struct ingest *in)
 		err = writers_new(&in->writers, member_world(in->member));
 	if (!err)
 		err = rtmp_door_new(&in->rtmp, in);
+	if (!err)
+		err = handed_new(&in->handed, in);
 	if (!err)
 		err = stat_add(svc_stats(in->svc), &ingest_stat, &in->series,
 			       &in->stats, NULL);
@@ -246,6 +250,7 @@ void ingest_free(struct ingest **pin)
 	if (!in)
 		return;
 	stat_remove(&in->series);
+	handed_free(&in->handed);
 	rtmp_door_free(&in->rtmp);
 	publish_free_all(in);
 	writers_free(&in->writers);

@@ -2,15 +2,18 @@
 #ifndef WEIR_INGEST_INTERNAL_H
 #define WEIR_INGEST_INTERNAL_H
 
+#include "common/io/handover.h"
 #include "services/ingest/publish.h"
 
 struct ingest_stats {
 	uint64_t connections, publishers, in_bytes, in_frames;
 	uint64_t accepted, refused, dropped, corrupt, clamped, jumps;
 	uint64_t unsupported, protocol_errors, timeouts;
+	uint64_t handed, handed_faults;
 };
 
 struct rtmp_door;
+struct handed;
 
 struct ingest {
 	struct svc *svc;
@@ -21,6 +24,7 @@ struct ingest {
 	const struct ingest_settings *settings;
 	const struct member_cluster_settings *rules;
 	struct rtmp_door *rtmp;
+	struct handed *handed;
 	struct list publishes;
 	struct ingest_stats stats;
 	struct stat_series series;
@@ -29,7 +33,7 @@ struct ingest {
 };
 
 extern const struct log_event ingest_publish_start, ingest_publish_end,
-	ingest_peer_closed;
+	ingest_peer_closed, ingest_peer_handed, ingest_handover_fault;
 
 /* publish.c: each open publish, for calls of dispatch; one page. */
 void publish_sessions_json(const struct ingest *in, const char *stream,
@@ -51,5 +55,14 @@ WEIR_MUST_CHECK int rtmp_door_new(struct rtmp_door **out, struct ingest *in);
 void rtmp_door_free(struct rtmp_door **d);
 void rtmp_door_close(struct rtmp_door *d); /* accept nobody any more */
 bool rtmp_door_is_empty(const struct rtmp_door *d);
+/* A connection that waits for its publish to be decided. Takes `fd`; `goods` is
+ * borrowed. */
+void rtmp_door_take_over(struct rtmp_door *d, int fd,
+			 const struct handover_goods *goods);
+
+/* handed.c: publishers that edges of this machine hand over. *out stays NULL
+ * without cluster.run_dir. */
+WEIR_MUST_CHECK int handed_new(struct handed **out, struct ingest *in);
+void handed_free(struct handed **h);
 
 #endif

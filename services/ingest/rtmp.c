@@ -37,6 +37,7 @@ struct peer {
 	struct conn *conn;
 	struct rtmp_server *session;
 	struct publish *publish; /* asked for or accepted */
+	uint64_t in_before;      /* bytes that came before it was handed over */
 	bool has_asked, has_published;
 	enum reason why; /* it is being closed; 0: by itself */
 	char detail[96];
@@ -95,7 +96,7 @@ static void on_close(void *ctx, int err)
 			     kv_str("detail", p->detail[0] ? p->detail
 					      : fault      ? fault
 							   : ""),
-			     kv_uint("bytes", s.in_bytes));
+			     kv_uint("bytes", p->in_before + s.in_bytes));
 	peer_free(p, why);
 }
 
@@ -284,7 +285,7 @@ static int64_t on_data(void *ctx, struct span in)
 	}
 	if (p->publish) {
 		conn_stats(p->conn, &s);
-		publish_input(p->publish, s.in_bytes);
+		publish_input(p->publish, p->in_before + s.in_bytes);
 	}
 	return (int64_t)used;
 }
@@ -294,9 +295,11 @@ static const struct conn_ops conn_ops = {
 	.on_close = on_close,
 };
 
+static const struct conn_limits conn_limits = {.unread_bytes =
+						       UNREAD_MAX_BYTES};
+
 static int peer_start(struct peer *p, int fd)
 {
-	const struct conn_limits limits = {.unread_bytes = UNREAD_MAX_BYTES};
 	struct rtmp_server_events ev = session_events;
 	uint64_t seed;
 	int err;
@@ -310,7 +313,8 @@ static int peer_start(struct peer *p, int fd)
 		return err;
 	}
 	net_set_nodelay(fd);
-	return conn_new(&p->conn, p->door->in->loop, fd, &limits, &conn_ops, p);
+	return conn_new(&p->conn, p->door->in->loop, fd, &conn_limits,
+			&conn_ops, p);
 }
 
 /* Too many have not said what they want: the one that has not for longest makes
@@ -360,6 +364,52 @@ static void on_accepted(struct entrance *e, int fd, const struct net_addr *addr)
 		close(fd);
 		listener_done(e->listener);
 	} else if (peer_start(p, fd)) {
+		peer_free(p, REASON_no_resources);
+	}
+}
+
+/* ---- from another process ---- */
+
+/* Where the other one stopped: behind a publish that nobody has answered. */
+static int peer_resume(struct peer *p, int fd, const struct handover_goods *g)
+{
+	struct rtmp_server_events ev = session_events;
+	int err;
+
+	ev.ctx = p;
+	p->in_before = g->in_bytes;
+	err = rtmp_server_load(&p->session, &ev, g->state);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	err = conn_new(&p->conn, p->door->in->loop, fd, &conn_limits, &conn_ops,
+		       p);
+	if (!err)
+		err = conn_send(p->conn, g->unsent);
+	if (!err)
+		err = conn_feed(p->conn, g->unread);
+	if (!err && rtmp_server_waits_for(p->session) != RTMP_WAIT_PUBLISH)
+		err = WEIR_EPROTO;
+	return err;
+}
+
+void rtmp_door_take_over(struct rtmp_door *d, int fd,
+			 const struct handover_goods *goods)
+{
+	struct peer *p = peer_make(d, NULL);
+	int err;
+
+	if (!p) {
+		close(fd);
+		return;
+	}
+	leave_half_open(p);
+	err = peer_resume(p, fd, goods);
+	if (!err)
+		err = on_publish(p, rtmp_server_request(p->session));
+	if (err && err != WEIR_ESTOP) {
+		d->in->stats.refused++;
 		peer_free(p, REASON_no_resources);
 	}
 }

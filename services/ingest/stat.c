@@ -20,6 +20,10 @@ static const struct stat_metric metrics[] = {
 	STAT_COUNTER(S, jumps, "weir_ingest_time_jumps_total", "count", "Times that went far."),
 	STAT_COUNTER(S, protocol_errors, "weir_ingest_protocol_errors_total", "count",
 		     "Peers that broke their protocol or a limit."),
+	STAT_COUNTER(S, handed, "weir_ingest_handed_total", "count",
+		     "Publishers that edges of this machine handed over."),
+	STAT_COUNTER(S, handed_faults, "weir_ingest_handed_faults_total", "count",
+		     "Hand-overs that were broken off because of what the other process sent."),
 	STAT_COUNTER(S, timeouts, "weir_ingest_timeouts_total", "count", "Peers that did not go on in time."),
 };
 /* clang-format on */
