@@ -1,4 +1,8 @@
 /* common/http/request.c - what a handler sees, and how it answers. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 
 #include "common/conf/json.h"
@@ -12,6 +16,16 @@ const char *http_method(const struct http_request *req)
 const char *http_path(const struct http_request *req)
 {
 	return req->path;
+}
+
+struct span http_raw_path(const struct http_request *req)
+{
+	return span_of(req->target, strcspn(req->target, "?"));
+}
+
+struct span http_raw_query(const struct http_request *req)
+{
+	return span_from(span_str(req->target), http_raw_path(req).len + 1);
 }
 
 const char *http_path_part(const struct http_request *req, unsigned n)
@@ -60,29 +74,54 @@ static struct MHD_Response *make_body(const struct http_answer *a)
 		a->body.len, data, a->body_free, a->body_ctx);
 }
 
-static bool add_headers(struct MHD_Response *r, const struct http_answer *a)
+struct head {
+	struct MHD_Response *response;
+	bool is_failed;
+};
+
+static void add_field(void *ctx, const char *name, const char *value)
 {
-	if (a->content_type &&
-	    MHD_add_response_header(r, "Content-Type", a->content_type) !=
-		    MHD_YES)
-		return false;
-	if (MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") !=
-	    MHD_YES)
-		return false;
-	for (size_t i = 0; i < a->header_count; i++)
-		if (MHD_add_response_header(r, a->headers[i].name,
-					    a->headers[i].value) != MHD_YES)
-			return false;
-	return true;
+	struct head *h = ctx;
+
+	if (MHD_add_response_header(h->response, name, value) != MHD_YES)
+		h->is_failed = true;
 }
 
-static struct MHD_Response *make_response(const struct http_answer *a)
+static void add_cors(struct head *h, const struct http_request *req)
+{
+	const struct http_origins *origins = req->server->options.origins;
+	const char *origin = http_header(req, "Origin");
+
+	if (origins)
+		http_cors_fields(origins, span_str(origin ? origin : ""),
+				 add_field, h);
+}
+
+static bool add_headers(struct MHD_Response *r, const struct http_request *req,
+			const struct http_answer *a)
+{
+	struct head h = {.response = r};
+
+	add_field(&h, "Server", "weir");
+	add_field(&h, "X-Content-Type-Options", "nosniff");
+	if (a->content_type)
+		add_field(&h, "Content-Type", a->content_type);
+	if (a->status == MHD_HTTP_METHOD_NOT_ALLOWED && *req->allow)
+		add_field(&h, "Allow", req->allow);
+	add_cors(&h, req);
+	for (size_t i = 0; i < a->header_count; i++)
+		add_field(&h, a->headers[i].name, a->headers[i].value);
+	return !h.is_failed;
+}
+
+static struct MHD_Response *make_response(const struct http_request *req,
+					  const struct http_answer *a)
 {
 	struct MHD_Response *r = make_body(a);
 
 	if (!r && a->body_free)
 		a->body_free(a->body_ctx);
-	if (r && !add_headers(r, a)) {
+	if (r && !add_headers(r, req, a)) {
 		MHD_destroy_response(r);
 		return NULL;
 	}
@@ -92,7 +131,7 @@ static struct MHD_Response *make_response(const struct http_answer *a)
 void http_answer(struct http_request *req, const struct http_answer *answer)
 {
 	BUG_ON(req->response || req->is_failed);
-	req->response = make_response(answer);
+	req->response = make_response(req, answer);
 	req->status = answer->status;
 	req->is_failed = !req->response;
 	list_remove(&req->link);
@@ -148,6 +187,74 @@ void http_answer_error(struct http_request *req, unsigned status,
 	else
 		http_answer_json(req, status, buf_span(&json));
 	buf_fini(&json);
+}
+
+static void note_field(void *ctx, const char *name, const char *value)
+{
+	struct http_header *h = ctx;
+
+	while (h->name)
+		h++;
+	*h = (struct http_header){name, value};
+}
+
+void http_answer_options(struct http_request *req)
+{
+	struct http_header headers[8] = {{"Allow", "GET, HEAD, OPTIONS"}};
+	struct http_answer a = {.status = MHD_HTTP_NO_CONTENT,
+				.headers = headers};
+
+	http_cors_preflight_fields(note_field, headers);
+	while (headers[a.header_count].name)
+		a.header_count++;
+	http_answer(req, &a);
+}
+
+/* ---- leaving ---- */
+
+static enum MHD_Result put_field(void *cls, enum MHD_ValueKind kind,
+				 const char *name, const char *value)
+{
+	struct buf *head = cls;
+
+	(void)kind;
+	buf_printf(head, "%s: %s\r\n", name, value ? value : "");
+	return MHD_YES;
+}
+
+static int put_head(struct buf *head, const struct http_request *req)
+{
+	size_t len = head->len;
+
+	buf_printf(head, "%s %s %s\r\n", req->method, req->target,
+		   req->version);
+	MHD_get_connection_values(req->connection, MHD_HEADER_KIND, put_field,
+				  head);
+	buf_put(head, SPAN_LIT("\r\n"));
+	if (buf_error(head))
+		head->len = len;
+	return buf_error(head);
+}
+
+int http_detach(struct http_request *req, int *fd, struct buf *head)
+{
+	const int off = 0;
+	int copy, err;
+
+	BUG_ON(req->response || req->is_failed || req->is_suspended);
+	err = put_head(head, req);
+	if (err)
+		return err;
+	copy = fcntl(http_connection_fd(req->connection), F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -errno;
+	/* The daemon may have corked it for its last answer. */
+	setsockopt(copy, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+	*fd = copy;
+	req->is_failed = true; /* the daemon closes its own descriptor now */
+	req->gone = NULL;
+	list_remove(&req->link);
+	return 0;
 }
 
 void http_on_gone(struct http_request *req, void (*gone)(void *ctx), void *ctx)

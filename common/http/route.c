@@ -1,4 +1,6 @@
 /* common/http/route.c - which handler is a path for. */
+#include <stdio.h>
+
 #include "common/http/server_priv.h"
 
 static bool is_method(const struct http_route *r, const char *method)
@@ -49,6 +51,18 @@ static bool match(struct http_request *req, const char *pattern)
 	return *p == '\0' && *at == '\0';
 }
 
+/* "GET" is HEAD too. */
+static void allow(struct http_request *req, const char *method)
+{
+	bool is_get = !strcmp(method, "GET");
+	size_t len = strlen(req->allow);
+
+	if (strstr(req->allow, method))
+		return;
+	snprintf(req->allow + len, sizeof(req->allow) - len, "%s%s%s",
+		 len ? ", " : "", method, is_get ? ", HEAD" : "");
+}
+
 static void take(struct http_request *req, const struct http_route *r,
 		 unsigned *flags)
 {
@@ -69,8 +83,10 @@ unsigned http_find_route(struct http_request *req, unsigned *flags)
 			if (!match(req, r->path))
 				continue;
 			is_path_known = true;
-			if (!is_method(r, req->method))
+			if (!is_method(r, req->method)) {
+				allow(req, r->method);
 				continue;
+			}
 			take(req, r, flags);
 			return 0;
 		}

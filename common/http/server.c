@@ -30,6 +30,7 @@ static void free_request(struct http_request *req)
 		MHD_destroy_response(req->response);
 	list_remove(&req->link);
 	buf_fini(&req->body);
+	free(req->target);
 	free(req->path);
 	free(req->elements);
 	free(req);
@@ -59,10 +60,12 @@ static void note_peer(struct http_request *req)
 	memcpy(&req->peer.ss, addr, req->peer.len);
 }
 
-static struct http_request *make_request(struct http_server *s,
-					 struct MHD_Connection *connection,
-					 const char *url, const char *method)
+/* The first line is here. Without memory there is no request, which on_request
+ * sees. */
+static void *on_target(void *cls, const char *target,
+		       struct MHD_Connection *connection)
 {
+	struct http_server *s = cls;
 	struct http_request *req = calloc(1, sizeof(*req));
 
 	if (!req)
@@ -70,17 +73,27 @@ static struct http_request *make_request(struct http_server *s,
 	list_init(&req->link);
 	req->server = s;
 	req->connection = connection;
-	req->method = method;
 	req->body.limit_bytes = s->options.body_bytes_max;
-	req->path = strdup(url);
-	req->elements = strdup(url);
-	if (!req->path || !req->elements) {
+	req->target = strdup(target);
+	if (!req->target) {
 		free_request(req);
 		return NULL;
 	}
-	cut_elements(req);
 	note_peer(req);
 	return req;
+}
+
+static bool take_head(struct http_request *req, const char *url,
+		      const char *method, const char *version)
+{
+	req->method = method;
+	req->version = version;
+	req->path = strdup(url);
+	req->elements = strdup(url);
+	if (!req->path || !req->elements)
+		return false;
+	cut_elements(req);
+	return true;
 }
 
 static void refuse(struct http_request *req, unsigned status, const char *why)
@@ -103,8 +116,14 @@ static void judge(struct http_request *req)
 {
 	const char *why = "there is nothing at this path";
 	unsigned flags = 0;
-	unsigned status = http_find_route(req, &flags);
+	unsigned status;
 
+	if (req->server->options.origins && !strcmp(req->method, "OPTIONS")) {
+		req->is_refused = true;
+		http_answer_options(req);
+		return;
+	}
+	status = http_find_route(req, &flags);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		why = "not with this method";
 	if (!status)
@@ -191,11 +210,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection,
 {
 	struct http_request *req = *request;
 
-	(void)version;
-	if (!req) {
-		req = make_request(cls, connection, url, method);
-		*request = req;
-		if (!req)
+	(void)cls;
+	(void)connection;
+	if (!req)
+		return MHD_NO;
+	if (!req->path) {
+		if (!take_head(req, url, method, version))
 			return MHD_NO;
 		judge(req);
 		return req->is_refused ? give_answer(req) : MHD_YES;
@@ -224,7 +244,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection,
 
 /* ---- connections ---- */
 
-static int fd_of(struct MHD_Connection *connection)
+int http_connection_fd(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -245,7 +265,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection,
 		*context = conn;
 		if (!conn)
 			return; /* it goes without this watch over its time */
-		conn->fd = fd_of(connection);
+		conn->fd = http_connection_fd(connection);
 		conn->since_ms = loop_now_ms(s->loop);
 		list_append(&s->conns, &conn->link);
 		return;
@@ -382,11 +402,14 @@ static int start_daemon(struct http_server *s)
 {
 	const struct http_server_options *o = &s->options;
 
+	/* TURBO, for then it closes a socket without shutting it down first: one
+	 * that was detached lives on in its copy. */
 	s->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
-			MHD_ALLOW_SUSPEND_RESUME,
-		0, NULL, NULL, on_request, s, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+			MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO,
+		0, NULL, NULL, on_request, s, MHD_OPTION_URI_LOG_CALLBACK,
+		on_target, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
 		MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_address_max,
 		MHD_OPTION_CONNECTION_TIMEOUT, o->idle_timeout_s,

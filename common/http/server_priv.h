@@ -49,11 +49,14 @@ struct http_request {
 	struct list link; /* of server->open */
 	struct http_server *server;
 	struct MHD_Connection *connection;
-	const char *method; /* lives as long as the request */
-	char *path;
+	char *target;       /* raw */
+	const char *method; /* these two live as long as the request */
+	const char *version;
+	char *path;     /* NULL: the head is not whole yet */
 	char *elements; /* the path, cut at its slashes */
 	const char *part[HTTP_PARTS_MAX];
 	unsigned part_count;
+	char allow[48]; /* methods that its path knows, if not this one */
 	http_handler_fn *handler;
 	void *handler_ctx;
 	struct net_addr peer;
@@ -62,7 +65,7 @@ struct http_request {
 	bool is_refused;        /* nobody shall be asked: the answer stands */
 	bool is_dispatched;
 	bool is_suspended;
-	bool is_failed; /* no memory for an answer */
+	bool is_failed; /* no memory for an answer, or detached */
 	uint64_t answer_by_ms;
 	void (*gone)(void *ctx);
 	void *gone_ctx;
@@ -73,12 +76,19 @@ struct http_request {
 /* server.c: run the daemon at the end of this pass. */
 void http_server_run_soon(struct http_server *s);
 
+/* server.c: the socket, which is the daemon's; -1: it is not known. */
+int http_connection_fd(struct MHD_Connection *connection);
+
+/* request.c: what a page that asks first is told (204). */
+void http_answer_options(struct http_request *req);
+
 /* guard.c: may this request be asked? Else the status to refuse it with, and
  * *why. */
 unsigned http_guard(const struct http_request *req, unsigned flags,
 		    const char **why);
 
-/* route.c: sets handler, ctx and parts, and *flags. Returns 0, or 404 or 405. */
+/* route.c: sets handler, ctx and parts, and *flags. Returns 0; 404; or 405, and
+ * then also allow. */
 unsigned http_find_route(struct http_request *req, unsigned *flags);
 
 #endif
