@@ -40,7 +40,8 @@
 	X(26, stall, "the publisher sent nothing")                             \
 	X(27, unauthorized, "not allowed")                                     \
 	X(28, no_key_frame, "the stream has no key frames")                    \
-	X(29, internal, "an error of this node")
+	X(29, internal, "an error of this node")                               \
+	X(30, no_ingest, "no ingest of this machine takes publishers now")
 
 enum reason {
 #define WEIR_REASON_ENUM(number, name, text) REASON_##name = (number),

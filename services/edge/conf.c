@@ -6,7 +6,7 @@
 /* clang-format off */
 static const struct conf_key keys[] = {
 	CONF_ADDR_NAMED("rtmp.listen", S, rtmp_listen, ":1935", CONF_FIXED,
-			"Where RTMP players connect; a socket passed as \"rtmp\" takes its place; empty: nowhere."),
+			"Where RTMP publishers and players connect; a socket passed as \"rtmp\" takes its place; empty: nowhere."),
 	CONF_ADDR_NAMED("rtmp.own_listen", S, rtmp_own_listen, "", CONF_FIXED,
 			"An RTMP port of this process alone, besides the public one; empty: none."),
 	CONF_ADDR_NAMED("http.listen", S, http_listen, ":8080", CONF_FIXED,
@@ -22,6 +22,10 @@ static const struct conf_key keys[] = {
 	CONF_INT(S, per_ip_max, "count", 0, 1000000, 0, CONF_FIXED, "Most connections from one address; 0: no limit."),
 	CONF_INT(S, wait_publish_ms, "ms", -1, 86400000, 30000, CONF_FIXED,
 		 "How long a viewer waits for a stream that nobody publishes; -1: for ever."),
+	CONF_INT(S, publish_wait_ms, "ms", 0, 60000, 2000, CONF_FIXED,
+		 "How long a publisher is kept while no ingest of this machine takes it."),
+	CONF_INT(S, handover_ms, "ms", 10, 10000, 200, CONF_FIXED,
+		 "How long one ingest is waited for when a publisher is handed to it; then the next is asked."),
 	CONF_INT(S, viewer_max_lag_ms, "ms", 100, 600000, 3000, CONF_FIXED,
 		 "A viewer that lags further goes on at a newer key frame."),
 	CONF_INT(S, slow_viewer_timeout_ms, "ms", 100, 600000, 10000, CONF_FIXED,

@@ -46,6 +46,7 @@ static void count_phase(struct guest *g, uint64_t by)
 
 	s->half_open += g->phase == GUEST_HALF_OPEN ? by : 0;
 	s->waiting += g->phase == GUEST_WAITING ? by : 0;
+	s->passing += g->phase == GUEST_PASSING ? by : 0;
 	if (g->phase == GUEST_VIEWING)
 		protocol_stats(g)->viewers += by;
 }
@@ -103,7 +104,7 @@ static void say_end(struct guest *g)
 			     kv_str("proto", g->door->ops->protocol),
 			     kv_str("reason", reason_name(g->why)),
 			     kv_str("detail", g->detail));
-	else
+	else if (!g->is_passed)
 		logger_event(log, &edge_peer_closed, kv_addr("peer", &g->addr),
 			     kv_str("proto", g->door->ops->protocol),
 			     kv_str("reason", reason_name(g->why)),
@@ -124,6 +125,7 @@ static void guest_free(struct guest *g)
 	g->edge->stats.connections--;
 	list_remove(&g->link);
 	list_remove(&g->waiter.link);
+	passing_free(&g->passing);
 	viewer_free(&g->viewer);
 	conn_free(&g->conn);
 	d->ops->close(g);
@@ -169,6 +171,7 @@ void guest_close(struct guest *g, enum reason why, const char *detail)
 {
 	set_why(g, why, detail);
 	list_remove(&g->waiter.link);
+	passing_free(&g->passing);
 	go_to(g, GUEST_LEAVING);
 	conn_close(g->conn, WEIR_ECLOSED);
 }
@@ -209,6 +212,11 @@ static const struct conn_ops conn_ops = {
 	.on_data = on_data,
 	.on_close = on_close,
 };
+
+const struct door_ops *guest_ops(const struct guest *g)
+{
+	return g->door->ops;
+}
 
 int guest_send(struct guest *g, struct span bytes)
 {
@@ -387,6 +395,36 @@ void guest_ask(struct guest *g, const struct stream_key *key, struct span query)
 			  &g->waiter);
 	if (err)
 		guest_refuse(g, REASON_no_resources, weir_strerror(err));
+}
+
+/* ---- passing on ---- */
+
+void guest_pass(struct guest *g, const struct stream_key *key)
+{
+	struct edge *e = g->edge;
+
+	if (e->stats.passing >= (uint64_t)e->settings->half_open_max) {
+		guest_refuse(g, REASON_no_resources, "too many at once");
+		return;
+	}
+	conn_pause(g->conn);
+	go_to(g, GUEST_PASSING);
+	if (passing_new(&g->passing, g, key))
+		guest_refuse(g, REASON_no_resources, "");
+}
+
+void guest_passed(struct guest *g, const char *node, const char *stream)
+{
+	struct edge *e = g->edge;
+
+	e->stats.passed++;
+	logger_event(e->log, &edge_peer_passed, kv_str("stream", stream),
+		     kv_addr("peer", &g->addr),
+		     kv_str("proto", g->door->ops->protocol),
+		     kv_str("node", node),
+		     kv_uint("ms", loop_now_ms(e->loop) - g->since_ms));
+	g->is_passed = true;
+	guest_free(g);
 }
 
 /* ---- accepting ---- */

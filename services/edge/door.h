@@ -18,6 +18,7 @@ enum guest_phase {
 	GUEST_HALF_OPEN,
 	GUEST_WAITING,
 	GUEST_VIEWING,
+	GUEST_PASSING, /* wants another process: see passing.h */
 	GUEST_LEAVING,
 };
 
@@ -34,8 +35,9 @@ struct guest {
 	bool wants_no_media;   /* HTTP HEAD */
 	struct stream *stream;
 	struct waiter waiter;
-	struct session session; /* from guest_ask on */
-	bool has_asked, has_played;
+	struct passing *passing; /* while it is passed on; else NULL */
+	struct session session;  /* from guest_ask on */
+	bool has_asked, has_played, is_passed;
 	uint64_t accepted_us; /* loop's time */
 	uint64_t since_ms;    /* of this phase */
 	uint64_t played_ms;   /* when it began to */
@@ -63,6 +65,10 @@ struct door_ops {
 	void (*refuse)(struct guest *g, enum reason why, const char *detail);
 	/* Last words to a viewer. */
 	void (*finish)(struct guest *g, enum reason why);
+	/* guest->protocol as bytes, for another process (errors are the
+	 * buffer's), and the name of their form. NULL: it is not passed on. */
+	void (*save)(struct guest *g, struct buf *out);
+	const char *saved_form;
 };
 
 extern const struct door_ops door_rtmp;
@@ -92,6 +98,8 @@ bool door_kick(struct door *d, const char *session_id);
 
 /* ---- for protocols ---- */
 
+const struct door_ops *guest_ops(const struct guest *g);
+
 /* Queue bytes for the peer, whoever has its socket. Returns 0 or a conn_send
  * error; a viewer that cannot take it ends by itself. */
 WEIR_MUST_CHECK int guest_send(struct guest *g, struct span bytes);
@@ -102,6 +110,14 @@ void guest_ask(struct guest *g, const struct stream_key *key,
 
 /* Say no through door_ops.refuse, count it, close in order. */
 void guest_refuse(struct guest *g, enum reason why, const char *detail);
+
+/* It asks to publish: let an ingest of this machine have it. Nothing more is
+ * read from it here; it ends passed on, or refused. */
+void guest_pass(struct guest *g, const struct stream_key *key);
+
+/* It is another process's: forget it, and leave its connection open. `node`
+ * has it. */
+void guest_passed(struct guest *g, const char *node, const char *stream);
 
 /* All is said: close in order. */
 void guest_close(struct guest *g, enum reason why, const char *detail);

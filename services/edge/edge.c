@@ -326,6 +326,7 @@ static int start_streams(struct edge *e)
 	int err;
 
 	io_random(&seed, sizeof(seed));
+	e->passer.copy = store_copy(member_store(e->member));
 	crowd_init(&e->crowd, (size_t)s->per_ip_max, seed);
 	err = followers_new(&e->followers, member_world(e->member), &log);
 	return err ? err

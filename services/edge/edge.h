@@ -16,6 +16,8 @@ struct edge_settings {
 	int64_t half_open_ms;
 	int64_t per_ip_max;
 	int64_t wait_publish_ms;
+	int64_t publish_wait_ms;
+	int64_t handover_ms;
 	int64_t viewer_max_lag_ms;
 	int64_t slow_viewer_timeout_ms;
 	int64_t idle_keep_ms;

@@ -5,6 +5,7 @@
 #include "services/edge/crowd.h"
 #include "services/edge/door.h"
 #include "services/edge/edge.h"
+#include "services/edge/passing.h"
 
 struct edge {
 	struct svc *svc;
@@ -16,6 +17,7 @@ struct edge {
 	struct followers *followers;
 	struct streams *streams;
 	struct crowd crowd;
+	struct passer passer;
 	struct door *rtmp, *http;
 	struct edge_stats stats;
 	struct edge_stat_series series;
@@ -30,7 +32,7 @@ struct edge {
 };
 
 extern const struct log_event edge_play_start, edge_play_end, edge_play_refused,
-	edge_peer_closed, edge_failed;
+	edge_peer_closed, edge_peer_passed, edge_failed;
 
 /* An address to publish at, for people; "" when none is known. */
 void edge_ingest_address(struct edge *e, char *out, size_t size);

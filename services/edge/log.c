@@ -15,9 +15,16 @@ const struct log_event edge_peer_closed = {
 	"peer.closed", LOG_INFO, "peer proto reason detail bytes",
 	"A connection ended that never asked for a stream, or broke the "
 	"rules."};
+const struct log_event edge_peer_passed = {
+	"peer.passed", LOG_INFO, "stream peer proto node ms",
+	"A publisher was handed to an ingest of this machine."};
 const struct log_event edge_failed = {"edge.failed", LOG_ERROR, "what why",
 				      "The edge could not start."};
 
-const struct log_event *const edge_log_events[] = {
-	&edge_play_start,  &edge_play_end, &edge_play_refused,
-	&edge_peer_closed, &edge_failed,   NULL};
+const struct log_event *const edge_log_events[] = {&edge_play_start,
+						   &edge_play_end,
+						   &edge_play_refused,
+						   &edge_peer_closed,
+						   &edge_peer_passed,
+						   &edge_failed,
+						   NULL};

@@ -1,4 +1,4 @@
-/* services/edge/rtmp_door.c - RTMP players. */
+/* services/edge/rtmp_door.c - RTMP: players, and publishers on their way. */
 #include <stdio.h>
 
 #include "proto/rtmp/server.h"
@@ -18,8 +18,11 @@ static int on_connect(void *ctx, const struct rtmp_connect *c)
 	return 0;
 }
 
-static const char *code_of(enum reason why)
+static const char *code_of(const struct guest *g, enum reason why)
 {
+	if (rtmp_server_waits_for(g->protocol) == RTMP_WAIT_PUBLISH)
+		return why == REASON_bad_name ? "NetStream.Publish.BadName"
+					      : "NetStream.Publish.Failed";
 	switch (why) {
 	case REASON_not_found:
 	case REASON_bad_name:
@@ -36,24 +39,29 @@ static void rtmp_refuse(struct guest *g, enum reason why, const char *detail)
 	snprintf(text, sizeof(text), "%s%s%s", reason_text(why),
 		 *detail ? ": " : "", detail);
 	/* If it cannot be told, it is closed all the same. */
-	(void)!rtmp_server_refuse(g->protocol, code_of(why), text);
+	(void)!rtmp_server_refuse(g->protocol, code_of(g, why), text);
 }
 
-/* Viewers only: say where publishers are wanted. */
+/* The feed ends behind it, whatever follows: that belongs to the ingest. */
 static int on_publish(void *ctx, const struct rtmp_request *r)
 {
 	struct guest *g = ctx;
-	char addr[64], text[160];
+	struct stream_key key;
+	enum key_fault fault =
+		stream_key_from_rtmp(&key, r->app, r->name, g->edge->identity);
 
-	(void)r;
-	edge_ingest_address(g->edge, addr, sizeof(addr));
-	snprintf(text, sizeof(text),
-		 "this address is for players; publish at %s%s",
-		 *addr ? "rtmp://" : "an ingest", addr);
-	(void)!rtmp_server_refuse(g->protocol, "NetStream.Publish.BadName",
-				  text);
-	guest_close(g, REASON_unsupported, "publish at an edge");
-	return WEIR_ESTOP;
+	if (g->phase != GUEST_HALF_OPEN)
+		return WEIR_ESTOP; /* it plays */
+	if (fault)
+		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
+	else
+		guest_pass(g, &key);
+	return g->phase == GUEST_LEAVING ? WEIR_ESTOP : 0;
+}
+
+static void rtmp_save(struct guest *g, struct buf *out)
+{
+	rtmp_server_save(g->protocol, out);
 }
 
 static int on_play(void *ctx, const struct rtmp_request *r)
@@ -182,7 +190,8 @@ const struct door_ops door_rtmp = {
 	.protocol = "RTMP",
 	.id_prefix = "RTMPPUBSUB",
 	.format = &wire_rtmp,
-	.limits = {.unread_bytes = 32 * 1024, .send_bytes = 64 * 1024},
+	/* Unread: what a publisher sends behind its publish, in one read. */
+	.limits = {.unread_bytes = 128 * 1024, .send_bytes = 64 * 1024},
 	.open = rtmp_open,
 	.close = rtmp_close,
 	.on_data = rtmp_on_data,
@@ -190,4 +199,6 @@ const struct door_ops door_rtmp = {
 	.accept = rtmp_accept,
 	.refuse = rtmp_refuse,
 	.finish = rtmp_finish,
+	.save = rtmp_save,
+	.saved_form = RTMP_SERVER_SAVED,
 };
