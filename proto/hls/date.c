@@ -106,50 +106,70 @@ static int64_t fraction_ms(struct reader *r)
 /* How far the zone is ahead of UTC. */
 static int64_t zone_ms(struct reader *r)
 {
-	bool is_west = next_is(r, "-");
+	uint8_t c = read_u8(r);
 	int64_t minutes;
 
-	expect(r, "Zz+-");
-	if (!reader_left(r))
+	if (c == 'Z' || c == 'z')
 		return 0;
+	if (c != '+' && c != '-')
+		r->is_failed = true;
 	minutes = digits(r, 2) * 60LL;
 	if (next_is(r, ":"))
 		read_u8(r);
 	if (reader_left(r))
 		minutes += digits(r, 2);
-	return (is_west ? -minutes : minutes) * 60000;
+	return (c == '-' ? -minutes : minutes) * 60000;
+}
+
+/* "2026-11-22" */
+static int64_t day_ms(struct reader *r)
+{
+	static const uint8_t lengths[] = {31, 28, 31, 30, 31, 30,
+					  31, 31, 30, 31, 30, 31};
+	unsigned year = digits(r, 4);
+	bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	unsigned month;
+	unsigned day;
+
+	expect(r, "-");
+	month = digits(r, 2);
+	expect(r, "-");
+	day = digits(r, 2);
+	if (reader_failed(r) || !month || month > 12 || !day ||
+	    day > lengths[month - 1] + (month == 2 && is_leap ? 1u : 0u)) {
+		r->is_failed = true;
+		return 0;
+	}
+	return days_of(year, month, day) * DAY_MS;
+}
+
+/* "21:16:29.123"; second 60 is a leap second. */
+static int64_t clock_ms(struct reader *r)
+{
+	unsigned hour = digits(r, 2);
+	unsigned minute;
+	unsigned second;
+
+	expect(r, ":");
+	minute = digits(r, 2);
+	expect(r, ":");
+	second = digits(r, 2);
+	if (hour > 23 || minute > 59 || second > 60)
+		r->is_failed = true;
+	return hour * 3600000LL + minute * 60000LL + second * 1000LL +
+	       fraction_ms(r);
 }
 
 int hls_date_read(int64_t *out, struct span text)
 {
 	struct reader r = reader_of(text);
-	unsigned year, month, day, hour, minute, second;
-	int64_t ms;
-	bool is_utc = text.len && (text.data[text.len - 1] | 0x20) == 'z';
-	bool has_sign = false;
+	int64_t ms = day_ms(&r);
 
-	year = digits(&r, 4);
-	expect(&r, "-");
-	month = digits(&r, 2);
-	expect(&r, "-");
-	day = digits(&r, 2);
 	expect(&r, "Tt ");
-	hour = digits(&r, 2);
-	expect(&r, ":");
-	minute = digits(&r, 2);
-	expect(&r, ":");
-	second = digits(&r, 2);
-	ms = fraction_ms(&r);
-	has_sign = next_is(&r, "+-") && reader_left(&r) > 2;
+	ms += clock_ms(&r);
 	ms -= zone_ms(&r);
-	if (reader_failed(&r) || reader_left(&r) || is_utc == has_sign)
-		return WEIR_EPROTO;
-	if (!month || month > 12 || !day || day > 31 || hour > 23 ||
-	    minute > 59 || second > 60)
-		return WEIR_EPROTO;
-	ms += days_of(year, month, day) * DAY_MS + hour * 3600000LL +
-	      minute * 60000LL + second * 1000LL;
-	if (ms < 0 || ms > HLS_DATE_MAX_MS)
+	if (reader_failed(&r) || reader_left(&r) || ms < 0 ||
+	    ms > HLS_DATE_MAX_MS)
 		return WEIR_EPROTO;
 	*out = ms;
 	return 0;
