@@ -1,8 +1,9 @@
 /* proto/ts/ts.h - MPEG transport stream: the numbers that writer and reader
  * share.
  *
- * Spec: ISO/IEC 13818-1 (H.222.0) section 2.4; Opus: ETSI TS 103 491 annex C as
- * ffmpeg writes it. Pure code.
+ * Spec: ISO/IEC 13818-1 (H.222.0) section 2.4; Opus: the draft "Opus Interactive
+ * Audio Codec; Transport Multiplexing Standard" 0.1.3, which became no standard
+ * but is what everybody does. Pure code.
  */
 #ifndef WEIR_TS_TS_H
 #define WEIR_TS_TS_H
