@@ -1,4 +1,5 @@
-/* common/member/calls.c - questions and calls on the control connections.
+/* common/member/calls.c - questions and calls on the control connections, and
+ * scripts of the registry, as the machines know them: by tag.
  *
  * A request is either a question of a machine (bus/question.h) or a call by
  * name: {"call":"sessions","args":{…}}.
@@ -121,6 +122,43 @@ void calls_answer_later(struct member *m, uint64_t tag, const struct answer *a)
 	list_append(&m->deferred, &d->link);
 	loop_at_pass_end(m->loop, &m->deferred_task, give_deferred, m);
 }
+
+/* ---- scripts ---- */
+
+struct script_wait {
+	struct list link; /* in member.scripts */
+	struct member *m;
+	uint64_t tag;
+};
+
+static void on_script(void *ctx, const struct script_result *result)
+{
+	struct script_wait *w = ctx;
+	struct member *m = w->m;
+
+	if (m->events->on_script)
+		m->events->on_script(m->ctx, w->tag, result, member_now_ms(m));
+	list_remove(&w->link);
+	free(w);
+	member_wake(m);
+}
+
+void calls_script(struct member *m, uint64_t tag, const struct script_call *c)
+{
+	struct script_wait *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		calls_owe(m, tag, true);
+		return;
+	}
+	w->m = m;
+	w->tag = tag;
+	list_init(&w->link);
+	list_append(&m->scripts, &w->link);
+	store_script(m->store, c, on_script, w);
+}
+
+/* ---- asking nodes ---- */
 
 static void asking_free(struct asking *k)
 {
@@ -547,6 +585,10 @@ void calls_on_request(void *ctx, const struct node_ref *from,
 void calls_fini(struct member *m)
 {
 	pass_task_cancel(&m->owed_task);
+	list_each_safe (it, &m->scripts) { /* the store is gone */
+		list_remove(it);
+		free(list_entry(it, struct script_wait, link));
+	}
 	list_each_safe (it, &m->dials) {
 		struct dial *d = list_entry(it, struct dial, link);
 

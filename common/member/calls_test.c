@@ -61,6 +61,10 @@ static void begin(struct scene *s)
 	CHECK_EQ(loop_new(&s->loop), 0);
 	s->m.loop = s->loop;
 	list_init(&s->m.deferred);
+	list_init(&s->m.scripts);
+	list_init(&s->m.asked);
+	list_init(&s->m.named);
+	list_init(&s->m.dials);
 	CHECK_EQ(timer_new(&s->m.timer, s->loop, on_timer, s), 0);
 }
 
@@ -68,7 +72,7 @@ static void end(struct scene *s)
 {
 	pass_task_cancel(&s->m.pass_end);
 	pass_task_cancel(&s->m.deferred_task);
-	pass_task_cancel(&s->m.owed_task);
+	calls_fini(&s->m);
 	timer_free(&s->m.timer);
 	loop_free(&s->loop);
 }
@@ -129,4 +133,46 @@ TEST(of_more_than_are_kept_the_rest_is_left_to_time_outs)
 	calls_owe(&s.m, 3, true); /* there is room again */
 	CHECK(LOOP_UNTIL(s.loop, s.scripts == OWED_MAX / 2 + 1));
 	end(&s);
+}
+
+/* Nobody listens at port 1 of this machine. */
+static void open_store(struct scene *s)
+{
+	static const struct store_events events;
+	const struct store_options o = {
+		.url = "127.0.0.1:1",
+		.self.ref = {.id = "a", .role = "origin", .instance = {{1}}},
+	};
+
+	CHECK_EQ(store_new(&s->m.store, s->loop, &o, &events, s, NULL), 0);
+}
+
+/* TEST_NO_OOM: store_alone_test has the store's own lacks. */
+TEST_NO_OOM(a_script_is_answered_later)
+{
+	const struct script_call call = {.kind = SCRIPT_LOST};
+	struct scene s;
+
+	begin(&s);
+	open_store(&s);
+	calls_script(&s.m, 11, &call);
+	CHECK_EQ(s.scripts, 0);
+	CHECK(LOOP_UNTIL(s.loop, s.scripts == 1));
+	CHECK_EQ(s.tag, 11);
+	CHECK_EQ(s.err, WEIR_ETIMEOUT);
+	store_free(&s.m.store);
+	end(&s);
+}
+
+TEST(a_script_that_runs_when_all_ends_leaves_nothing_behind)
+{
+	const struct script_call call = {.kind = SCRIPT_LOST};
+	struct scene s;
+
+	begin(&s);
+	open_store(&s);
+	calls_script(&s.m, 12, &call);
+	store_free(&s.m.store);
+	end(&s);
+	CHECK_EQ(s.scripts, 0);
 }

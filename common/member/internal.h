@@ -38,9 +38,10 @@ struct member {
 	struct pass_task owed_task;
 	struct owed owed[OWED_MAX];
 	size_t owed_count;
-	struct list asked; /* questions under way */
-	struct list named; /* calls under way */
-	struct list dials; /* nodes that are dialed to be asked */
+	struct list scripts; /* that the store runs */
+	struct list asked;   /* questions under way */
+	struct list named;   /* calls under way */
+	struct list dials;   /* nodes that are dialed to be asked */
 	uint32_t last_dial;
 	unsigned bus_port;
 	bool is_wildcard; /* the bus listens on any address */
@@ -70,10 +71,13 @@ void calls_on_went(struct member *m, const char *node);
 /* The link to a node; an ingest that is known and not linked is dialed, and a
  * number stands for it that only calls_ask takes. */
 link_id calls_link_to(struct member *m, const char *node);
+/* Run it; on_script comes later, once. */
+void calls_script(struct member *m, uint64_t tag, const struct script_call *c);
 /* Give the answer at the end of this pass. */
 void calls_answer_later(struct member *m, uint64_t tag, const struct answer *a);
 /* There was no memory to ask, or to run a script: say so, as late. */
 void calls_owe(struct member *m, uint64_t tag, bool is_script);
+/* When bus and store are gone: nothing of the above comes any more. */
 void calls_fini(struct member *m);
 
 /* stat.c */

@@ -473,6 +473,7 @@ int member_new(struct member **out, struct svc *svc,
 	m->ctx = ctx;
 	io_random(&m->seed, sizeof(m->seed));
 	list_init(&m->deferred);
+	list_init(&m->scripts);
 	list_init(&m->asked);
 	list_init(&m->named);
 	list_init(&m->dials);

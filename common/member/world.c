@@ -1,8 +1,6 @@
 /* common/member/world.c - the process as the stream machines see it. */
 #include "common/member/internal.h"
 
-#include <stdlib.h>
-
 const struct log_event member_stream_event = {
 	"stream", LOG_INFO, "stream event reason detail",
 	"Something happened to a stream: claim, home, epoch, skip, refusal."};
@@ -53,34 +51,10 @@ static void world_ask_dispatch(void *ctx, uint64_t tag,
 	calls_ask_dispatch(ctx, tag, q, deadline_ms);
 }
 
-struct script_wait {
-	struct member *m;
-	uint64_t tag;
-};
-
-static void on_script(void *ctx, const struct script_result *result)
-{
-	struct script_wait *w = ctx;
-	struct member *m = w->m;
-
-	if (m->events->on_script)
-		m->events->on_script(m->ctx, w->tag, result, member_now_ms(m));
-	free(w);
-	member_wake(m);
-}
-
 static void world_script(void *ctx, uint64_t tag, const struct script_call *c)
 {
-	struct member *m = ctx;
-	struct script_wait *w = malloc(sizeof(*w));
-
 	BUG_ON(!c);
-	if (!w) {
-		calls_owe(m, tag, true);
-		return;
-	}
-	*w = (struct script_wait){m, tag};
-	store_script(m->store, c, on_script, w);
+	calls_script(ctx, tag, c);
 }
 
 static size_t world_origins(void *ctx, struct node_ref *out, size_t max)
