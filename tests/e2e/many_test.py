@@ -28,7 +28,7 @@ def media_bytes_to_edges(cluster):
 
 
 def publish_all(t):
-    pushes = [t.try_push(clip_of(i), stream_of(i), ingest=i % 2)
+    pushes = [t.try_push(clip_of(i), stream_of(i))
               for i in range(PUBLISHERS)]
     for push in pushes:
         wait_for(lambda p=push: "push.start" in p.text() or p.has_ended(), "a publish")
@@ -48,7 +48,10 @@ def everything_arrives_and_the_work_is_spread(t):
              "all streams to be at home")
     assert media_bytes_to_edges(c) == 0, "media flows to edges that nobody watches"
 
-    # Both origins have their share.
+    # Both ingests have their share, and both origins.
+    shares = [c.metrics(n.id).sum("weir_ingest_publishers") for n in c.role("ingest")]
+    assert min(shares) >= PUBLISHERS / 3, f"publishers are spread {shares}"
+    t.note(f"publishers by ingest {shares}")
     shares = [c.metrics(n.id).sum("weir_origin_live_streams") for n in c.role("origin")]
     assert min(shares) >= PUBLISHERS / 3, f"streams are spread {shares}"
     t.note(f"streams by origin {shares}")

@@ -48,7 +48,7 @@ def viewers_of(t, stream):
     return {"FLV": t.view(stream), "RTMP": t.view_rtmp(stream)}
 
 
-def go_away_and_come_back(t, stream, leave, ingest=0):
+def go_away_and_come_back(t, stream, leave, ingest=None):
     viewers = viewers_of(t, stream)
     player = framehash.play(t, t.cluster.flv_url(stream))
     push = t.push(clips.tiny(FIRST), stream)

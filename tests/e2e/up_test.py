@@ -36,6 +36,7 @@ def free_base():
 
 
 def started(t, **options):
+    options.setdefault("ingest_ports", False)
     cluster = Cluster(**options)
     t.at_end(cluster.kill_all)
     return cluster.start(t.logs)
@@ -60,13 +61,14 @@ def one_line_of_json_says_where_everything_is(t):
     assert sorted(told["public"]) == ["http", "rtmp"], told
     roles = [n["role"] for n in told["nodes"]]
     assert sorted(roles) == ["dispatch", "edge", "ingest", "origin", "packager"], roles
-    wanted = {"ingest": {"rtmp", "admin"}, "edge": {"rtmp", "http", "admin"},
+    wanted = {"ingest": {"admin"}, "edge": {"rtmp", "http", "admin"},
               "origin": {"admin"}, "packager": {"admin"}, "dispatch": {"admin"}}
     for n in told["nodes"]:
         assert n["id"] == n["role"] + "-1" and is_alive(n["pid"]), n
         assert wanted[n["role"]] <= set(n["addresses"]), n
         for name in wanted[n["role"]]:
             assert can_connect(n["addresses"][name]), (n["id"], name)
+    assert "rtmp" not in cluster.node("ingest-1").addresses, "a port that nobody asked for"
     edge = cluster.node("edge-1").addresses
     assert edge["rtmp"] != told["public"]["rtmp"], "the edge has no RTMP port of its own"
     assert edge["http"] != told["public"]["http"], "the edge has no HTTP port of its own"
@@ -94,7 +96,7 @@ def a_folder_that_it_made_goes_with_it(t):
 @case
 def ports_are_counted_from_the_base_and_a_busy_one_is_named(t):
     base = free_base()
-    first = started(t, options=["--base-port", base])
+    first = started(t, options=["--base-port", base], ingest_ports=True)
     assert first.told["public"]["rtmp"] == f"127.0.0.1:{base}", first.told
     assert first.told["public"]["http"] == f"127.0.0.1:{base + 1}", first.told
     assert first.told["api"] == f"http://127.0.0.1:{base + 2}", first.told
@@ -109,6 +111,16 @@ def ports_are_counted_from_the_base_and_a_busy_one_is_named(t):
     assert "--base-port" in second.text(), second.text()
     assert not os.path.exists(t.file("second")), "it left a folder"
     first.stop()
+
+
+@case
+def without_edges_the_ingests_have_the_public_port(t):
+    t.cluster = cluster = started(t, ingest=2, edge=0, packager=0)
+    for i in range(4):
+        t.push(clips.tiny(1), f"live/direct{i}")
+    both = [cluster.metrics(n.id).sum("weir_ingest_publishers") for n in cluster.role("ingest")]
+    assert sum(both) == 4, both
+    cluster.stop()
 
 
 @case
@@ -161,13 +173,14 @@ def people_are_told_what_to_type_and_what_is_published(t):
     page = up.text()
     server, name = re.search(r"OBS: Server (\S+)\s+Stream key (\S+)", page).groups()
     t.weir("push", clips.reference(8), f"{server}/{name}")
-    line = wait_for(lambda: re.search(r"^live/cam1 .*$", up.text(), re.M), "its line")
+    line = wait_for(lambda: re.search(r"^live/test110 .*$", up.text(), re.M), "its line")
     told = line.group(0)
-    assert re.match(r"live/cam1 320x180 H.264 30 fps, AAC 44.1 kHz, key frame every "
+    assert re.match(r"live/test110 320x180 H.264 30 fps, AAC 44.1 kHz, key frame every "
                     r"1 s → play http://\S+$", told), told
     pull = t.pull(told.split()[-1], "--frames", 30).finish()
     assert flv.media(flv.read(pull.file)), pull.text()
-    assert f"http://{told.split('/')[-3]}/live/cam1.flv" in page, page
+    assert f"http://{told.split('/')[-3]}/live/test110.flv" in page, page
+    assert f"Play      http://" in page and f"          {server}/{name}\n" in page, page
     assert up.stop() == 0, up.text()
 
 

@@ -54,9 +54,12 @@ class Cluster:
     """Counts are by role: Cluster(ingest=2, edge=2, workers=1). `settings` are
     passed as --set; `options` as they are."""
 
-    def __init__(self, settings=None, options=(), workers=1, **counts):
+    def __init__(self, settings=None, options=(), workers=1, ingest_ports=True,
+                 **counts):
         self.settings, self.options = settings or {}, list(options)
         self.workers = workers
+        if ingest_ports:  # so that a test can choose one
+            self.options.append("--ingest-ports")
         self.counts = {role: counts.pop(role, 1) for role in ROLES}
         assert not counts, f"unknown roles: {counts}"
         self.mark = f"{MARK}={uuid.uuid4()}"
@@ -67,10 +70,9 @@ class Cluster:
 
     def command(self, folder):
         words = [os.path.join(BIN, "weir"), "up", "--json", "--no-restart",
-                 "--dir", folder, "--workers", self.workers,
-                 "--ingest-ports"]
-        if "--base-port" not in self.options:
-            words += ["--base-port", 0]
+                 "--dir", folder, "--workers", self.workers]
+        if self.base_port is not None:
+            words += ["--base-port", self.base_port]
         for role, count in self.counts.items():
             words += ["--" + role, count]
         for name, value in self.settings.items():
@@ -178,8 +180,11 @@ class Cluster:
 
     # ---- addresses
 
-    def publish_url(self, stream, ingest=0):
-        return f"rtmp://{self.role('ingest')[ingest].addresses['rtmp']}/{stream}"
+    def publish_url(self, stream, ingest=None):
+        """The one address for all, or an ingest's own."""
+        address = (self.told["public"]["rtmp"] if ingest is None
+                   else self.role("ingest")[ingest].addresses["rtmp"])
+        return f"rtmp://{address}/{stream}"
 
     def rtmp_address(self, edge=None):
         return (self.told["public"]["rtmp"] if edge is None

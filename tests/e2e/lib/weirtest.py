@@ -87,7 +87,7 @@ class Case:
         return self.run(os.path.join(BIN, "weir"), *words,
                         name=name or f"weir-{words[0]}")
 
-    def push(self, clip, stream, *options, ingest=0, url=None):
+    def push(self, clip, stream, *options, ingest=None, url=None):
         """Publish a file exactly; returns when it was let in."""
         process = self.try_push(clip, stream, *options, ingest=ingest, url=url)
         wait_for(lambda: "push.start" in process.text() or process.has_ended(),
@@ -95,7 +95,7 @@ class Case:
         assert "push.start" in process.text(), f"push of {stream}: {process.text()}"
         return process
 
-    def try_push(self, clip, stream, *options, ingest=0, url=None):
+    def try_push(self, clip, stream, *options, ingest=None, url=None):
         url = url or self.cluster.publish_url(stream, ingest)
         return self.weir("push", *options, clip, url)
 
@@ -103,7 +103,7 @@ class Case:
         return self.run("ffmpeg", "-hide_banner", "-loglevel", "warning", "-nostdin",
                         *words, name=name)
 
-    def ffmpeg_push(self, clip, stream, ingest=0):
+    def ffmpeg_push(self, clip, stream, ingest=None):
         """Publish a file as encoders do."""
         return self.ffmpeg("-re", "-i", clip, "-c", "copy", "-f", "flv",
                            self.cluster.publish_url(stream, ingest),
