@@ -255,8 +255,8 @@ void node_resume(struct sim *s, struct node *n)
 			tell_away(n);
 	}
 	shuffle_sockets(s, n);
-	while (!list_is_empty(&n->inbox)) {
-		struct job *j = list_entry(n->inbox.next, struct job, link);
+	list_each_safe (l, &n->inbox) { /* awake: nothing more comes into it */
+		struct job *j = list_entry(l, struct job, link);
 
 		list_remove(&j->link);
 		if (j->held_until_us && j->held_until_us(s, j) > s->now_us)
