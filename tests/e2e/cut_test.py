@@ -2,23 +2,10 @@
 """The network of a publisher is cut without a word, and it dials again from
 another port. Runs in a network of its own, so that its rules harm nobody."""
 
-import ctypes
-import os
 import subprocess
-import sys
 import time
 
-CLONE_NEWNET = 0x40000000
-
-
-def leave_the_network():
-    """Before any thread or process is made: they belong to the network that
-    their maker is in."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET):
-        print(f"a network of its own: {os.strerror(ctypes.get_errno())}")
-        sys.exit(77)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+from lib.network import leave_the_network
 
 
 def drop(port):

@@ -55,9 +55,9 @@ class Cluster:
     passed as --set; `options` as they are."""
 
     def __init__(self, settings=None, options=(), workers=1, ingest_ports=True,
-                 **counts):
+                 usual_ports=False, **counts):
         self.settings, self.options = settings or {}, list(options)
-        self.workers = workers
+        self.workers, self.usual_ports = workers, usual_ports
         if ingest_ports:  # so that a test can choose one
             self.options.append("--ingest-ports")
         self.counts = {role: counts.pop(role, 1) for role in ROLES}
@@ -71,8 +71,8 @@ class Cluster:
     def command(self, folder):
         words = [os.path.join(BIN, "weir"), "up", "--json", "--no-restart",
                  "--dir", folder, "--workers", self.workers]
-        if self.base_port is not None:
-            words += ["--base-port", self.base_port]
+        if not self.usual_ports and "--base-port" not in self.options:
+            words += ["--base-port", 0]
         for role, count in self.counts.items():
             words += ["--" + role, count]
         for name, value in self.settings.items():
