@@ -147,6 +147,14 @@ const struct follower_info *follower_info(const struct follower *f)
 	return &f->info;
 }
 
+void follower_set_wanting(struct follower *f, bool is_wanting)
+{
+	if (f->is_wanting == is_wanting)
+		return;
+	f->is_wanting = is_wanting;
+	follower_subscribe_again(f);
+}
+
 void follower_want_key(struct follower *f, uint16_t track)
 {
 	const struct world *world = f->fs->world;

@@ -42,7 +42,8 @@ struct follower_events {
 
 enum follower_mode {
 	FOLLOW_WANTING, /* viewers: starts pulls, holds them; skips on lag */
-	FOLLOW_EXACT,   /* packager: following, never skips */
+	FOLLOW_EXACT,   /* packager: following, never skips; begins with the
+			 * oldest that the home has */
 };
 
 WEIR_MUST_CHECK int followers_new(struct followers **out,
@@ -62,6 +63,9 @@ void follower_free(struct follower **f);
 /* Stays until the follower has ENDED (its watches are then unlinked). */
 struct log *follower_log(struct follower *f);
 const struct follower_info *follower_info(const struct follower *f);
+/* FOLLOW_EXACT: somebody wants what is made of the stream, or nobody does any
+ * more. It is not, at first. */
+void follower_set_wanting(struct follower *f, bool is_wanting);
 /* Ask the publisher for a key frame. */
 void follower_want_key(struct follower *f, uint16_t track);
 

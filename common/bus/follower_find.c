@@ -28,19 +28,36 @@ void follower_unsubscribe(struct follower *f)
 
 static void fill_sub(const struct follower *f, struct record *r)
 {
+	struct position last = {0};
+	bool has_last = log_last_position(f->log, &last);
+
 	*r = (struct record){
 		.type = RECORD_SUB,
 		.sid = f->sid,
 		.count = f->info.entry.term.number,
 		.key = f->key,
+		.position = last,
 	};
-	if (f->from_oldest)
+	if (f->from_oldest || (!has_last && f->mode == FOLLOW_EXACT))
 		r->flags = SUB_FROM_OLDEST;
-	else if (log_last_position(f->log, &r->position))
+	else if (has_last)
 		r->flags = SUB_FROM_POSITION;
 	else
 		r->flags = SUB_FROM_JOIN;
-	r->flags |= f->mode == FOLLOW_EXACT ? SUB_EXACT : SUB_WANTING;
+	if (f->mode == FOLLOW_EXACT)
+		r->flags |= SUB_EXACT;
+	if (f->mode == FOLLOW_WANTING || f->is_wanting)
+		r->flags |= SUB_WANTING;
+}
+
+void follower_subscribe_again(struct follower *f)
+{
+	struct record r;
+
+	if (!f->home || f->is_stopped)
+		return; /* the next SUB says it */
+	fill_sub(f, &r);
+	send(f, f->home, &r);
 }
 
 void follower_subscribe(struct follower *f)

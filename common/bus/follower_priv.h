@@ -40,6 +40,7 @@ struct follower {
 
 	link_id home; /* SUB was sent there; 0: none */
 	uint32_t sid;
+	bool is_wanting;      /* as follower_set_wanting has it */
 	bool is_resumed;      /* RESUME came: what follows counts */
 	bool is_stopped;      /* the sender of MOVED or END sends no more */
 	bool may_gap;         /* the next frame need not follow */
@@ -75,6 +76,8 @@ void follower_hear_entry(struct follower *f, const struct stream_entry *e);
 /* Go to the home that is known, if it can be reached. */
 void follower_subscribe(struct follower *f);
 void follower_unsubscribe(struct follower *f);
+/* The subscription stays, but for what its flags say. */
+void follower_subscribe_again(struct follower *f);
 /* Ask on every link, and dispatch; or stop to ask. */
 void follower_search(struct follower *f, int64_t now_ms);
 void follower_found(struct follower *f);
