@@ -136,7 +136,7 @@ struct conf_table {
 /* The roles; their sections are skipped by the others. */
 #define CONF_ROLES "ingest|origin|edge|packager|dispatch"
 /* The sections that all may have; skipped by who has no table for them. */
-#define CONF_SHARED "cluster|redis|bus|log|admin"
+#define CONF_SHARED "cluster|redis|bus|hls|log|admin"
 
 struct conf;
 

@@ -4,6 +4,7 @@
 #define CLUSTER struct member_cluster_settings
 #define REDIS   struct member_redis_settings
 #define BUS     struct member_bus_settings
+#define HLS     struct member_hls_settings
 
 /* clang-format off */
 static const struct conf_key cluster_keys[] = {
@@ -64,6 +65,17 @@ static const struct conf_key bus_keys[] = {
 		 "A connection must have proven itself within this time."),
 	CONF_INT(BUS, peers_max, "count", 1, 100000, 1024, CONF_FIXED, "Most links of one process."),
 };
+
+static const struct conf_key hls_keys[] = {
+	CONF_ENUM(HLS, mode, "always|on_demand", "always", CONF_FIXED,
+		  "Whether segments are made of every stream, or only of those whose playlist somebody fetches."),
+	CONF_INT(HLS, fragment_num, "count", 1, 1000, 6, CONF_FIXED,
+		 "Segments in a playlist; more when that is less than three target durations."),
+	CONF_INT(HLS, sub_session_timeout_ms, "ms", 1000, 3600000, 30000, CONF_FIXED,
+		 "A stream is wanted for so long after its playlist was fetched."),
+	CONF_INT(HLS, hold_ms, "ms", 0, 60000, 8000, CONF_FIXED,
+		 "How long a request for a playlist waits for the first segment."),
+};
 /* clang-format on */
 
 const struct conf_table member_cluster_conf =
@@ -74,3 +86,5 @@ const struct conf_table member_redis_conf = CONF_TABLE(
 const struct conf_table member_bus_conf =
 	CONF_TABLE("bus", "Between the processes of a cluster.",
 		   struct member_bus_settings, bus_keys);
+const struct conf_table member_hls_conf = CONF_TABLE(
+	"hls", "Playlists and segments.", struct member_hls_settings, hls_keys);

@@ -43,8 +43,19 @@ struct member_bus_settings {
 	int64_t peers_max;
 };
 
+enum member_hls_mode { MEMBER_HLS_ALWAYS, MEMBER_HLS_ON_DEMAND };
+
+/* Section "hls": packagers and edges. */
+struct member_hls_settings {
+	int mode; /* enum member_hls_mode */
+	int64_t fragment_num;
+	int64_t sub_session_timeout_ms;
+	int64_t hold_ms;
+};
+
 extern const struct conf_table member_cluster_conf;
 extern const struct conf_table member_redis_conf;
 extern const struct conf_table member_bus_conf;
+extern const struct conf_table member_hls_conf;
 
 #endif

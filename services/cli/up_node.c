@@ -62,8 +62,11 @@ static void describe_role(struct up_proc *p, struct child_desc *d)
 		up_proc_set(p, d, "dispatch.web.rtmp_url=rtmp://%s",
 			    up->rtmp.addr);
 		break;
-	case PLAN_ORIGIN:
 	case PLAN_PACKAGER:
+		up_proc_set(p, d, "packager.http.listen=%s:%u", host,
+			    port_of_before(p, "http", 0));
+		break;
+	case PLAN_ORIGIN:
 	case PLAN_ROLES:
 		break;
 	}

@@ -1,18 +1,19 @@
-/* services/packager/main.c - weir-packager: knows each stream's segments. */
+/* services/packager/main.c - weir-packager: makes segments and playlists. */
 #include "services/packager/packager.h"
 
 static const struct conf_table *const conf_tables[] = {
-	&packager_conf, &member_cluster_conf, &member_redis_conf,
-	&member_bus_conf, NULL};
+	&packager_conf,   &member_cluster_conf, &member_redis_conf,
+	&member_bus_conf, &member_hls_conf,     NULL};
 static const struct stat_table *const stat_tables[] = {
-	&packager_stat, &member_bus_stat, &member_store_stat, NULL};
+	&packager_stat,   &packager_hls_stat, &packager_live_stat,
+	&member_bus_stat, &member_store_stat, NULL};
 
 static const struct log_event *const *const event_lists[] = {
 	member_log_events, store_log_events, NULL};
 
 static const struct svc_desc desc = {
 	.role = "packager",
-	.sentence = "Follows streams and knows where their segments begin.",
+	.sentence = "Makes live HLS of streams.",
 	.admin_listen = "127.0.0.1:9104",
 	.conf = conf_tables,
 	.stats = stat_tables,

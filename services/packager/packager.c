@@ -1,17 +1,12 @@
-/* services/packager/packager.c - which streams a packager follows, and their
- * cuts.
- */
+/* services/packager/packager.c - which streams a packager follows. */
 #include "services/packager/packager.h"
 
 #include <stdlib.h>
 
-#include "common/base/hash.h"
 #include "common/base/map.h"
-#include "common/media/state.h"
-
-struct packager_stats {
-	uint64_t streams, segments, frames, missing_frames, log_bytes;
-};
+#include "common/registry/rank.h"
+#include "services/packager/hls.h"
+#include "services/packager/stat.h"
 
 /* A stream that this packager follows. */
 struct packed {
@@ -19,11 +14,11 @@ struct packed {
 	struct packager *packager;
 	struct stream_key key;
 	struct follower *follower;
+	struct hls_stream *hls;
 	struct log_watch watch;
-	struct cut_state cut; /* of the open segment */
-	bool has_cut;
-	bool is_wanted; /* it is still ours: see choose */
-	bool is_over;   /* ended: free it at the next choosing */
+	bool is_wanted;   /* it is still ours: see choose */
+	bool is_over;     /* ended */
+	int64_t leave_ms; /* served until then; 0: it is ours */
 };
 
 struct packager {
@@ -34,36 +29,39 @@ struct packager {
 	struct list streams;
 	struct map by_key;
 	struct timer *choosing;
+	struct hls *hls;
 	struct packager_stats stats;
-	struct stat_series series;
+	struct packager_series series;
 	struct stat_refresh refresh;
 };
-
-#define S struct packager_stats
-/* clang-format off */
-static const struct stat_metric metrics[] = {
-	STAT_GAUGE(S, streams, "weir_packager_streams", "count", "Streams that are followed."),
-	STAT_COUNTER(S, segments, "weir_packager_segments_total", "count", "Segments that began."),
-	STAT_COUNTER(S, frames, "weir_packager_frames_total", "count", "Frames that came."),
-	STAT_COUNTER(S, missing_frames, "weir_packager_missing_frames_total", "count", "Frames that nobody had any more."),
-	STAT_GAUGE(S, log_bytes, "weir_packager_log_bytes", "bytes", "Bytes kept in the logs."),
-};
-/* clang-format on */
-const struct stat_table packager_stat =
-	STAT_TABLE("packager", "", 1, S, metrics);
 
 /* ---- one stream ---- */
 
 static void on_append(void *ctx, struct log *log, uint64_t ordinal)
 {
 	struct packed *s = ctx;
-	const struct frame *f = log_at(log, ordinal);
 
+	(void)log;
+	(void)ordinal;
 	s->packager->stats.frames++;
-	if (f->kind != FRAME_CUT || cut_state_read(&s->cut, f->payload))
-		return;
-	s->has_cut = true;
-	s->packager->stats.segments++;
+}
+
+static void watch(struct packed *s)
+{
+	struct log *log = follower_log(s->follower);
+
+	log_watch_remove(&s->watch);
+	log_watch_add(log, &s->watch);
+	live_set_log(hls_stream_live(s->hls), log);
+}
+
+/* The grace may be over here only: we lost sight of it. */
+static bool is_live_elsewhere(const struct packed *s)
+{
+	const struct stream_entry *e = copy_stream(
+		store_copy(member_store(s->packager->member)), &s->key);
+
+	return e && e->is_live;
 }
 
 static void on_state(void *ctx, struct follower *f,
@@ -71,12 +69,12 @@ static void on_state(void *ctx, struct follower *f,
 {
 	struct packed *s = ctx;
 
+	(void)f;
 	s->is_over = info->state == FOLLOWER_ENDED;
 	if (!s->is_over)
 		return;
-	/* The next life has a log of its own. */
-	log_watch_remove(&s->watch);
-	log_watch_add(follower_log(f), &s->watch);
+	live_end(hls_stream_live(s->hls), !is_live_elsewhere(s));
+	watch(s); /* the next life has a log of its own */
 }
 
 static void on_gap(void *ctx, struct follower *f, uint64_t frames,
@@ -86,6 +84,7 @@ static void on_gap(void *ctx, struct follower *f, uint64_t frames,
 
 	(void)f;
 	s->packager->stats.missing_frames += frames;
+	live_gap(hls_stream_live(s->hls));
 	member_event(s->packager->member, &s->key, "gap", (int)why,
 		     "frames are missing in the segments");
 }
@@ -99,8 +98,8 @@ static void packed_free(struct packed *s)
 {
 	map_remove(&s->packager->by_key, span_str(s->key.text));
 	list_remove(&s->link);
-	if (s->follower)
-		log_watch_remove(&s->watch);
+	log_watch_remove(&s->watch);
+	hls_stream_free(&s->hls);
 	follower_free(&s->follower);
 	free(s);
 }
@@ -123,41 +122,21 @@ static void follow(struct packager *p, const struct stream_key *key)
 		return;
 	}
 	list_append(&p->streams, &s->link);
-	if (follower_new(&s->follower, p->followers, key, FOLLOW_EXACT,
+	if (hls_stream_new(&s->hls, p->hls, key) ||
+	    follower_new(&s->follower, p->followers, key, FOLLOW_EXACT,
 			 &follower_events, s, member_now_ms(p->member))) {
 		packed_free(s);
 		return;
 	}
-	log_watch_add(follower_log(s->follower), &s->watch);
+	watch(s);
 }
 
 /* ---- which streams ---- */
 
-struct rank {
-	struct packager *packager;
-	const struct stream_key *key;
-	uint64_t mine;
-	int64_t better; /* packagers that come before this one */
-};
-
-static void rank_node(void *ctx, const struct node *n)
-{
-	struct rank *r = ctx;
-
-	if (!n->is_draining && strcmp(n->ref.id, svc_node_id(r->packager->svc)))
-		r->better += hash_rendezvous(span_str(r->key->text),
-					     span_str(n->ref.id)) > r->mine;
-}
-
 static bool is_ours(struct packager *p, const struct stream_key *key)
 {
-	struct rank r = {p, key, 0, 0};
-
-	r.mine = hash_rendezvous(span_str(key->text),
-				 span_str(svc_node_id(p->svc)));
-	copy_each_node(store_copy(member_store(p->member)), "packager",
-		       rank_node, &r);
-	return r.better < p->settings->replicas;
+	return rank_before(store_copy(member_store(p->member)), "packager", key,
+			   svc_node_id(p->svc)) < (size_t)p->settings->replicas;
 }
 
 static void consider(void *ctx, const struct stream_entry *e)
@@ -174,18 +153,30 @@ static void consider(void *ctx, const struct stream_entry *e)
 		follow(p, &e->key);
 }
 
+/* What is ours no more, or over, is served as long as a player may come back
+ * for what was listed. */
+static void settle(struct packed *s)
+{
+	struct live *live = hls_stream_live(s->hls);
+	int64_t now_ms = member_now_ms(s->packager->member);
+
+	follower_set_wanting(s->follower, live_is_wanted(live));
+	if (s->is_wanted)
+		s->leave_ms = 0;
+	else if (!s->leave_ms)
+		s->leave_ms = now_ms + live_linger_ms(live);
+	else if (now_ms >= s->leave_ms)
+		packed_free(s);
+}
+
 /* Once a second, and when an entry or a packager changed. */
 static void choose(struct packager *p)
 {
 	list_each (it, &p->streams)
 		list_entry(it, struct packed, link)->is_wanted = false;
 	copy_each_stream(store_copy(member_store(p->member)), consider, p);
-	list_each_safe (it, &p->streams) {
-		struct packed *s = list_entry(it, struct packed, link);
-
-		if (!s->is_wanted)
-			packed_free(s);
-	}
+	list_each_safe (it, &p->streams)
+		settle(list_entry(it, struct packed, link));
 	member_wake(p->member);
 }
 
@@ -234,6 +225,16 @@ static void on_entry(void *ctx, const struct stream_entry *e, int64_t now_ms)
 	timer_start(p->choosing, 1);
 }
 
+static void on_registry(void *ctx, bool is_up, bool is_other, int64_t now_ms)
+{
+	struct packager *p = ctx;
+
+	(void)is_other;
+	(void)now_ms;
+	if (is_up)
+		hls_advertise(p->hls);
+}
+
 static int64_t tick(void *ctx, int64_t now_ms)
 {
 	struct packager *p = ctx;
@@ -255,6 +256,7 @@ static const struct member_events events = {
 	.on_frame = on_frame,
 	.on_answer = on_answer,
 	.on_entry = on_entry,
+	.on_registry = on_registry,
 	.tick = tick,
 	.on_load = on_load,
 };
@@ -265,6 +267,7 @@ static void refresh(void *ctx)
 {
 	struct packager *p = ctx;
 
+	(void)hls_live_stats(p->hls); /* its gauges */
 	p->stats.streams = p->by_key.count;
 	p->stats.log_bytes = 0;
 	list_each (it, &p->streams) {
@@ -308,8 +311,11 @@ static int start(struct packager *p)
 		err = followers_new(&p->followers, member_world(p->member),
 				    &limits);
 	if (!err)
-		err = stat_add(svc_stats(p->svc), &packager_stat, &p->series,
-			       &p->stats, NULL);
+		err = hls_new(&p->hls, p->svc, p->member, p->settings);
+	if (!err)
+		err = packager_stat_add(svc_stats(p->svc), &p->series,
+					&p->stats, hls_get_stats(p->hls),
+					hls_live_stats(p->hls));
 	return err;
 }
 
@@ -346,9 +352,10 @@ void packager_free(struct packager **pp)
 		return;
 	if (p->refresh.fn)
 		stat_refresh_remove(&p->refresh);
-	stat_remove(&p->series);
+	packager_stat_remove(&p->series);
 	list_each_safe (it, &p->streams)
 		packed_free(list_entry(it, struct packed, link));
+	hls_free(&p->hls);
 	followers_free(&p->followers);
 	timer_free(&p->choosing);
 	member_free(&p->member);

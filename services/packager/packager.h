@@ -1,7 +1,7 @@
 /* services/packager/packager.h - the process of a packager.
  *
- * It follows the streams that rendezvous hashing gives it, exactly, and knows
- * where their segments begin. What it makes of them comes with its outputs.
+ * It follows the streams that rendezvous hashing gives it, exactly, and makes
+ * live HLS of them (hls.h).
  */
 #ifndef WEIR_PACKAGER_PACKAGER_H
 #define WEIR_PACKAGER_PACKAGER_H
@@ -16,10 +16,16 @@ struct packager_settings {
 	int64_t retain_bytes;
 	int64_t gop_max_bytes;
 	int64_t streams_max;
+	const char *http_listen;
+	int64_t connections_max;
+	int64_t held_max;
+	int64_t segment_max_bytes;
+	int64_t segments_max_bytes;
 };
 
 extern const struct conf_table packager_conf;
-extern const struct stat_table packager_stat;
+extern const struct stat_table packager_stat, packager_hls_stat,
+	packager_live_stat;
 
 struct packager;
 

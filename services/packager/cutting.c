@@ -1,0 +1,377 @@
+/* services/packager/cutting.c - frames in, segments out. */
+#include "services/packager/cutting.h"
+
+#include <stdlib.h>
+
+#include "proto/ts/mux.h"
+
+#define GAPS_MAX 64 /* more missing segments than that are not listed */
+
+/* How far a track came in the open segment. */
+struct reach {
+	uint16_t id;
+	int64_t dts_ns;
+	int64_t step_ns; /* to its last frame from the one before */
+};
+
+struct cutting {
+	cutting_fn *on_segment;
+	void *ctx;
+	struct ts_mux *mux;
+	struct buf bytes;
+	bool has_open;
+	bool is_broken; /* frames are missing in it */
+	bool must_look; /* frames are missing before the next one */
+	uint64_t incarnation;
+	struct cut_state cut;
+	int64_t begin_ns;
+	int64_t utc_ms;
+	struct reach reach[TRACKS_MAX];
+	size_t reach_count;
+	struct cutting_stats stats;
+};
+
+int cutting_new(struct cutting **out, size_t segment_bytes,
+		cutting_fn *on_segment, void *ctx)
+{
+	struct cutting *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return WEIR_ENOMEM;
+	c->bytes.limit_bytes = segment_bytes;
+	c->on_segment = on_segment;
+	c->ctx = ctx;
+	*out = c;
+	return 0;
+}
+
+void cutting_forget(struct cutting *c)
+{
+	c->has_open = c->must_look = false;
+	ts_mux_free(&c->mux);
+	buf_fini(&c->bytes);
+}
+
+void cutting_free(struct cutting **pc)
+{
+	if (!*pc)
+		return;
+	cutting_forget(*pc);
+	free(*pc);
+	*pc = NULL;
+}
+
+/* Without its bytes it is a gap. */
+static void break_open(struct cutting *c)
+{
+	c->is_broken = true;
+	ts_mux_free(&c->mux);
+	buf_fini(&c->bytes);
+}
+
+/* ---- the end of a segment ---- */
+
+static int64_t ticks(int64_t ns)
+{
+	return ns_to_ticks(ns, TS_CLOCK_90K);
+}
+
+/* 10^6 / 90,000 is 100 / 9. */
+static int64_t us_of_ticks(int64_t n)
+{
+	return n > 0 ? (n * 200 + 9) / 18 : 0;
+}
+
+static int64_t end_ns(const struct cutting *c)
+{
+	int64_t end = c->begin_ns;
+
+	for (size_t i = 0; i < c->reach_count; i++)
+		end = WEIR_MAX(end, c->reach[i].dts_ns + c->reach[i].step_ns);
+	return end;
+}
+
+static struct blob *take_body(struct cutting *c)
+{
+	struct blob *body = NULL;
+	int err;
+
+	if (c->is_broken)
+		return NULL;
+	err = ts_mux_flush(c->mux, &c->bytes);
+	if (!err && !c->bytes.len)
+		return NULL; /* nothing of it can be in a transport stream */
+	if (!err)
+		err = blob_take_buf(&body, &c->bytes);
+	if (err == WEIR_ELIMIT)
+		c->stats.too_long++;
+	else if (err)
+		c->stats.starved++;
+	return body;
+}
+
+/* The open segment, and `missing` ones behind it, of `span` ticks together. */
+static void give(struct cutting *c, uint64_t missing, int64_t span_ticks,
+		 uint32_t target_ms)
+{
+	int64_t count = (int64_t)missing + 1;
+
+	for (int64_t i = 0; i < count; i++) {
+		struct segment *s = segment_new();
+		int64_t from = span_ticks * i / count;
+		int64_t until = span_ticks * (i + 1) / count;
+
+		if (!s)
+			continue; /* the window sees that a number is missing */
+		s->incarnation = c->incarnation;
+		s->number = c->cut.segment + (uint64_t)i;
+		s->discontinuity = c->cut.discontinuity;
+		s->duration_us = us_of_ticks(until - from);
+		s->utc_ms = c->utc_ms;
+		if (s->utc_ms != HLS_NO_DATE)
+			s->utc_ms += us_of_ticks(from) / 1000;
+		s->target_ms = target_ms;
+		s->body = i ? NULL : take_body(c);
+		c->on_segment(c->ctx, s);
+	}
+}
+
+/* It ends with its own last frame. */
+static void close_alone(struct cutting *c)
+{
+	int64_t span = ticks(end_ns(c)) - ticks(c->begin_ns);
+	int64_t span_ms = us_of_ticks(span) / 1000;
+
+	give(c, 0, span, (uint32_t)WEIR_MAX(span_ms, c->cut.target_ms));
+}
+
+/* Another begins. */
+static void close_before(struct cutting *c, uint64_t incarnation,
+			 const struct cut_state *next, int64_t dts_ns)
+{
+	uint64_t missing;
+
+	if (incarnation != c->incarnation) {
+		close_alone(c);
+		return;
+	}
+	if (next->segment <= c->cut.segment)
+		return; /* no writer does this */
+	missing = next->segment - c->cut.segment - 1;
+	if (missing > GAPS_MAX)
+		missing = 0;
+	give(c, missing, ticks(dts_ns) - ticks(c->begin_ns), next->target_ms);
+}
+
+void cutting_end(struct cutting *c)
+{
+	if (c->has_open)
+		close_alone(c);
+	cutting_forget(c);
+}
+
+/* ---- its beginning ---- */
+
+static void set_tracks(struct cutting *c, const struct frame *f)
+{
+	struct tracks tracks;
+	int err;
+
+	if (tracks_read(&tracks, f->payload))
+		return;
+	err = ts_mux_set_tracks(c->mux, &c->bytes, &tracks);
+	if (err)
+		break_open(c);
+}
+
+/* What TS cannot say of it is left out, everywhere alike. */
+static void set_config(struct cutting *c, const struct frame *f)
+{
+	int err = ts_mux_set_config(c->mux, &c->bytes, f->track, f->payload);
+
+	if (err == WEIR_ENOMEM || buf_error(&c->bytes))
+		break_open(c);
+}
+
+static void put_state(struct cutting *c, const struct frame *f)
+{
+	if (!c->has_open || c->is_broken)
+		return;
+	if (f->kind == FRAME_TRACKS)
+		set_tracks(c, f);
+	else if (f->kind == FRAME_CONFIG)
+		set_config(c, f);
+}
+
+static int64_t utc_at(const struct stateset *state, int64_t dts_ns)
+{
+	const struct frame *f = stateset_get(state, FRAME_CLOCK, 0);
+	struct clock_state clock;
+
+	if (!f || clock_state_read(&clock, f->payload))
+		return HLS_NO_DATE;
+	return (clock.utc_us + (dts_ns - clock.dts_ns) / 1000) / 1000;
+}
+
+static uint64_t incarnation_of(const struct stateset *state)
+{
+	const struct frame *f = stateset_get(state, FRAME_EPOCH, 0);
+	struct epoch_state epoch;
+
+	if (!f || epoch_state_read(&epoch, f->payload))
+		return 0;
+	return epoch.incarnation;
+}
+
+static void start_mux(struct cutting *c, const struct stateset *state)
+{
+	const struct ts_mux_options options = {.gather_ms = SEGMENT_GATHER_MS};
+
+	ts_mux_free(&c->mux);
+	buf_fini(&c->bytes);
+	if (ts_mux_new(&c->mux, &options)) {
+		c->stats.starved++;
+		c->is_broken = true;
+	}
+	for (uint32_t i = 0; state && i < state->count; i++)
+		put_state(c, state->frame[i]); /* TRACKS before CONFIGs */
+}
+
+/* `dts_ns` is that of the CUT: of the first frame. */
+static void on_cut(struct cutting *c, const struct cut_state *cut,
+		   int64_t dts_ns, const struct stateset *state)
+{
+	uint64_t incarnation = incarnation_of(state);
+
+	if (c->has_open)
+		close_before(c, incarnation, cut, dts_ns);
+	c->has_open = true;
+	c->is_broken = c->must_look = false;
+	c->incarnation = incarnation;
+	c->cut = *cut;
+	c->begin_ns = dts_ns;
+	c->utc_ms = utc_at(state, dts_ns);
+	c->reach_count = 0;
+	start_mux(c, state);
+}
+
+/* Frames were missing, or none was read before this one: which segment is it
+ * in, and is it the first frame there? */
+static void look(struct cutting *c, const struct frame *f,
+		 const struct stateset *state)
+{
+	const struct frame *at = stateset_get(state, FRAME_CUT, 0);
+	struct cut_state cut;
+	bool is_first;
+
+	if (!at || cut_state_read(&cut, at->payload))
+		return;
+	is_first = epoch_eq(&at->position.epoch, &f->position.epoch) &&
+		   at->position.sequence + 1 == f->position.sequence;
+	if (!is_first && !c->has_open)
+		return; /* the next CUT is the first */
+	c->must_look = false;
+	if (c->has_open && c->cut.segment == cut.segment &&
+	    c->incarnation == incarnation_of(state))
+		return; /* still the one that is broken */
+	on_cut(c, &cut, at->dts_ns, state);
+	if (!is_first)
+		break_open(c);
+}
+
+/* ---- frames ---- */
+
+static struct reach *find_reach(struct cutting *c, const struct frame *f)
+{
+	for (size_t i = 0; i < c->reach_count; i++)
+		if (c->reach[i].id == f->track)
+			return &c->reach[i];
+	if (c->reach_count == TRACKS_MAX)
+		return NULL;
+	c->reach[c->reach_count] = (struct reach){f->track, f->dts_ns, 0};
+	return &c->reach[c->reach_count++];
+}
+
+static void note_reach(struct cutting *c, const struct frame *f)
+{
+	struct reach *r = find_reach(c, f);
+
+	if (!r || f->dts_ns <= r->dts_ns)
+		return;
+	r->step_ns = f->dts_ns - r->dts_ns;
+	r->dts_ns = f->dts_ns;
+}
+
+static void write(struct cutting *c, const struct frame *f)
+{
+	int err = ts_mux_write(c->mux, &c->bytes, f, NULL);
+
+	if (!err)
+		return;
+	if (!buf_error(&c->bytes) && err != WEIR_ENOMEM) {
+		c->stats.left_out++;
+		return;
+	}
+	if (buf_error(&c->bytes) == WEIR_ELIMIT)
+		c->stats.too_long++;
+	else
+		c->stats.starved++;
+	break_open(c);
+}
+
+static void put_media(struct cutting *c, const struct frame *f,
+		      const struct stateset *before)
+{
+	if (!c->has_open || c->must_look)
+		look(c, f, before);
+	if (!c->has_open)
+		return;
+	note_reach(c, f);
+	if (!c->is_broken)
+		write(c, f);
+}
+
+void cutting_put(struct cutting *c, const struct frame *f,
+		 const struct stateset *before)
+{
+	struct cut_state cut;
+
+	switch (f->kind) {
+	case FRAME_VIDEO:
+	case FRAME_AUDIO:
+		put_media(c, f, before);
+		break;
+	case FRAME_CUT:
+		if (!cut_state_read(&cut, f->payload))
+			on_cut(c, &cut, f->dts_ns, before);
+		break;
+	default:
+		put_state(c, f);
+		break;
+	}
+}
+
+void cutting_gap(struct cutting *c)
+{
+	c->must_look = true;
+	if (c->has_open)
+		break_open(c);
+}
+
+bool cutting_open(const struct cutting *c, struct hls_name *out)
+{
+	if (c->has_open)
+		*out = (struct hls_name){c->incarnation, segment_form(),
+					 c->cut.segment};
+	return c->has_open;
+}
+
+size_t cutting_bytes(const struct cutting *c)
+{
+	return c->bytes.cap;
+}
+
+void cutting_get_stats(const struct cutting *c, struct cutting_stats *out)
+{
+	*out = c->stats;
+}
