@@ -404,15 +404,21 @@ TEST(pcrs_and_tables_come_often_enough_whatever_the_frame_rate)
 		struct ts_mux *m;
 		struct buf out = {0};
 		struct rules r;
+		uint32_t frames;
 
 		if (!s.fps_x100 && !s.rate)
 			continue;
 		m = mux_with(s.fps_x100 ? &video : NULL, s.rate ? &sound : NULL,
 			     gathers[i / 4 % 3]);
-		tell(m, &out, &s);
+		frames = tell(m, &out, &s);
 		CHECK_EQ(ts_mux_flush(m, &out), 0);
 		r = check_rules(buf_span(&out));
-		CHECK(r.pcr_count == 0 && r.pmt_count >= 9);
+		CHECK(r.pcr_count >= 3960 / 40);
+		CHECK(r.pmt_count >= 8);
+		if (gathers[i / 4 % 3])
+			CHECK(r.pes_count <= frames);
+		else
+			CHECK_EQ(r.pes_count, frames);
 		CHECK_EQ(r.new_bases, 1);
 		free_all(&m, &out);
 	}
@@ -693,8 +699,6 @@ TEST(the_first_packet_of_each_pid_of_a_segment_says_discontinuity)
 
 /* ---- Tracks ---- */
 
-static struct ts_program program_of(struct span in);
-
 static int keep_program(void *ctx, const struct ts_program *p, bool is_new,
 			uint64_t offset)
 {
@@ -797,7 +801,7 @@ TEST(sixteen_tracks_have_a_pmt_of_two_packets)
 	CHECK_EQ(out.len, 6 * TS_PACKET_BYTES);
 	p = program_of(buf_span(&out));
 	CHECK_EQ(p.count, TRACKS_MAX);
-	CHECK_EQ(p.stream[TRACKS_MAX - 1].pid, 0x111);
+	CHECK_EQ(p.stream[TRACKS_MAX - 1].pid, 0x110);
 	CHECK_EQ(p.pcr_pid, 0x101);
 	for (uint8_t i = 0; i < TRACKS_MAX; i++) {
 		struct frame f = audio_frame(i * MS);

@@ -82,6 +82,7 @@ static inline int rules_pcr(void *ctx, const struct ts_pcr *pcr)
 {
 	struct rules *r = ctx;
 
+	r->pcr_count++;
 	if (r->has_pcr && !pcr->is_discontinuity)
 		r->pcr_gap_27m =
 			WEIR_MAX(r->pcr_gap_27m, pcr->pcr_27m - r->pcr_27m);
@@ -125,7 +126,6 @@ static inline int rules_pes(void *ctx, const struct ts_pes *pes)
 static inline int rules_mistake(void *ctx, const struct ts_mistake_event *e)
 {
 	(void)ctx;
-	(void)e;
 	CHECK_STR(e->text, "");
 	return 0;
 }
