@@ -77,7 +77,10 @@ def players(http, stream):
     """(name, kind, address) of what plays side by side."""
     ws = http.replace("http", "ws", 1)
     return [
-        ("HTTP-FLV, mpegts.js flv", "flv", f"{http}/{stream}.flv"),
+        ("flv", "flv", f"{http}/{stream}.flv"),
+        ("ws-flv", "flv", f"{ws}/{stream}.flv"),
+        ("ts", "mpegts", f"{http}/{stream}.ts"),
+        ("ws-ts", "mpegts", f"{ws}/{stream}.ts"),
     ]
 
 
