@@ -33,7 +33,7 @@ static enum reason on_offer(void *ctx, const struct handover_offer *o,
 		return REASON_not_found;
 	}
 	if (strcmp(o->protocol, RTMP_SERVER_SAVED) != 0 ||
-	    strcmp(o->work, "publish") != 0)
+	    strcmp(o->work, "publish") != 0 || o->hops)
 		return REASON_unsupported;
 	if (in->is_draining)
 		return REASON_draining;
