@@ -33,9 +33,12 @@ static struct guest *guest_at(struct list *it)
 
 static struct edge_protocol_stats *protocol_stats(struct guest *g)
 {
-	struct edge_stats *s = &g->edge->stats;
+	return &g->edge->stats.way[g->way->way];
+}
 
-	return g->door->ops == &door_rtmp ? &s->rtmp : &s->flv;
+static const char *protocol_name(const struct guest *g)
+{
+	return g->way ? edge_way_name(g->way->way) : g->door->ops->protocol;
 }
 
 /* ---- phases ---- */
@@ -90,7 +93,7 @@ static void say_end(struct guest *g)
 		logger_event(log, &edge_play_end, kv_str("stream", stream),
 			     kv_str("session", s->id),
 			     kv_addr("peer", &g->addr),
-			     kv_str("proto", g->door->ops->protocol),
+			     kv_str("proto", protocol_name(g)),
 			     kv_str("reason", reason_name(g->why)),
 			     kv_str("detail", g->detail),
 			     kv_uint("bytes", s->wrote_bytes),
@@ -101,12 +104,12 @@ static void say_end(struct guest *g)
 		logger_event(log, &edge_play_refused, kv_str("stream", stream),
 			     kv_str("session", s->id),
 			     kv_addr("peer", &g->addr),
-			     kv_str("proto", g->door->ops->protocol),
+			     kv_str("proto", protocol_name(g)),
 			     kv_str("reason", reason_name(g->why)),
 			     kv_str("detail", g->detail));
 	else if (!g->is_passed)
 		logger_event(log, &edge_peer_closed, kv_addr("peer", &g->addr),
-			     kv_str("proto", g->door->ops->protocol),
+			     kv_str("proto", protocol_name(g)),
 			     kv_str("reason", reason_name(g->why)),
 			     kv_str("detail", g->detail),
 			     kv_uint("bytes", s->read_bytes));
@@ -118,7 +121,8 @@ static void guest_free(struct guest *g)
 
 	if (g->has_played)
 		g->edge->stats.reason[g->why].ended++;
-	say_end(g);
+	if (!g->is_given)
+		say_end(g);
 	note_end(g);
 	count_phase(g, UINT64_MAX);
 	d->guests--;
@@ -128,11 +132,15 @@ static void guest_free(struct guest *g)
 	passing_free(&g->passing);
 	viewer_free(&g->viewer);
 	conn_free(&g->conn);
+	peek_free(&g->peek);
+	if (g->fd >= 0)
+		close(g->fd);
 	d->ops->close(g);
 	session_fini(&g->session);
 	stream_leave(&g->stream);
 	crowd_leave(&g->edge->crowd, &g->addr);
-	listener_done(g->listener);
+	if (g->listener)
+		listener_done(g->listener);
 	free(g);
 }
 
@@ -271,8 +279,7 @@ static void on_viewer_end(void *ctx, enum reason why)
 		guest_free(g);
 		return;
 	}
-	if (why == REASON_stream_ended)
-		g->door->ops->finish(g, why);
+	g->door->ops->finish(g, why);
 	guest_close(g, why, NULL);
 }
 
@@ -292,7 +299,7 @@ static void say_start(struct guest *g)
 		     kv_str("stream", stream_key(g->stream)->text),
 		     kv_str("session", g->session.id),
 		     kv_addr("peer", &g->addr),
-		     kv_str("proto", g->door->ops->protocol),
+		     kv_str("proto", protocol_name(g)),
 		     kv_uint("waited_ms", now_ms - g->since_ms));
 }
 
@@ -323,8 +330,8 @@ static int hand_over(struct guest *g, struct buf *unread, struct buf *unsent)
 	conn_free(&g->conn);
 	g->session.wrote_bytes += s.out_bytes;
 	start.greeting = buf_span(unsent);
-	err = viewer_new(&g->viewer, stream_fanout(g->stream),
-			 g->door->ops->format, &start);
+	err = viewer_new(&g->viewer, stream_fanout(g->stream), g->way->format,
+			 &start);
 	if (err)
 		close(start.fd);
 	return err;
@@ -365,12 +372,18 @@ static void on_ready(void *ctx)
 		guest_close(g, reason_of(err), weir_strerror(err));
 }
 
-static size_t viewers(const struct edge *e)
+static void on_refused(void *ctx, const char *why)
 {
-	return e->stats.waiting + e->stats.rtmp.viewers + e->stats.flv.viewers;
+	guest_refuse(ctx, REASON_unsupported, why);
 }
 
-void guest_ask(struct guest *g, const struct stream_key *key, struct span query)
+static size_t viewers(const struct edge *e)
+{
+	return e->stats.waiting + edge_viewers(&e->stats);
+}
+
+void guest_ask(struct guest *g, const struct door_way *way,
+	       const struct stream_key *key, struct span query)
 {
 	struct edge *e = g->edge;
 	uint64_t read_bytes = g->session.read_bytes;
@@ -385,14 +398,14 @@ void guest_ask(struct guest *g, const struct stream_key *key, struct span query)
 		guest_refuse(g, REASON_no_resources, "");
 		return;
 	}
-	session_init(&g->session, g->door->ops->id_prefix,
-		     g->door->ops->protocol, "SUB", stream_key(g->stream),
-		     &g->addr, query, loop_now_ms(e->loop));
+	g->way = way;
+	session_init(&g->session, way->id_prefix, way->protocol, "SUB",
+		     stream_key(g->stream), &g->addr, query,
+		     loop_now_ms(e->loop));
 	g->session.read_bytes = read_bytes;
 	g->has_asked = true;
 	go_to(g, GUEST_WAITING);
-	err = fanout_wait(stream_fanout(g->stream), g->door->ops->format,
-			  &g->waiter);
+	err = fanout_wait(stream_fanout(g->stream), way->format, &g->waiter);
 	if (err)
 		guest_refuse(g, REASON_no_resources, weir_strerror(err));
 }
@@ -420,8 +433,7 @@ void guest_passed(struct guest *g, const char *node, const char *stream)
 	e->stats.passed++;
 	logger_event(e->log, &edge_peer_passed, kv_str("stream", stream),
 		     kv_addr("peer", &g->addr),
-		     kv_str("proto", g->door->ops->protocol),
-		     kv_str("node", node),
+		     kv_str("proto", protocol_name(g)), kv_str("node", node),
 		     kv_uint("ms", loop_now_ms(e->loop) - g->since_ms));
 	g->is_passed = true;
 	guest_free(g);
@@ -466,8 +478,85 @@ static void make_room(struct door *d)
 	guest_free(g);
 }
 
+/* ---- whose guest is it? ---- */
+
+static void take_in(struct guest *g)
+{
+	struct door *d = g->door;
+	int fd = g->fd;
+
+	peek_free(&g->peek);
+	g->fd = -1;
+	if (!conn_new(&g->conn, d->edge->loop, fd, &d->ops->limits, &conn_ops,
+		      g))
+		return;
+	set_why(g, REASON_no_resources, "");
+	guest_free(g);
+}
+
+static void give_away(struct guest *g)
+{
+	int fd = g->fd;
+	int err;
+
+	peek_free(&g->peek);
+	g->fd = -1;
+	err = g->door->ops->give(g, fd);
+	if (err)
+		set_why(g, reason_of(err), "not let in");
+	else
+		g->is_given = true;
+	guest_free(g);
+}
+
+static void on_peek(struct guest *g, struct span in, bool is_last)
+{
+	switch (g->door->ops->on_peek(g, in, is_last)) {
+	case DOOR_OURS:
+		take_in(g);
+		return;
+	case DOOR_THEIRS:
+		give_away(g);
+		return;
+	case DOOR_UNSURE:
+		break;
+	}
+	if (!is_last)
+		return;
+	g->session.read_bytes = in.len;
+	set_why(g, REASON_peer_left, NULL);
+	guest_free(g);
+}
+
+/* What it has said already leaves no need to peek. */
+static int look_at(struct guest *g, int fd, struct span unread)
+{
+	struct door *d = g->door;
+	int err;
+
+	if (d->ops->on_peek && !unread.len) {
+		err = peek_new(&g->peek, d->edge->loop, fd, d->ops->peek_bytes,
+			       on_peek, g);
+		if (err)
+			close(fd);
+		else
+			g->fd = fd;
+		return err;
+	}
+	err = conn_new(&g->conn, d->edge->loop, fd, &d->ops->limits, &conn_ops,
+		       g);
+	if (!err && unread.len)
+		err = conn_feed(g->conn, unread);
+	if (err)
+		conn_free(&g->conn);
+	return err;
+}
+
+/* ---- letting in ---- */
+
+/* `fd` is taken. */
 static int admit(struct guest **out, struct door *d, int fd,
-		 const struct net_addr *peer)
+		 const struct net_addr *peer, struct span unread)
 {
 	struct guest *g;
 	int err = crowd_enter(&d->edge->crowd, peer);
@@ -478,48 +567,45 @@ static int admit(struct guest **out, struct door *d, int fd,
 	}
 	make_room(d);
 	g = calloc(1, sizeof(*g));
-	if (!g || conn_new(&g->conn, d->edge->loop, fd, &d->ops->limits,
-			   &conn_ops, g)) {
-		if (!g)
-			close(fd); /* else conn_new took it */
-		free(g);
+	if (!g) {
+		close(fd);
 		crowd_leave(&d->edge->crowd, peer);
 		return WEIR_ENOMEM;
+	}
+	g->door = d;
+	g->edge = d->edge;
+	g->addr = *peer;
+	g->fd = -1;
+	err = look_at(g, fd, unread);
+	if (err) {
+		crowd_leave(&d->edge->crowd, peer);
+		free(g);
+		return err;
 	}
 	*out = g;
 	return 0;
 }
 
-static void turn_away(struct entrance *in, const struct net_addr *peer,
+static void turn_away(struct door *d, const struct net_addr *peer,
 		      enum reason why)
 {
-	struct edge *e = in->door->edge;
+	struct edge *e = d->edge;
 
 	e->stats.reason[why].refused++;
 	logger_event(e->log, &edge_peer_closed, kv_addr("peer", peer),
-		     kv_str("proto", in->door->ops->protocol),
+		     kv_str("proto", d->ops->protocol),
 		     kv_str("reason", reason_name(why)),
 		     kv_str("detail", "not let in"), kv_uint("bytes", 0));
-	listener_done(in->listener);
 }
 
-static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
+static void let_in(struct guest *g, struct listener *l)
 {
-	struct door *d = in->door;
-	struct guest *g;
-	int err = admit(&g, d, fd, peer);
+	struct door *d = g->door;
 
-	if (err) {
-		turn_away(in, peer, reason_of(err));
-		return;
-	}
-	set_socket(d->edge, fd);
-	g->door = d;
-	g->edge = d->edge;
-	g->listener = in->listener;
-	g->addr = *peer;
+	g->listener = l;
 	g->accepted_us = loop_now_us(d->edge->loop);
 	g->waiter.on_ready = on_ready;
+	g->waiter.on_refused = on_refused;
 	g->waiter.ctx = g;
 	list_init(&g->waiter.link);
 	list_init(&g->link);
@@ -531,6 +617,35 @@ static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
 		set_why(g, REASON_no_resources, "");
 		guest_free(g);
 	}
+}
+
+static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
+{
+	struct guest *g;
+	int err;
+
+	set_socket(in->door->edge, fd);
+	err = admit(&g, in->door, fd, peer, (struct span){0});
+	if (err) {
+		turn_away(in->door, peer, reason_of(err));
+		listener_done(in->listener);
+		return;
+	}
+	let_in(g, in->listener);
+}
+
+void door_adopt(struct door *d, int fd, const struct net_addr *peer,
+		struct span unread)
+{
+	struct guest *g;
+	int err;
+
+	set_socket(d->edge, fd);
+	err = admit(&g, d, fd, peer, unread);
+	if (err)
+		turn_away(d, peer, reason_of(err));
+	else
+		let_in(g, NULL);
 }
 
 /* ---- time ---- */

@@ -3,12 +3,14 @@
  *
  * A guest comes in half-open, asks for a stream, waits until it can be played,
  * views, leaves. While it views, its socket belongs to a viewer; before and
- * after, to a conn. A protocol fills in door_ops.
+ * after, to a conn. Where others live behind a door too, its bytes are only
+ * peeked at until it is known whose guest it is. A protocol fills in door_ops.
  */
 #ifndef WEIR_EDGE_DOOR_H
 #define WEIR_EDGE_DOOR_H
 
 #include "common/io/conn.h"
+#include "common/io/peek.h"
 #include "services/edge/stream.h"
 
 struct door;
@@ -22,17 +24,39 @@ enum guest_phase {
 	GUEST_LEAVING,
 };
 
+/* One way to play. */
+struct door_way {
+	enum edge_way way;        /* of logs and counters */
+	const char *protocol;     /* of sessions, as lal has it: "FLV" */
+	const char *id_prefix;    /* "FLVPUBSUB" */
+	const char *content_type; /* NULL: no HTTP answer */
+	const struct wire_format *format;
+};
+
+extern const struct door_way way_rtmp;
+extern const struct door_way way_flv, way_ts, way_ws_flv, way_ws_ts;
+
+enum door_claim {
+	DOOR_UNSURE, /* until more has come */
+	DOOR_OURS,
+	DOOR_THEIRS,
+};
+
 struct guest {
 	struct list link; /* in its door's list of its phase */
 	struct door *door;
 	struct edge *edge;
-	struct listener *listener;
+	struct listener *listener; /* NULL: it came another way */
 	struct net_addr addr;
 	enum guest_phase phase;
-	struct conn *conn;     /* NULL while it views */
-	struct viewer *viewer; /* else NULL */
-	void *protocol;        /* the door_ops' own */
-	bool wants_no_media;   /* HTTP HEAD */
+	struct peek *peek;          /* at first, where the door peeks */
+	int fd;                     /* only while it is peeked at; else -1 */
+	struct conn *conn;          /* NULL while it views */
+	struct viewer *viewer;      /* else NULL */
+	void *protocol;             /* the door_ops' own */
+	bool wants_no_media;        /* HTTP HEAD */
+	bool is_given;              /* away: nothing is to be said of it */
+	const struct door_way *way; /* from guest_ask on */
 	struct stream *stream;
 	struct waiter waiter;
 	struct passing *passing; /* while it is passed on; else NULL */
@@ -46,11 +70,17 @@ struct guest {
 };
 
 struct door_ops {
-	const char *name;      /* of sockets and addresses: "rtmp" */
-	const char *protocol;  /* of sessions: "RTMP" */
-	const char *id_prefix; /* "RTMPPUBSUB" */
-	const struct wire_format *format;
+	const char *name;     /* of sockets and addresses: "rtmp" */
+	const char *protocol; /* of who never asked, in the log: "RTMP" */
 	struct conn_limits limits;
+	/* Whose is it? Sees at most peek_bytes, more each time. is_last: there
+	 * will be no more; one that is unsure then is closed. NULL: ours. */
+	size_t peek_bytes;
+	enum door_claim (*on_peek)(struct guest *g, struct span in,
+				   bool is_last);
+	/* It is theirs: takes `fd`, with all bytes in it, on failure too.
+	 * Returns 0 or an error. */
+	int (*give)(struct guest *g, int fd);
 	/* Make and free guest->protocol. */
 	int (*open)(struct guest *g);
 	void (*close)(struct guest *g);
@@ -63,7 +93,7 @@ struct door_ops {
 	int (*accept)(struct guest *g);
 	/* Say no. */
 	void (*refuse)(struct guest *g, enum reason why, const char *detail);
-	/* Last words to a viewer. */
+	/* Last words to a viewer whose connection ends in order. */
 	void (*finish)(struct guest *g, enum reason why);
 	/* guest->protocol as bytes, for another process (errors are the
 	 * buffer's), and the name of their form. NULL: it is not passed on. */
@@ -80,6 +110,10 @@ WEIR_MUST_CHECK int door_new(struct door **out, struct edge *e,
 /* Let guests in from a listening socket, which it takes (on failure too).
  * *bound is where it listens. Returns 0, WEIR_ELIMIT, WEIR_ENOMEM, -errno. */
 WEIR_MUST_CHECK int door_listen(struct door *d, int fd, struct net_addr *bound);
+/* Let in one that came another way. `fd` is taken; `unread` (copied) is what it
+ * has said. It may be turned away like all others. */
+void door_adopt(struct door *d, int fd, const struct net_addr *peer,
+		struct span unread);
 /* Closes all guests at once. */
 void door_free(struct door **d);
 
@@ -105,8 +139,8 @@ const struct door_ops *guest_ops(const struct guest *g);
 WEIR_MUST_CHECK int guest_send(struct guest *g, struct span bytes);
 
 /* It asks for a stream: wait for it, then door_ops.accept or refuse. */
-void guest_ask(struct guest *g, const struct stream_key *key,
-	       struct span query);
+void guest_ask(struct guest *g, const struct door_way *way,
+	       const struct stream_key *key, struct span query);
 
 /* Say no through door_ops.refuse, count it, close in order. */
 void guest_refuse(struct guest *g, enum reason why, const char *detail);

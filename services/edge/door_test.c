@@ -23,7 +23,10 @@ static const struct edge_settings settings = {
 	.half_open_max = 3,
 	.half_open_ms = 1000,
 	.wait_publish_ms = 5000,
+	.http_idle_max = 10,
 };
+
+static const char *const every_page = "*";
 
 static const struct streams_limits limits = {
 	.fanout = {.wire = {.retain_ms = 4000,
@@ -59,8 +62,11 @@ static void begin(struct scene *s, const struct door_ops *ops)
 	s->edge.loop = s->lonely.loop;
 	s->edge.settings = &settings;
 	s->edge.streams = s->lonely.streams;
+	s->edge.origins = (struct http_origins){&every_page, 1};
 	crowd_init(&s->edge.crowd, 0, 1);
+	CHECK_EQ(web_new(&s->edge.web, &s->edge), 0);
 	CHECK_EQ(door_new(&s->door, &s->edge, ops), 0);
+	s->edge.http = s->door;
 	CHECK_EQ(net_addr_parse(&any, "127.0.0.1:0"), 0);
 	CHECK_EQ(net_listen(&fd, &any), 0);
 	CHECK_EQ(door_listen(s->door, fd, &s->addr), 0);
@@ -70,6 +76,7 @@ static void begin(struct scene *s, const struct door_ops *ops)
 
 static void end(struct scene *s)
 {
+	web_free(&s->edge.web);
 	door_free(&s->door);
 	crowd_fini(&s->edge.crowd);
 	stream_leave(&s->stream);
@@ -138,10 +145,12 @@ TEST_NO_OOM(what_is_no_request_for_a_stream_is_answered_and_closed)
 		struct span request;
 		const char *answer;
 	} cases[] = {
-		{GET("/"), "HTTP/1.1 404 "},
-		{GET("/live/a.ts"), "HTTP/1.1 404 "},
+		{SPAN_LIT("GET / HTTP/1.1\r\nHost: h\r\n"
+			  "Connection: close\r\n\r\n"),
+		 "HTTP/1.1 404 "},
+		{SPAN_LIT("GET /hls/a.flv HTTP/1.0\r\n\r\n"), "HTTP/1.1 404 "},
 		{GET("/.flv"), "HTTP/1.1 404 "},
-		{GET("/hls/a.flv"), "HTTP/1.1 404 "},
+		{GET("/%2d/a.ts"), "HTTP/1.1 404 "},
 		{GET("/live/%zz.flv"), "HTTP/1.1 404 "},
 		{SPAN_LIT("POST /live/a.flv HTTP/1.1\r\nHost: h\r\n\r\n"),
 		 "HTTP/1.1 405 "},
@@ -153,8 +162,13 @@ TEST_NO_OOM(what_is_no_request_for_a_stream_is_answered_and_closed)
 		{SPAN_LIT("GET /live/a.flv HTTP/1.1\r\nHost: h\r\n"
 			  "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 			  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+			  "Sec-WebSocket-Version: 12\r\n\r\n"),
+		 "HTTP/1.1 426 "},
+		{SPAN_LIT("GET /live/a.flv HTTP/1.1\r\nHost: h\r\n"
+			  "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+			  "Sec-WebSocket-Key: short\r\n"
 			  "Sec-WebSocket-Version: 13\r\n\r\n"),
-		 "HTTP/1.1 501 "},
+		 "HTTP/1.1 400 "},
 	};
 	struct scene s;
 
@@ -203,7 +217,7 @@ TEST_NO_OOM(a_request_is_held_until_the_stream_can_be_played)
 	CHECK_EQ(got.len, 0); /* not even a head */
 	tell_story(&s);
 	CHECK(LOOP_UNTIL(s.edge.loop, (hear(fd, &got), got.len > 1500)));
-	CHECK_EQ(s.edge.stats.flv.viewers, 1);
+	CHECK_EQ(s.edge.stats.way[EDGE_FLV].viewers, 1);
 	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 200 OK\r\n", 17));
 	CHECK(strstr(buf_text(&got), "Content-Type: video/x-flv\r\n"));
 	CHECK(!strstr(buf_text(&got), "chunked"));
@@ -229,7 +243,7 @@ TEST_NO_OOM(head_is_answered_like_get_and_without_a_body)
 	ask(&s, SPAN_LIT("HEAD /live/a.flv HTTP/1.0\r\n\r\n"), &got);
 	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 200 OK\r\n", 17));
 	CHECK(!strcmp(strstr(buf_text(&got), "\r\n\r\n"), "\r\n\r\n"));
-	CHECK_EQ(s.edge.stats.flv.started, 0);
+	CHECK_EQ(s.edge.stats.way[EDGE_FLV].started, 0);
 	buf_fini(&got);
 	end(&s);
 }
@@ -312,7 +326,7 @@ TEST_NO_OOM(a_session_is_listed_and_can_be_kicked)
 	tell_story(&s);
 	fd = dial(&s);
 	say(fd, GET("/live/a.flv"));
-	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.flv.viewers == 1));
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.way[EDGE_FLV].viewers == 1));
 	door_each_session(s.door, "live/b", take_id, id);
 	CHECK_STR(id, "");
 	door_each_session(s.door, "live/a", take_id, id);
@@ -518,7 +532,7 @@ TEST_NO_OOM(pings_of_a_player_are_answered_between_messages)
 	PLAYER_UNTIL(&s, &p, p.video_count == 3);
 	rtmp_put_user_event(&ping, RTMP_PING_REQUEST, 1);
 	say(p.fd, buf_span(&ping));
-	PLAYER_UNTIL(&s, &p, s.edge.stats.rtmp.viewers == 1);
+	PLAYER_UNTIL(&s, &p, s.edge.stats.way[EDGE_RTMP].viewers == 1);
 	CHECK(story_media(&s.story, FRAME_VIDEO, true, 5000));
 	PLAYER_UNTIL(&s, &p, p.video_count == 4);
 	CHECK_EQ(p.config_count, 1);
@@ -586,7 +600,7 @@ TEST(a_starved_http_door_neither_crashes_nor_leaks)
 	let_run(&s);
 	tell_story(&s);
 	let_run(&s);
-	CHECK(test_is_starved() || s.edge.stats.flv.viewers == 1);
+	CHECK(test_is_starved() || s.edge.stats.way[EDGE_FLV].viewers == 1);
 	fanout_end(stream_fanout(s.stream), REASON_stream_ended);
 	let_run(&s);
 	close(fd);
@@ -640,7 +654,7 @@ TEST(a_starved_rtmp_door_neither_crashes_nor_leaks)
 	put_play(&rest);
 	CHECK(send(fd, rest.data, rest.len, MSG_NOSIGNAL) != 0);
 	let_run(&s);
-	CHECK(test_is_starved() || s.edge.stats.rtmp.viewers == 1);
+	CHECK(test_is_starved() || s.edge.stats.way[EDGE_RTMP].viewers == 1);
 	fanout_end(stream_fanout(s.stream), REASON_stream_ended);
 	let_run(&s);
 	buf_fini(&rest);

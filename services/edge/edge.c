@@ -78,8 +78,7 @@ static void on_load(void *ctx, struct node_load *load)
 
 	streams_measure(e->streams);
 	load->streams = (uint32_t)e->stats.streams;
-	load->viewers =
-		(uint32_t)(e->stats.rtmp.viewers + e->stats.flv.viewers);
+	load->viewers = (uint32_t)edge_viewers(&e->stats);
 	load->out_bps = (e->stats.sent_bytes - e->sent_before) * 8;
 	e->sent_before = e->stats.sent_bytes;
 }
@@ -412,6 +411,8 @@ static int start(struct edge *e)
 	if (!err)
 		err = start_streams(e);
 	if (!err)
+		err = web_new(&e->web, e);
+	if (!err)
 		err = open_door(e, &e->rtmp, &door_rtmp,
 				e->settings->rtmp_listen,
 				e->settings->rtmp_own_listen);
@@ -442,6 +443,8 @@ int edge_new(struct edge **out, struct svc *svc)
 	e->log = svc_log(svc);
 	e->settings = svc_settings(svc, &edge_conf);
 	e->identity = (enum stream_identity)cluster->stream_identity;
+	e->origins = (struct http_origins){e->settings->http_origins.item,
+					   e->settings->http_origins.count};
 	err = start(e);
 	if (err) {
 		edge_free(&e);
@@ -462,6 +465,7 @@ void edge_free(struct edge **pe)
 	if (e->refresh.fn)
 		stat_refresh_remove(&e->refresh);
 	edge_stat_remove(&e->series);
+	web_free(&e->web); /* its requests may still go to a door */
 	door_free(&e->rtmp);
 	door_free(&e->http);
 	timer_free(&e->tick);

@@ -2,6 +2,7 @@
 #ifndef WEIR_EDGE_EDGE_H
 #define WEIR_EDGE_EDGE_H
 
+#include "common/conf/conf.h"
 #include "common/member/member.h"
 
 /* Section "edge". */
@@ -10,6 +11,8 @@ struct edge_settings {
 	const char *rtmp_own_listen;
 	const char *http_listen;
 	const char *http_own_listen;
+	struct conf_list http_origins;
+	int64_t http_idle_max;
 	int64_t viewers_max;
 	int64_t streams_max;
 	int64_t half_open_max;

@@ -52,7 +52,9 @@ static void count_wire(struct outlet *o)
 		stats->gap.frames += left_out * o->viewers;
 	}
 	stats->written_bytes += w.written_bytes - o->written_bytes;
+	stats->unsupported.frames += (w.refused - o->refused) * o->viewers;
 	o->left_out = w.left_out;
+	o->refused = w.refused;
 	o->written_bytes = w.written_bytes;
 }
 
@@ -202,9 +204,10 @@ static int find_outlet(struct outlet **out, struct fanout *fo,
 
 static void tell_waiters(struct outlet *o)
 {
+	const char *refusal = o->wire ? wire_refusal(o->wire) : NULL;
 	struct list waiters;
 
-	if (!o->wire || !wire_is_ready(o->wire))
+	if (!o->wire || (!refusal && !wire_is_ready(o->wire)))
 		return;
 	list_init(&waiters);
 	move_all(&waiters, &o->waiters);
@@ -213,7 +216,10 @@ static void tell_waiters(struct outlet *o)
 			list_entry(waiters.next, struct waiter, link);
 
 		list_remove(&w->link);
-		w->on_ready(w->ctx);
+		if (refusal)
+			w->on_refused(w->ctx, refusal);
+		else
+			w->on_ready(w->ctx);
 	}
 }
 
@@ -402,7 +408,7 @@ void fanout_end(struct fanout *fo, enum reason why)
 
 		end_viewers(o, why);
 		wire_free(&o->wire); /* made again when frames come */
-		o->left_out = o->written_bytes = 0;
+		o->left_out = o->written_bytes = o->refused = 0;
 		if (!o->takes_viewers)
 			outlet_free(o);
 	}

@@ -62,6 +62,8 @@ struct waiter {
 	/* A viewer can begin: call viewer_new now, or never. It waits no more.
 	 * At the end of a pass, never from inside fanout_wait. */
 	void (*on_ready)(void *ctx);
+	/* No viewer of that format ever will; why, in words. Likewise. */
+	void (*on_refused)(void *ctx, const char *why);
 	void *ctx;
 };
 

@@ -20,6 +20,7 @@ struct outlet {
 	bool takes_viewers; /* new ones; else a newer outlet does */
 	uint64_t used_ms;   /* last time somebody was here */
 	uint64_t left_out;  /* of the wire, as counted so far */
+	uint64_t refused;
 	uint64_t written_bytes;
 };
 

@@ -21,32 +21,41 @@ static int put_message(struct buf *out, uint8_t type, uint32_t ms,
 	return buf_error(out);
 }
 
-static int rtmp_metadata(struct buf *out, const struct tracks *tracks,
-			 struct span meta)
+static const char *rtmp_refusal(const struct track *track)
+{
+	return flv_can_carry(track) ? NULL : "RTMP has no such codec";
+}
+
+static int rtmp_metadata(void *memory, struct buf *out,
+			 const struct tracks *tracks, struct span meta)
 {
 	struct buf body = {0};
 
+	(void)memory;
 	/* Its error is the buffer's, which put_message passes on. */
 	(void)!flv_metadata_write(&body, tracks, meta);
 	return put_message(out, RTMP_DATA, 0, &body);
 }
 
-static int rtmp_unit(struct buf *out, const struct track *track,
-		     const struct frame *f, uint32_t ms)
+static int rtmp_unit(void *memory, struct buf *out, const struct track *track,
+		     const struct frame *f, const struct wire_time *at,
+		     bool *is_join)
 {
 	struct buf body = {0};
 	int err = flv_body_from_frame(&body, track, f);
 
+	(void)memory;
+	(void)is_join;
 	if (err && !buf_error(&body)) {
 		buf_fini(&body);
 		return err;
 	}
-	return put_message(out, flv_type_of(track), ms, &body);
+	return put_message(out, flv_type_of(track), at->ms, &body);
 }
 
 const struct wire_format wire_rtmp = {
 	.name = "rtmp",
-	.carries = flv_can_carry,
+	.refusal = rtmp_refusal,
 	.metadata = rtmp_metadata,
 	.unit = rtmp_unit,
 };

@@ -1,54 +1,79 @@
-/* services/edge/http_door.c - HTTP-FLV players. */
-#include <stdio.h>
-#include <time.h>
+/* services/edge/http_door.c - the HTTP port: whose request is it, and players
+ * by HTTP-FLV, HTTP-TS and WebSocket. */
+#include "services/edge/http_visit.h"
+#include "services/edge/web.h"
 
-#include "proto/http/head.h"
-#include "services/edge/internal.h"
+#define HEAD_BYTES_MAX 8192 /* as http_head_parse has it */
 
-#define SUFFIX ".flv"
+/* ---- addresses ---- */
+
+/* What live streams are asked by, and how: plainly, by WebSocket. */
+static const struct live_suffix {
+	const char *text;
+	const struct door_way *plain, *socket;
+} live_suffixes[] = {
+	{".flv", &way_flv, &way_ws_flv},
+	{".ts", &way_ts, &way_ws_ts},
+};
+
+/* An app that cannot be one is of files. */
+static bool is_of_files(struct span path)
+{
+	static const char *const apps[] = {"/-/", "/hls/", "/api/"};
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(apps); i++)
+		if (span_eq_str(span_first(path, strlen(apps[i])), apps[i]))
+			return true;
+	return false;
+}
+
+static const struct live_suffix *live_suffix(struct span path)
+{
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(live_suffixes); i++) {
+		size_t len = strlen(live_suffixes[i].text);
+
+		if (path.len > len &&
+		    span_eq_str(span_from(path, path.len - len),
+				live_suffixes[i].text))
+			return &live_suffixes[i];
+	}
+	return NULL;
+}
+
+bool edge_is_live_path(struct span path)
+{
+	return !is_of_files(path) && live_suffix(path);
+}
+
+/* ---- whose is it? ---- */
+
+/* Heads that are no heads are answered by us, too. */
+static enum door_claim http_on_peek(struct guest *g, struct span in,
+				    bool is_last)
+{
+	struct http_head head;
+	int err = http_head_parse(&head, in, NULL);
+
+	(void)g;
+	(void)is_last;
+	if (err == WEIR_ESHORT)
+		return DOOR_UNSURE;
+	if (err || head.is_websocket_upgrade || edge_is_live_path(head.path))
+		return DOOR_OURS;
+	return DOOR_THEIRS;
+}
+
+static int http_give(struct guest *g, int fd)
+{
+	return web_adopt(g->edge->web, fd, &g->addr);
+}
+
+/* ---- answers ---- */
 
 static int http_open(struct guest *g)
 {
 	(void)g;
 	return 0;
-}
-
-static void http_close(struct guest *g)
-{
-	(void)g;
-}
-
-/* ---- answers ---- */
-
-static void put_date(struct buf *out)
-{
-	time_t now_s = (time_t)(io_utc_us() / 1000000);
-	struct tm tm;
-	char text[40];
-
-	if (gmtime_r(&now_s, &tm) &&
-	    strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm))
-		http_field_put_str(out, "Date", text);
-}
-
-static void put_head(struct buf *out, unsigned status)
-{
-	http_status_put(out, status);
-	put_date(out);
-	http_field_put_str(out, "Server", "weir");
-	http_field_put_str(out, "Cache-Control", "no-store");
-	http_field_put_str(out, "Access-Control-Allow-Origin", "*");
-	http_field_put_str(out, "Connection", "close");
-}
-
-static int send_all(struct guest *g, struct buf *out)
-{
-	int err = buf_error(out);
-
-	if (!err)
-		err = guest_send(g, buf_span(out));
-	buf_fini(out);
-	return err;
 }
 
 static unsigned status_of(enum reason why)
@@ -71,89 +96,45 @@ static unsigned status_of(enum reason why)
 	}
 }
 
-/* `detail` is ours, and plain. */
-static void answer(struct guest *g, unsigned status, enum reason why,
-		   const char *detail)
-{
-	struct buf out = {0}, body = {0};
-
-	buf_printf(&body, "{\"error\":\"%s\",\"message\":\"%s%s%s\"}\n",
-		   reason_name(why), reason_text(why), *detail ? ": " : "",
-		   detail);
-	put_head(&out, status);
-	if (status == 405)
-		http_field_put_str(&out, "Allow", "GET, HEAD, OPTIONS");
-	if (status == 503)
-		http_field_put_str(&out, "Retry-After", "1");
-	http_field_put_str(&out, "Content-Type", "application/json");
-	buf_printf(&out, "Content-Length: %zu\r\n", body.len);
-	http_head_end(&out);
-	if (!g->wants_no_media)
-		buf_put(&out, buf_span(&body));
-	buf_fini(&body);
-	/* If it cannot be told, it is closed all the same. */
-	(void)!send_all(g, &out);
-}
-
 static void http_refuse(struct guest *g, enum reason why, const char *detail)
 {
-	answer(g, status_of(why), why, detail);
+	http_answer_reason(g, status_of(why), why, detail);
 }
 
 static void refuse_with(struct guest *g, unsigned status, enum reason why,
 			const char *detail)
 {
-	answer(g, status, why, detail);
+	http_answer_reason(g, status, why, detail);
 	guest_close(g, why, detail);
-}
-
-/* What a browser asks before it asks. */
-static void answer_options(struct guest *g)
-{
-	struct buf out = {0};
-
-	put_head(&out, 204);
-	http_field_put_str(&out, "Allow", "GET, HEAD, OPTIONS");
-	http_field_put_str(&out, "Access-Control-Allow-Methods",
-			   "GET, HEAD, OPTIONS");
-	http_field_put_str(&out, "Access-Control-Allow-Headers", "*");
-	http_head_end(&out);
-	(void)!send_all(g, &out);
-	guest_close(g, REASON_peer_end, "OPTIONS");
 }
 
 static int http_accept(struct guest *g)
 {
-	struct buf out = {0};
+	struct http_visit *v = g->protocol;
 	int err;
 
-	put_head(&out, 200);
-	http_field_put_str(&out, "Content-Type", "video/x-flv");
-	http_head_end(&out);
-	err = send_all(g, &out);
+	if (v->ws)
+		return http_socket_accept(g);
+	err = http_answer_live(g);
 	return !err && g->wants_no_media ? WEIR_ESTOP : err;
 }
 
+/* Without WebSocket the end of the connection is the end of the file. */
 static void http_finish(struct guest *g, enum reason why)
 {
-	(void)g;
-	(void)why; /* the end of the connection is the end of the file */
+	struct http_visit *v = g->protocol;
+
+	if (v->ws)
+		http_socket_finish(g, why);
 }
 
 /* ---- requests ---- */
 
-static bool has_suffix(struct span path)
-{
-	size_t len = strlen(SUFFIX);
-
-	return path.len > len &&
-	       span_eq_str(span_from(path, path.len - len), SUFFIX);
-}
-
-static void ask(struct guest *g, const struct http_head *head)
+static void ask(struct guest *g, const struct http_head *head,
+		const struct live_suffix *suffix, const struct door_way *way)
 {
 	struct span path =
-		span_first(head->path, head->path.len - strlen(SUFFIX));
+		span_first(head->path, head->path.len - strlen(suffix->text));
 	struct stream_key key;
 	enum key_fault fault =
 		stream_key_from_path(&key, path, g->edge->identity);
@@ -161,25 +142,51 @@ static void ask(struct guest *g, const struct http_head *head)
 	if (fault)
 		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
 	else
-		guest_ask(g, &key, head->query);
+		guest_ask(g, way, &key, head->query);
+}
+
+static void ask_by_socket(struct guest *g, const struct http_head *head,
+			  const struct live_suffix *suffix)
+{
+	unsigned status = http_socket_open(g, head);
+
+	switch (status) {
+	case 0:
+		ask(g, head, suffix, suffix->socket);
+		break;
+	case 403:
+		refuse_with(g, status, REASON_unauthorized,
+			    "pages of that origin may not play");
+		break;
+	case 503:
+		refuse_with(g, status, REASON_no_resources, "");
+		break;
+	default:
+		refuse_with(g, status, REASON_protocol_error,
+			    "no WebSocket request of version 13");
+		break;
+	}
 }
 
 static void serve(struct guest *g, const struct http_head *head)
 {
+	const struct live_suffix *suffix =
+		is_of_files(head->path) ? NULL : live_suffix(head->path);
 	bool is_get = http_is_method(head, "GET");
 
 	g->wants_no_media = http_is_method(head, "HEAD");
-	if (http_is_method(head, "OPTIONS"))
-		answer_options(g);
-	else if (!has_suffix(head->path))
+	if (http_is_method(head, "OPTIONS")) {
+		http_answer_preflight(g);
+		guest_close(g, REASON_peer_end, "OPTIONS");
+	} else if (!suffix)
 		refuse_with(g, 404, REASON_bad_name,
-			    "streams are at /{app}/{name}.flv");
+			    "streams are at /{app}/{name}.flv and .ts");
 	else if (!is_get && !g->wants_no_media)
 		refuse_with(g, 405, REASON_unsupported, "GET and HEAD only");
 	else if (head->is_websocket_upgrade)
-		refuse_with(g, 501, REASON_unsupported, "no WebSocket");
+		ask_by_socket(g, head, suffix);
 	else
-		ask(g, head);
+		ask(g, head, suffix, suffix->plain);
 }
 
 static void refuse_head(struct guest *g, int err)
@@ -197,40 +204,99 @@ static void refuse_head(struct guest *g, int err)
 	}
 }
 
-/* What comes behind a request is of no meaning: the answer ends the
- * connection. */
-static int64_t http_on_data(struct guest *g, struct span in)
+/* The first bytes. */
+static int64_t take_head(struct guest *g, struct span in)
 {
 	struct http_head head;
-	int err;
+	int err = http_head_parse(&head, in, NULL);
 
-	if (g->phase != GUEST_HALF_OPEN)
-		return (int64_t)in.len;
-	err = http_head_parse(&head, in, NULL);
 	if (err == WEIR_ESHORT)
 		return 0;
-	if (err)
+	if (err) {
 		refuse_head(g, err);
-	else
-		serve(g, &head);
-	return (int64_t)in.len;
+		return (int64_t)in.len;
+	}
+	err = http_visit_begin(g, &head);
+	if (err)
+		return err;
+	serve(g, &head);
+	/* What comes behind a plain request is of no meaning: the answer ends
+	 * the connection. */
+	return (int64_t)head.head_bytes;
+}
+
+static int64_t http_on_data(struct guest *g, struct span in)
+{
+	struct http_visit *v = g->protocol;
+	int err;
+
+	if (g->phase == GUEST_HALF_OPEN)
+		return take_head(g, in);
+	if (g->phase != GUEST_WAITING || !v->ws)
+		return (int64_t)in.len;
+	err = http_socket_feed(g, in);
+	if (err == WEIR_ESTOP)
+		guest_close(g, REASON_peer_end, "it closed its WebSocket");
+	return err && err != WEIR_ESTOP ? err : (int64_t)in.len;
 }
 
 static enum reason http_on_viewer_data(struct guest *g, struct span in)
 {
-	(void)g;
-	(void)in;
-	return REASON_none;
+	struct http_visit *v = g->protocol;
+
+	if (!v->ws)
+		return REASON_none;
+	switch (http_socket_feed(g, in)) {
+	case 0:
+		return REASON_none;
+	case WEIR_ESTOP:
+		return REASON_peer_end;
+	case WEIR_ENOMEM:
+		return REASON_no_resources;
+	default:
+		return REASON_protocol_error;
+	}
 }
+
+const struct door_way way_flv = {
+	.way = EDGE_FLV,
+	.protocol = "FLV",
+	.id_prefix = "FLVPUBSUB",
+	.content_type = "video/x-flv",
+	.format = &wire_flv,
+};
+
+const struct door_way way_ts = {
+	.way = EDGE_TS,
+	.protocol = "TS",
+	.id_prefix = "TSPUBSUB",
+	.content_type = "video/mp2t",
+	.format = &wire_ts,
+};
+
+const struct door_way way_ws_flv = {
+	.way = EDGE_WS_FLV,
+	.protocol = "FLV",
+	.id_prefix = "FLVPUBSUB",
+	.format = &wire_ws_flv,
+};
+
+const struct door_way way_ws_ts = {
+	.way = EDGE_WS_TS,
+	.protocol = "TS",
+	.id_prefix = "TSPUBSUB",
+	.format = &wire_ws_ts,
+};
 
 const struct door_ops door_http = {
 	.name = "http",
-	.protocol = "FLV",
-	.id_prefix = "FLVPUBSUB",
-	.format = &wire_flv,
+	.protocol = "HTTP",
 	.limits = {.unread_bytes = 16 * 1024, .send_bytes = 64 * 1024},
+	.peek_bytes = HEAD_BYTES_MAX,
+	.on_peek = http_on_peek,
+	.give = http_give,
 	.open = http_open,
-	.close = http_close,
+	.close = http_visit_end,
 	.on_data = http_on_data,
 	.on_viewer_data = http_on_viewer_data,
 	.accept = http_accept,

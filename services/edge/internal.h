@@ -6,6 +6,7 @@
 #include "services/edge/door.h"
 #include "services/edge/edge.h"
 #include "services/edge/passing.h"
+#include "services/edge/web.h"
 
 struct edge {
 	struct svc *svc;
@@ -19,6 +20,8 @@ struct edge {
 	struct crowd crowd;
 	struct passer passer;
 	struct door *rtmp, *http;
+	struct web *web;
+	struct http_origins origins; /* pages that may read answers */
 	struct edge_stats stats;
 	struct edge_stat_series series;
 	struct stat_refresh refresh;
@@ -33,6 +36,9 @@ struct edge {
 
 extern const struct log_event edge_play_start, edge_play_end, edge_play_refused,
 	edge_peer_closed, edge_peer_passed, edge_failed;
+
+/* Is it the path of a live stream by HTTP (".flv", ".ts"), no file's? */
+bool edge_is_live_path(struct span raw_path);
 
 /* An address to publish at, for people; "" when none is known. */
 void edge_ingest_address(struct edge *e, char *out, size_t size);

@@ -79,7 +79,8 @@ static int on_play(void *ctx, const struct rtmp_request *r)
 		guest_refuse(g, REASON_unsupported,
 			     "play on the first message stream");
 	else
-		guest_ask(g, &key, r->query.len ? r->query : r->app_query);
+		guest_ask(g, &way_rtmp, &key,
+			  r->query.len ? r->query : r->app_query);
 	return g->phase == GUEST_LEAVING ? WEIR_ESTOP : 0;
 }
 
@@ -181,15 +182,20 @@ static int rtmp_accept(struct guest *g)
 
 static void rtmp_finish(struct guest *g, enum reason why)
 {
-	(void)why;
-	(void)!rtmp_server_play_eof(g->protocol);
+	if (why == REASON_stream_ended)
+		(void)!rtmp_server_play_eof(g->protocol);
 }
+
+const struct door_way way_rtmp = {
+	.way = EDGE_RTMP,
+	.protocol = "RTMP",
+	.id_prefix = "RTMPPUBSUB",
+	.format = &wire_rtmp,
+};
 
 const struct door_ops door_rtmp = {
 	.name = "rtmp",
 	.protocol = "RTMP",
-	.id_prefix = "RTMPPUBSUB",
-	.format = &wire_rtmp,
 	/* Unread: what a publisher sends behind its publish, in one read. */
 	.limits = {.unread_bytes = 128 * 1024, .send_bytes = 64 * 1024},
 	.open = rtmp_open,

@@ -50,11 +50,31 @@ static const struct stat_metric protocol_metrics[] = {
 
 const struct stat_table edge_stat = STAT_TABLE("edge", "", 1, S, metrics);
 const struct stat_table edge_skip_stat =
-	STAT_TABLE("edge: skips", "reason", 2, SKIP, skip_metrics);
+	STAT_TABLE("edge: skips", "reason", 3, SKIP, skip_metrics);
 const struct stat_table edge_reason_stat = STAT_TABLE(
 	"edge: reasons", "reason", REASON_COUNT, REASON, reason_metrics);
 const struct stat_table edge_protocol_stat =
 	STAT_TABLE("edge: viewers", "protocol", 8, PROTO, protocol_metrics);
+
+const char *edge_way_name(enum edge_way way)
+{
+	static const char *const name[EDGE_WAYS] = {
+		[EDGE_RTMP] = "RTMP",   [EDGE_FLV] = "FLV",
+		[EDGE_TS] = "TS",       [EDGE_WS_FLV] = "WS-FLV",
+		[EDGE_WS_TS] = "WS-TS",
+	};
+
+	return name[way];
+}
+
+uint64_t edge_viewers(const struct edge_stats *s)
+{
+	uint64_t count = 0;
+
+	for (int i = 0; i < EDGE_WAYS; i++)
+		count += s->way[i].viewers;
+	return count;
+}
 
 static int add(struct stats *st, const struct stat_table *table,
 	       struct stat_series *series, const void *values,
@@ -73,9 +93,11 @@ int edge_stat_add(struct stats *st, struct edge_stat_series *s,
 	if (!err)
 		err = add(st, &edge_skip_stat, &s->gap, &v->gap, "gap");
 	if (!err)
-		err = add(st, &edge_protocol_stat, &s->rtmp, &v->rtmp, "RTMP");
-	if (!err)
-		err = add(st, &edge_protocol_stat, &s->flv, &v->flv, "FLV");
+		err = add(st, &edge_skip_stat, &s->unsupported, &v->unsupported,
+			  "unsupported");
+	for (int i = 0; !err && i < EDGE_WAYS; i++)
+		err = add(st, &edge_protocol_stat, &s->way[i], &v->way[i],
+			  edge_way_name((enum edge_way)i));
 	for (int i = 0; !err && i < REASON_COUNT; i++)
 		err = add(st, &edge_reason_stat, &s->reason[i], &v->reason[i],
 			  reason_name(i));
@@ -87,8 +109,9 @@ void edge_stat_remove(struct edge_stat_series *s)
 	stat_remove(&s->all);
 	stat_remove(&s->lag);
 	stat_remove(&s->gap);
-	stat_remove(&s->rtmp);
-	stat_remove(&s->flv);
+	stat_remove(&s->unsupported);
+	for (int i = 0; i < EDGE_WAYS; i++)
+		stat_remove(&s->way[i]);
 	for (int i = 0; i < REASON_COUNT; i++)
 		stat_remove(&s->reason[i]);
 }

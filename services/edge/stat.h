@@ -23,6 +23,16 @@ struct edge_protocol_stats {
 	uint64_t started;
 };
 
+/* Ways to play. */
+enum edge_way {
+	EDGE_RTMP,
+	EDGE_FLV,
+	EDGE_TS,
+	EDGE_WS_FLV,
+	EDGE_WS_TS,
+	EDGE_WAYS
+};
+
 struct edge_stats {
 	uint64_t connections;
 	uint64_t half_open;
@@ -36,8 +46,8 @@ struct edge_stats {
 	uint64_t sent_bytes;
 	struct stat_histogram age;   /* of the newest frame when it is sent */
 	struct stat_histogram start; /* connected to first key frame sent */
-	struct edge_skip_stats lag, gap;
-	struct edge_protocol_stats rtmp, flv;
+	struct edge_skip_stats lag, gap, unsupported;
+	struct edge_protocol_stats way[EDGE_WAYS];
 	struct edge_reason_stats reason[REASON_COUNT];
 };
 
@@ -48,8 +58,15 @@ extern const struct stat_table edge_protocol_stat; /* edge_protocol_stats */
 
 /* All series of one struct edge_stats. */
 struct edge_stat_series {
-	struct stat_series all, lag, gap, rtmp, flv, reason[REASON_COUNT];
+	struct stat_series all, lag, gap, unsupported, way[EDGE_WAYS],
+		reason[REASON_COUNT];
 };
+
+/* "RTMP", "FLV", "TS", "WS-FLV", "WS-TS". */
+const char *edge_way_name(enum edge_way way);
+
+/* Who plays, in whichever way. */
+uint64_t edge_viewers(const struct edge_stats *s);
 
 WEIR_MUST_CHECK int edge_stat_add(struct stats *st, struct edge_stat_series *s,
 				  const struct edge_stats *values);

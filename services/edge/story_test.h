@@ -146,9 +146,9 @@ static inline void plain_put(struct buf *out, uint8_t kind, uint8_t is_join,
 	buf_put(out, payload);
 }
 
-static inline bool plain_carries(const struct track *track)
+static inline const char *plain_refusal(const struct track *track)
 {
-	return track->codec != CODEC_OPUS;
+	return track->codec == CODEC_OPUS ? "no Opus" : NULL;
 }
 
 static inline void plain_opening(struct buf *out, const struct tracks *tracks)
@@ -156,24 +156,28 @@ static inline void plain_opening(struct buf *out, const struct tracks *tracks)
 	plain_put(out, PLAIN_OPENING, tracks->count, 0, (struct span){0});
 }
 
-static inline int plain_metadata(struct buf *out, const struct tracks *tracks,
-				 struct span meta)
+static inline int plain_metadata(void *memory, struct buf *out,
+				 const struct tracks *tracks, struct span meta)
 {
+	(void)memory;
 	plain_put(out, PLAIN_META, tracks->count, 0, meta);
 	return buf_error(out);
 }
 
-static inline int plain_unit(struct buf *out, const struct track *track,
-			     const struct frame *f, uint32_t ms)
+static inline int plain_unit(void *memory, struct buf *out,
+			     const struct track *track, const struct frame *f,
+			     const struct wire_time *at, bool *is_join)
 {
+	(void)memory;
 	(void)track;
-	plain_put(out, f->kind, f->flags & FRAME_JOIN, ms, f->payload);
+	(void)is_join;
+	plain_put(out, f->kind, f->flags & FRAME_JOIN, at->ms, f->payload);
 	return buf_error(out);
 }
 
 static const struct wire_format wire_plain = {
 	.name = "plain",
-	.carries = plain_carries,
+	.refusal = plain_refusal,
 	.opening = plain_opening,
 	.metadata = plain_metadata,
 	.unit = plain_unit,

@@ -16,6 +16,10 @@ int wire_new(struct wire **out, const struct wire_format *format,
 
 	if (!w)
 		return WEIR_ENOMEM;
+	if (format->begin && format->begin(&w->memory)) {
+		free(w);
+		return WEIR_ENOMEM;
+	}
 	w->format = format;
 	w->limits = *limits;
 	w->must_join = true;
@@ -60,6 +64,8 @@ void wire_free(struct wire **pw)
 	stateset_unref(&w->set);
 	frame_unref(&w->tracks_frame);
 	buf_fini(&w->scratch);
+	if (w->memory)
+		w->format->end(&w->memory);
 	free(w);
 	*pw = NULL;
 }
@@ -128,8 +134,11 @@ static int put_bytes(struct wire *w, struct span s)
 /* What is in scratch becomes a unit with `frames` frames in it. */
 static int put_unit(struct wire *w, int64_t ms, unsigned frames)
 {
-	int err = buf_error(&w->scratch);
+	int err;
 
+	if (w->format->wrap)
+		w->format->wrap(&w->scratch, 0);
+	err = buf_error(&w->scratch);
 	if (!err)
 		err = ring_reserve(&w->units);
 	if (!err)
@@ -169,9 +178,14 @@ static const struct track *carried(const struct wire_format *format,
 {
 	for (size_t i = 0; i < tracks->count; i++)
 		if (tracks->track[i].kind == kind &&
-		    format->carries(&tracks->track[i]))
+		    !format->refusal(&tracks->track[i]))
 			return &tracks->track[i];
 	return NULL;
+}
+
+static struct wire_time time_at(const struct wire *w, int64_t ms)
+{
+	return (struct wire_time){(uint32_t)ms, -w->base_ms * NS_PER_MS};
 }
 
 static int put_config(const struct wire *w, struct buf *out,
@@ -180,11 +194,15 @@ static int put_config(const struct wire *w, struct buf *out,
 {
 	const struct track *t = carried(w->format, tracks, kind);
 	struct frame *f = t ? stateset_get(set, FRAME_CONFIG, t->id) : NULL;
+	const struct wire_time at = time_at(w, ms);
 	size_t len = out->len;
-	int err = f ? w->format->unit(out, t, f, (uint32_t)ms) : 0;
+	bool is_join = false;
+	int err = f ? w->format->unit(w->memory, out, t, f, &at, &is_join) : 0;
 
 	if (!err || buf_error(out))
 		return buf_error(out);
+	if (err == WEIR_ENOMEM)
+		return err;
 	out->len = len; /* what cannot be carried is left out */
 	return 0;
 }
@@ -197,11 +215,21 @@ int wire_put_headers(const struct wire *w, struct buf *out,
 
 	if (tracks_read(&tracks, wire_state_payload(set, FRAME_TRACKS, 0)))
 		tracks = w->tracks;
-	err = w->format->metadata(out, &tracks,
+	err = w->format->metadata(w->memory, out, &tracks,
 				  wire_state_payload(set, FRAME_META, 0));
 	if (!err)
 		err = put_config(w, out, &tracks, set, FRAME_VIDEO, ms);
 	return err ? err : put_config(w, out, &tracks, set, FRAME_AUDIO, ms);
+}
+
+/* No track is carried: why not the first? */
+static const char *first_refusal(const struct wire *w)
+{
+	const char *why = NULL;
+
+	for (size_t i = 0; i < w->tracks.count && !why; i++)
+		why = w->format->refusal(&w->tracks.track[i]);
+	return why;
 }
 
 /* Know the tracks in force at the frame that is being looked at. */
@@ -220,6 +248,7 @@ static void look_at_tracks(struct wire *w, const struct stateset *set)
 	audio = carried(w->format, &w->tracks, FRAME_AUDIO);
 	w->video = video ? video->id : 0;
 	w->audio = audio ? audio->id : 0;
+	w->refusal = video || audio ? NULL : first_refusal(w);
 }
 
 static int write_changes(struct wire *w, const struct stateset *set, int64_t ms)
@@ -230,7 +259,7 @@ static int write_changes(struct wire *w, const struct stateset *set, int64_t ms)
 	if (state_differs(w, set, FRAME_TRACKS, 0) ||
 	    state_differs(w, set, FRAME_META, 0))
 		err = w->format->metadata(
-			out, &w->tracks,
+			w->memory, out, &w->tracks,
 			wire_state_payload(set, FRAME_META, 0));
 	if (!err && w->video && state_differs(w, set, FRAME_CONFIG, w->video))
 		err = put_config(w, out, &w->tracks, set, FRAME_VIDEO, ms);
@@ -240,7 +269,8 @@ static int write_changes(struct wire *w, const struct stateset *set, int64_t ms)
 }
 
 /* Headers that changed since they were written last become a unit of their own,
- * for the viewers that go on. The first ones only stand in prefixes. */
+ * for the viewers that go on. The first ones only stand in prefixes, but a
+ * memory has to know them. */
 static int put_changes(struct wire *w, struct stateset *set, int64_t ms)
 {
 	int err;
@@ -248,7 +278,7 @@ static int put_changes(struct wire *w, struct stateset *set, int64_t ms)
 	if (set == w->set)
 		return 0;
 	buf_clear(&w->scratch);
-	if (w->set) {
+	if (w->set || w->memory) {
 		err = write_changes(w, set, ms);
 		if (err)
 			return err;
@@ -274,6 +304,14 @@ static const struct track *track_of(const struct wire *w, const struct frame *f)
 					       : 0;
 
 	return id && f->track == id ? tracks_find(&w->tracks, id) : NULL;
+}
+
+/* Not one of several that it could carry, but one that it cannot. */
+static bool is_refused(const struct wire *w, const struct frame *f)
+{
+	const struct track *t = tracks_find(&w->tracks, f->track);
+
+	return t && w->format->refusal(t);
 }
 
 /* Without video each audio frame is a place to begin, whatever the log says:
@@ -311,6 +349,25 @@ static int64_t time_of(struct wire *w, const struct frame *f)
 	return WEIR_MAX(ms, 0);
 }
 
+/* What is in scratch was to follow a unit that could not be kept: all viewers
+ * get there as if they came from elsewhere. */
+static void mend(struct wire *w)
+{
+	struct wire_mark mark;
+
+	w->format->mark(w->memory, &mark);
+	w->format->resume(&w->scratch, &mark);
+}
+
+/* Once a memory has seen the frame, what it made of it must not be lost. */
+static int keep_unit(struct wire *w, int64_t ms)
+{
+	int err = put_unit(w, ms, 1);
+
+	w->is_torn = err && w->memory;
+	return err;
+}
+
 /* Room for the join, so that nothing can fail once the unit is there. */
 static int put_frame(struct wire *w, struct stateset *set,
 		     const struct track *track, const struct frame *f,
@@ -323,20 +380,25 @@ static int put_frame(struct wire *w, struct stateset *set,
 		.left_out = w->left_out,
 		.state = w->state,
 	};
+	const struct wire_time at = time_at(w, ms);
 	bool joins = is_join(w, f) && wants_join(w, ms);
 	int err = ring_reserve(&w->joins);
 
 	if (err)
 		return err;
 	buf_clear(&w->scratch);
-	err = w->format->unit(&w->scratch, track, f, (uint32_t)ms);
-	if (buf_error(&w->scratch))
-		return buf_error(&w->scratch);
+	if (w->format->mark)
+		w->format->mark(w->memory, &join.mark);
+	if (w->is_torn)
+		mend(w);
+	err = w->format->unit(w->memory, &w->scratch, track, f, &at, &joins);
+	if (buf_error(&w->scratch) || err == WEIR_ENOMEM)
+		return err;
 	if (err || !w->scratch.len) {
 		w->left_out++; /* what cannot be carried */
 		return 0;
 	}
-	err = put_unit(w, ms, 1);
+	err = keep_unit(w, ms);
 	if (err)
 		return err;
 	if (joins) {
@@ -364,8 +426,10 @@ int wire_append(struct wire *w, const struct log *log, uint64_t ordinal)
 		return 0;
 	look_at_tracks(w, set);
 	track = track_of(w, f);
-	if (!track)
+	if (!track) {
+		w->refused += is_refused(w, f);
 		return 0;
+	}
 	if (w->must_join && !is_join(w, f)) {
 		w->left_out += w->set != NULL;
 		return 0;
@@ -387,6 +451,11 @@ bool wire_is_ready(const struct wire *w)
 	return w->joins.count > 0;
 }
 
+const char *wire_refusal(const struct wire *w)
+{
+	return w->refusal;
+}
+
 bool wire_is_old(const struct wire *w)
 {
 	return w->newest_ms >= OLD_MS;
@@ -404,6 +473,7 @@ void wire_get_stats(const struct wire *w, struct wire_stats *out)
 		.written_bytes = w->end,
 		.frames = w->frames,
 		.left_out = w->left_out,
+		.refused = w->refused,
 		.newest_arrival_us = w->newest_arrival_us,
 	};
 }

@@ -2,8 +2,9 @@
  * form (container, codec form, tracks) of a stream gets.
  *
  * Bytes stand in blocks and are counted by a u64 offset from the start of the
- * wire. They come in units (an FLV tag, an RTMP message): a viewer stops,
- * leaves its place, and gets inserts at unit ends only. Joins are the places
+ * wire. They come in units (an FLV tag, an RTMP message, a WebSocket frame, the
+ * transport packets of one frame): a viewer stops, leaves its place, and gets
+ * inserts at unit ends only. Joins are the places
  * where a viewer can begin; what it needs before (headers in force there) is
  * its prefix, made once per join.
  *
@@ -23,27 +24,58 @@
 struct wire;
 struct wire_block;
 
-/* How frames become bytes. Stateless; `ms` is the wire's time. */
+/* When a frame is: the wire's time, and what it is ahead of the stream's. */
+struct wire_time {
+	uint32_t ms;
+	int64_t shift_ns;
+};
+
+/* A place in a format's memory. */
+struct wire_mark {
+	uint64_t data[4];
+};
+
+/* How frames become bytes. A format may have a memory, one for each wire. */
 struct wire_format {
 	const char *name;
-	bool (*carries)(const struct track *track);
+	/* Why it cannot carry a track, in words; NULL: it can. */
+	const char *(*refusal)(const struct track *track);
+	/* Make and free the memory; both NULL: there is none. */
+	int (*begin)(void **memory);
+	void (*end)(void **memory);
 	/* What a connection gets before anything (FLV: the file header); may
 	 * be NULL. */
 	void (*opening)(struct buf *out, const struct tracks *tracks);
 	/* Metadata that agrees with the tracks; meta may be empty. Its time is
 	 * 0 wherever it stands: with another one ffmpeg takes it for a track of
 	 * its own. Returns 0 or the buffer's error. */
-	int (*metadata)(struct buf *out, const struct tracks *tracks,
-			struct span meta);
+	int (*metadata)(void *memory, struct buf *out,
+			const struct tracks *tracks, struct span meta);
 	/* One CONFIG, VIDEO or AUDIO frame of a track that it carries, as one
-	 * unit. Returns 0; WEIR_EUNSUPPORTED, WEIR_EINVAL or WEIR_ELIMIT: it
-	 * is left out; or the buffer's error. */
-	int (*unit)(struct buf *out, const struct track *track,
-		    const struct frame *f, uint32_t ms);
+	 * unit. *is_join: may a viewer begin here, as far as the wire knows;
+	 * the format may say no. Returns 0; WEIR_ENOMEM or the buffer's error;
+	 * or another: it is left out. */
+	int (*unit)(void *memory, struct buf *out, const struct track *track,
+		    const struct frame *f, const struct wire_time *at,
+		    bool *is_join);
+	/* With a memory: the headers stand in the wire, before each join, and
+	 * who goes on at another place gets what resume appends instead. mark:
+	 * the place behind the last unit. */
+	void (*mark)(const void *memory, struct wire_mark *out);
+	void (*resume)(struct buf *out, const struct wire_mark *mark);
+	/* Make one message of what stands from `at` on; NULL: it is one. Errors
+	 * are the buffer's. */
+	void (*wrap)(struct buf *out, size_t at);
 };
 
 extern const struct wire_format wire_flv;
 extern const struct wire_format wire_rtmp;
+extern const struct wire_format wire_ts;
+extern const struct wire_format wire_ws_flv; /* in frames of WebSocket */
+extern const struct wire_format wire_ws_ts;
+
+/* As wrap: a binary frame of WebSocket. */
+void wire_ws_wrap(struct buf *out, size_t at);
 
 struct wire_limits {
 	uint32_t retain_ms;     /* what is older is spare */
@@ -70,6 +102,10 @@ void wire_gap(struct wire *w, uint64_t frames);
 /* Can a viewer begin (is there a join)? */
 bool wire_is_ready(const struct wire *w);
 
+/* Why no viewer will ever begin, in words: the stream has no track that the
+ * format carries. NULL: one may. */
+const char *wire_refusal(const struct wire *w);
+
 /* New viewers should get a new wire: time has come far (2^30 ms). */
 bool wire_is_old(const struct wire *w);
 /* It must end now, shortly before 2^31 ms. */
@@ -80,6 +116,7 @@ struct wire_stats {
 	uint64_t written_bytes; /* ever; also the offset of its end */
 	uint64_t frames;        /* ever */
 	uint64_t left_out;      /* frames that no viewer got, since it began */
+	uint64_t refused;       /* frames of tracks that the format refuses */
 	int64_t newest_arrival_us;
 };
 void wire_get_stats(const struct wire *w, struct wire_stats *out);

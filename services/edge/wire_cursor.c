@@ -49,28 +49,41 @@ static void place(struct wire_cursor *c, const struct wire_join *j)
 	};
 }
 
+/* What who comes from another place gets. */
 static int make_headers(const struct wire *w, struct wire_join *j)
 {
-	int err;
+	const struct wire_format *format = w->format;
+	int err = 0;
 
 	if (j->headers.len)
 		return 0;
-	err = wire_put_headers(w, &j->headers, j->set, j->ms);
+	if (format->resume)
+		format->resume(&j->headers, &j->mark);
+	else
+		err = wire_put_headers(w, &j->headers, j->set, j->ms);
+	if (!err && format->wrap)
+		format->wrap(&j->headers, 0);
+	if (!err)
+		err = buf_error(&j->headers);
 	if (err)
 		buf_fini(&j->headers);
 	return err;
 }
 
+/* What a new viewer gets; where the headers stand in the wire, nothing. */
 static int make_opening(const struct wire *w, struct wire_join *j)
 {
+	const struct wire_format *format = w->format;
 	struct tracks tracks;
-	int err = make_headers(w, j);
+	int err = format->resume ? 0 : make_headers(w, j);
 
-	if (err || j->opening.len)
+	if (err || format->resume || j->opening.len)
 		return err;
-	if (w->format->opening &&
+	if (format->opening &&
 	    !tracks_read(&tracks, wire_state_payload(j->set, FRAME_TRACKS, 0)))
-		w->format->opening(&j->opening, &tracks);
+		format->opening(&j->opening, &tracks);
+	if (format->wrap)
+		format->wrap(&j->opening, 0);
 	buf_put(&j->opening, buf_span(&j->headers));
 	err = buf_error(&j->opening);
 	if (err)
@@ -179,7 +192,7 @@ int wire_rejoin(struct wire *w, struct wire_cursor *c, uint64_t *skipped,
 	if (!j || j->offset < c->offset)
 		return WEIR_EAGAIN;
 	*prefix = (struct span){0};
-	if (j->state != c->state) {
+	if (j->state != c->state || w->format->resume) {
 		int err = make_headers(w, j);
 
 		if (err)

@@ -31,12 +31,14 @@ struct wire_join {
 	uint64_t left_out;
 	uint32_t state;
 	struct stateset *set;
+	struct wire_mark mark;
 	struct buf opening; /* both made when first asked for */
 	struct buf headers;
 };
 
 struct wire {
 	const struct wire_format *format;
+	void *memory; /* the format's; NULL: it has none */
 	struct wire_limits limits;
 	struct list blocks;
 	struct ring units; /* struct wire_unit: from tail to end */
@@ -51,8 +53,10 @@ struct wire {
 	struct frame *tracks_frame; /* which says: */
 	struct tracks tracks;
 	uint16_t video, audio; /* ids of the tracks that it carries; 0: none */
+	const char *refusal;   /* of a track, when there is none */
+	bool is_torn;          /* a unit is missing that memory knows of */
 	uint32_t state;
-	uint64_t frames, left_out;
+	uint64_t frames, left_out, refused;
 	int64_t newest_ms; /* never goes back */
 	uint64_t kept_bytes;
 	int64_t newest_arrival_us;
@@ -63,7 +67,8 @@ struct wire {
 struct span wire_state_payload(const struct stateset *set, uint8_t kind,
 			       uint16_t track);
 
-/* Metadata and CONFIGs of `set`, as a viewer that begins there needs them. */
+/* Metadata and CONFIGs of `set`, as a viewer that begins there needs them. Of
+ * formats without a memory. */
 WEIR_MUST_CHECK int wire_put_headers(const struct wire *w, struct buf *out,
 				     const struct stateset *set, int64_t ms);
 

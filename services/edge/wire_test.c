@@ -485,9 +485,9 @@ TEST(a_wire_is_over_before_its_time_passes_31_bits)
 	end(&s);
 }
 
-static bool carries_no_video(const struct track *track)
+static const char *only_sound_refusal(const struct track *track)
 {
-	return track->kind == FRAME_AUDIO;
+	return track->kind == FRAME_AUDIO ? NULL : "no pictures";
 }
 
 TEST(where_video_cannot_be_carried_sound_is_enough)
@@ -497,7 +497,7 @@ TEST(where_video_cannot_be_carried_sound_is_enough)
 	struct wire_cursor c;
 	struct plain_reader r;
 
-	only_sound.carries = carries_no_video;
+	only_sound.refusal = only_sound_refusal;
 	begin(&s, true, true);
 	wire_free(&s.wire);
 	CHECK_EQ(wire_new(&s.wire, &only_sound, &limits), 0);
@@ -513,6 +513,30 @@ TEST(where_video_cannot_be_carried_sound_is_enough)
 	CHECK_EQ(r.frames, 10);
 	CHECK_EQ(r.configs, 0);
 	close_reader(&r);
+	end(&s);
+}
+
+TEST(where_nothing_can_be_carried_it_says_why)
+{
+	struct wire_format only_sound = wire_plain;
+	struct wire_stats stats;
+	struct scene s;
+
+	only_sound.refusal = only_sound_refusal;
+	begin(&s, true, false);
+	wire_free(&s.wire);
+	CHECK_EQ(wire_new(&s.wire, &only_sound, &limits), 0);
+	CHECK(!wire_refusal(s.wire)); /* it has seen no tracks */
+	gop(&s, 3);
+	CHECK(!wire_is_ready(s.wire));
+	CHECK_STR(wire_refusal(s.wire), "no pictures");
+	wire_get_stats(s.wire, &stats);
+	CHECK_EQ(stats.refused, 3);
+	CHECK(story_tracks(&s.story, true, true));
+	CHECK(story_media(&s.story, FRAME_AUDIO, false, 50));
+	catch_up(&s);
+	CHECK(!wire_refusal(s.wire));
+	CHECK(wire_is_ready(s.wire));
 	end(&s);
 }
 
