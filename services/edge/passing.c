@@ -245,9 +245,10 @@ static int ask(struct passing *p)
 static void give_up(struct passing *p)
 {
 	struct guest *g = p->guest;
-	char addr[64], detail[sizeof(g->detail)];
+	char addr[64] = "", detail[sizeof(g->detail)];
 
-	edge_ingest_address(g->edge, addr, sizeof(addr));
+	if (g->edge->member)
+		edge_ingest_address(g->edge, addr, sizeof(addr));
 	if (*p->why)
 		snprintf(detail, sizeof(detail), "%s", p->why);
 	else if (*addr)
