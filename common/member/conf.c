@@ -73,7 +73,7 @@ static const struct conf_key hls_keys[] = {
 		 "Segments in a playlist; more when that is less than three target durations."),
 	CONF_INT(HLS, sub_session_timeout_ms, "ms", 1000, 3600000, 30000, CONF_FIXED,
 		 "A stream is wanted for so long after its playlist was fetched."),
-	CONF_INT(HLS, hold_ms, "ms", 0, 60000, 8000, CONF_FIXED,
+	CONF_INT(HLS, hold_ms, "ms", 0, 9000, 8000, CONF_FIXED,
 		 "How long a request for a playlist waits for the first segment."),
 };
 /* clang-format on */

@@ -29,6 +29,10 @@ struct hls_name {
 	uint64_t number;
 };
 
+/* Cache-Control of what is served. */
+#define HLS_PLAYLIST_CACHE "max-age=1"
+#define HLS_SEGMENT_CACHE  "public, max-age=3600, immutable"
+
 #define HLS_NAME_SIZE 56 /* of its text, with ".ts" and a NUL */
 
 struct hls_path {

@@ -45,6 +45,8 @@ static const struct conf_key keys[] = {
 		 "Kernel's buffer for each viewer; 0: as the kernel likes."),
 	CONF_INT(S, notsent_lowat_bytes, "bytes", 0, 67108864, 131072, CONF_FIXED,
 		 "Most bytes for each viewer that the kernel takes ahead of what it can send; 0: as it likes."),
+	CONF_INT(S, hls_cache_bytes, "bytes", 1000000, 1099511627776, 268435456, CONF_FIXED,
+		 "Most bytes of playlists and segments in the cache."),
 };
 /* clang-format on */
 

@@ -13,13 +13,11 @@
 #define JOIN_SPACING_MS 100
 #define CROWD           256 /* connections whose memory is worth it */
 
-const struct stat_table *const edge_stats_tables[] = {&edge_stat,
-						      &edge_skip_stat,
-						      &edge_reason_stat,
-						      &edge_protocol_stat,
-						      &member_bus_stat,
-						      &member_store_stat,
-						      NULL};
+const struct stat_table *const edge_stats_tables[] = {
+	&edge_stat,         &edge_skip_stat,
+	&edge_reason_stat,  &edge_protocol_stat,
+	&edge_hls_stat,     &member_bus_stat,
+	&member_store_stat, NULL};
 
 /* ---- what the cluster says ---- */
 
@@ -413,6 +411,8 @@ static int start(struct edge *e)
 	if (!err)
 		err = web_new(&e->web, e);
 	if (!err)
+		err = edge_hls_new(&e->hls, e);
+	if (!err)
 		err = open_door(e, &e->rtmp, &door_rtmp,
 				e->settings->rtmp_listen,
 				e->settings->rtmp_own_listen);
@@ -466,6 +466,7 @@ void edge_free(struct edge **pe)
 		stat_refresh_remove(&e->refresh);
 	edge_stat_remove(&e->series);
 	web_free(&e->web); /* its requests may still go to a door */
+	edge_hls_free(&e->hls);
 	door_free(&e->rtmp);
 	door_free(&e->http);
 	timer_free(&e->tick);

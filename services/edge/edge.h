@@ -29,6 +29,7 @@ struct edge_settings {
 	int64_t wire_logs_per_stream;
 	int64_t sndbuf_bytes;
 	int64_t notsent_lowat_bytes;
+	int64_t hls_cache_bytes;
 };
 
 extern const struct conf_table edge_conf;

@@ -5,6 +5,7 @@
 #include "services/edge/crowd.h"
 #include "services/edge/door.h"
 #include "services/edge/edge.h"
+#include "services/edge/hls.h"
 #include "services/edge/passing.h"
 #include "services/edge/web.h"
 
@@ -21,6 +22,7 @@ struct edge {
 	struct passer passer;
 	struct door *rtmp, *http;
 	struct web *web;
+	struct edge_hls *hls;
 	struct http_origins origins; /* pages that may read answers */
 	struct edge_stats stats;
 	struct edge_stat_series series;

@@ -12,8 +12,6 @@
 #define TICK_MS       250
 #define ANSWER_MS     5000 /* beyond what a request may be held */
 #define CALLS_MAX     256  /* to siblings */
-#define PLAYLIST_TIME "max-age=1"
-#define SEGMENT_TIME  "public, max-age=3600, immutable"
 
 /* A request for a playlist that is not there yet. */
 struct held {
@@ -56,7 +54,7 @@ static void answer_playlist(struct hls *h, struct http_request *req,
 {
 	const struct http_content c = {
 		.content_type = HLS_PLAYLIST_TYPE,
-		.cache_control = PLAYLIST_TIME,
+		.cache_control = HLS_PLAYLIST_CACHE,
 		.etag = page->etag,
 		.body = page->plain,
 		.gzip = page->gzip,
@@ -73,7 +71,7 @@ static void answer_segment(struct hls *h, struct http_request *req,
 	char etag[HLS_NAME_SIZE + 2], text[HLS_NAME_SIZE];
 	const struct http_content c = {
 		.content_type = HLS_SEGMENT_TYPE,
-		.cache_control = SEGMENT_TIME,
+		.cache_control = HLS_SEGMENT_CACHE,
 		.etag = etag,
 		.body = s->body,
 		.takes_ranges = true,

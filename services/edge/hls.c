@@ -1,0 +1,364 @@
+/* services/edge/hls.c - playlists and segments on an edge's HTTP port. */
+#include "services/edge/hls.h"
+
+#include <stdlib.h>
+
+#include "common/http/content.h"
+#include "services/edge/hls_fetch.h"
+#include "services/edge/internal.h"
+
+#define TICK_MS     200   /* between two tries for who waits */
+#define CACHE_ITEMS 20000 /* playlists and segments */
+
+/* A request that waits for an item. */
+struct waiter_hls {
+	struct list link; /* item->waiters */
+	struct edge_hls *hls;
+	struct hls_item *item;
+	struct http_request *req;
+	int64_t until_ms;
+};
+
+struct edge_hls {
+	struct edge *edge;
+	const struct member_hls_settings *rules;
+	struct hls_cache cache;
+	struct hls_fetcher *fetcher;
+	struct timer *tick;
+	struct http_route route[1];
+	struct edge_hls_stats stats;
+	struct stat_series series;
+	struct stat_refresh refresh;
+};
+
+#define S struct edge_hls_stats
+/* clang-format off */
+static const struct stat_metric metrics[] = {
+	STAT_COUNTER(S, playlists, "weir_edge_playlist_requests_total", "count", "Requests for playlists."),
+	STAT_COUNTER(S, segments, "weir_edge_segment_requests_total", "count", "Requests for segments."),
+	STAT_COUNTER(S, not_found, "weir_edge_hls_not_found_total", "count", "Requests for what is not there (404)."),
+	STAT_COUNTER(S, unavailable, "weir_edge_hls_unavailable_total", "count",
+		     "Requests for what is not there yet, or cannot be had now (503)."),
+	STAT_GAUGE(S, waiting, "weir_edge_hls_waiting_requests", "count", "Requests that wait for a packager."),
+	STAT_COUNTER(S, fetches, "weir_edge_hls_fetches_total", "count", "Questions to packagers."),
+	STAT_COUNTER(S, fetch_fails, "weir_edge_hls_fetch_fails_total", "count",
+		     "Questions to packagers that did not give what was asked for."),
+	STAT_COUNTER(S, older, "weir_edge_hls_older_playlists_total", "count",
+		     "Playlists that were passed over because a newer one had been served."),
+	STAT_COUNTER(S, stale, "weir_edge_hls_stale_playlists_total", "count",
+		     "Playlists that were served again because no packager had a newer one."),
+	STAT_GAUGE(S, cache_bytes, "weir_edge_hls_cache_bytes", "bytes", "Bytes of playlists and segments in the cache."),
+	STAT_GAUGE(S, cache_items, "weir_edge_hls_cache_items", "count", "Playlists and segments in the cache."),
+	STAT_COUNTER(S, evicted, "weir_edge_hls_evicted_total", "count",
+		     "Segments that left the cache because of hls_cache_bytes."),
+	STAT_COUNTER(S, sent_bytes, "weir_edge_hls_answer_bytes_total", "bytes",
+		     "Bytes of playlists and segments answered."),
+};
+/* clang-format on */
+const struct stat_table edge_hls_stat =
+	STAT_TABLE("edge: HLS", "", 1, S, metrics);
+
+static int64_t now_ms(const struct edge_hls *h)
+{
+	return (int64_t)loop_now_ms(h->edge->loop);
+}
+
+/* ---- answers ---- */
+
+static void answer(struct edge_hls *h, struct http_request *req,
+		   const struct hls_item *it)
+{
+	const struct http_content c = {
+		.content_type =
+			it->is_playlist ? HLS_PLAYLIST_TYPE : HLS_SEGMENT_TYPE,
+		.cache_control = it->is_playlist ? HLS_PLAYLIST_CACHE
+						 : HLS_SEGMENT_CACHE,
+		.etag = it->etag,
+		.body = it->body,
+		.gzip = it->gzip,
+		.takes_ranges = !it->is_playlist,
+	};
+
+	h->stats.sent_bytes += it->body->bytes.len;
+	http_answer_content(req, &c);
+}
+
+static void refuse(struct edge_hls *h, struct http_request *req,
+		   unsigned status, const char *why)
+{
+	h->stats.not_found += status == 404;
+	h->stats.unavailable += status == 503;
+	http_answer_error(req, status, why);
+}
+
+static bool is_known(struct edge_hls *h, const struct stream_key *key)
+{
+	const struct stream_entry *e =
+		copy_stream(store_copy(member_store(h->edge->member)), key);
+
+	return e && !e->is_ended;
+}
+
+/* What is here is better than nothing, while it is not too old. */
+static bool may_serve_old(const struct edge_hls *h, const struct hls_item *it)
+{
+	return it->body && now_ms(h) < it->keep_until_ms;
+}
+
+/* ---- those that wait ---- */
+
+static void forget(struct waiter_hls *w)
+{
+	list_remove(&w->link);
+	w->hls->stats.waiting--;
+	hls_item_leave(w->item);
+	free(w);
+}
+
+static void on_gone(void *ctx)
+{
+	forget(ctx);
+}
+
+static bool wait_for(struct edge_hls *h, struct http_request *req,
+		     struct hls_item *it)
+{
+	struct waiter_hls *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return false;
+	w->hls = h;
+	w->item = it;
+	w->req = req;
+	w->until_ms = now_ms(h) + h->rules->hold_ms;
+	list_append(&it->waiters, &w->link);
+	hls_item_use(it);
+	h->stats.waiting++;
+	http_on_gone(req, on_gone, w);
+	return true;
+}
+
+static struct waiter_hls *first_waiter(const struct hls_item *it)
+{
+	return list_is_empty(&it->waiters)
+		       ? NULL
+		       : list_entry(it->waiters.next, struct waiter_hls, link);
+}
+
+static void answer_all(struct edge_hls *h, struct hls_item *it)
+{
+	struct waiter_hls *w;
+
+	while ((w = first_waiter(it))) {
+		answer(h, w->req, it);
+		forget(w);
+	}
+}
+
+static void refuse_all(struct edge_hls *h, struct hls_item *it, unsigned status,
+		       const char *why)
+{
+	struct waiter_hls *w;
+
+	while ((w = first_waiter(it))) {
+		refuse(h, w->req, status, why);
+		forget(w);
+	}
+}
+
+/* Nobody has the segment, or nobody carries the stream any more. */
+static void on_absent(struct edge_hls *h, struct hls_item *it)
+{
+	it->missing_until_ms = now_ms(h) + HLS_MISSING_MS;
+	refuse_all(h, it, 404,
+		   it->is_playlist ? "there is no playlist of this stream"
+				   : "there is no such segment, or no longer");
+}
+
+static void on_fetched(void *ctx, struct hls_item *it, int err)
+{
+	struct edge_hls *h = ctx;
+
+	if (!err) {
+		answer_all(h, it);
+	} else if (may_serve_old(h, it)) {
+		h->stats.stale++;
+		it->fresh_until_ms = now_ms(h) + TICK_MS;
+		answer_all(h, it);
+	} else if (err == WEIR_ENOENT &&
+		   (!it->is_playlist || !is_known(h, &it->key))) {
+		on_absent(h, it);
+	} else if (!is_known(h, &it->key)) {
+		refuse_all(h, it, 404, "there is no such stream");
+	}
+	/* Who still waits is for on_tick. */
+}
+
+static void time_out(struct edge_hls *h, struct hls_item *it)
+{
+	struct waiter_hls *w;
+
+	while ((w = first_waiter(it)) && now_ms(h) >= w->until_ms) {
+		refuse(h, w->req, 503,
+		       it->is_playlist ? "there is no segment yet"
+				       : "no packager answers");
+		forget(w);
+	}
+}
+
+/* Ask again for what is waited for. */
+static void on_tick(struct edge_hls *h)
+{
+	list_each_safe (at, &h->cache.by_use) {
+		struct hls_item *it = list_entry(at, struct hls_item, link);
+
+		time_out(h, it);
+		if (first_waiter(it))
+			(void)!hls_fetch(h->fetcher, it);
+	}
+	hls_cache_tick(&h->cache, now_ms(h));
+}
+
+/* ---- requests ---- */
+
+/* From the cache, or it waits until it is there. */
+static void serve_item(struct edge_hls *h, struct http_request *req,
+		       struct hls_item *it)
+{
+	if (hls_item_is_fresh(it, now_ms(h))) {
+		answer(h, req, it);
+		return;
+	}
+	if (now_ms(h) < it->missing_until_ms) {
+		refuse(h, req, 404, "it is not there");
+		return;
+	}
+	if (!wait_for(h, req, it)) {
+		refuse(h, req, 503, "no memory");
+		return;
+	}
+	/* Past the limit of fetches it is begun by on_tick. */
+	(void)!hls_fetch(h->fetcher, it);
+}
+
+/* Names that nobody publishes are not worth asking for; but one that has just
+ * ended is still shown to who watched it. */
+static bool is_worth_it(struct edge_hls *h, const struct stream_key *key)
+{
+	const struct hls_item *it;
+
+	if (is_known(h, key))
+		return true;
+	it = hls_cache_find(&h->cache, key, NULL);
+	return it && it->body;
+}
+
+static void serve_path(struct edge_hls *h, struct http_request *req,
+		       const struct hls_path *path)
+{
+	const struct hls_name *name =
+		path->kind == HLS_PATH_SEGMENT ? &path->name : NULL;
+	struct hls_item *it;
+
+	if (name && !path->has_name) {
+		refuse(h, req, 404, "there is no such segment");
+		return;
+	}
+	it = hls_cache_find(&h->cache, &path->key, name);
+	if (!it && !is_worth_it(h, &path->key)) {
+		refuse(h, req, 404, "there is no such stream");
+		return;
+	}
+	if (!it && hls_cache_get(&h->cache, &it, &path->key, name))
+		refuse(h, req, 503, "too much is asked for");
+	else
+		serve_item(h, req, it);
+}
+
+static void serve(void *ctx, struct http_request *req)
+{
+	struct edge_hls *h = ctx;
+	struct hls_path path;
+
+	hls_path_read(&path, http_raw_path(req), h->edge->identity);
+	h->stats.playlists += path.kind == HLS_PATH_PLAYLIST;
+	h->stats.segments += path.kind == HLS_PATH_SEGMENT;
+	if (path.kind == HLS_PATH_OTHER)
+		refuse(h, req, 404, "playlists are at /{app}/{name}.m3u8");
+	else if (path.fault)
+		refuse(h, req, 404, stream_key_why(path.fault));
+	else if (path.kind == HLS_PATH_RECORD)
+		refuse(h, req, 404, "nothing is recorded");
+	else
+		serve_path(h, req, &path);
+}
+
+/* ---- life ---- */
+
+static void refresh(void *ctx)
+{
+	struct edge_hls *h = ctx;
+
+	h->stats.cache_bytes = h->cache.bytes;
+	h->stats.cache_items = h->cache.by_path.count;
+	h->stats.evicted = h->cache.evicted;
+}
+
+static int start(struct edge_hls *h)
+{
+	struct edge *e = h->edge;
+	int err = hls_fetcher_new(&h->fetcher, e->loop, e->member, &h->cache,
+				  &h->stats, on_fetched, h);
+
+	h->route[0] = (struct http_route){"GET", "/-/**", HTTP_OPEN, serve, h};
+	if (!err)
+		err = timer_new(&h->tick, e->loop, on_tick, h);
+	if (!err)
+		err = stat_add(svc_stats(e->svc), &edge_hls_stat, &h->series,
+			       &h->stats, NULL);
+	if (!err)
+		err = web_route(e->web, h->route, 1);
+	if (!err)
+		err = web_suffix(e->web, ".m3u8", serve, h);
+	return err;
+}
+
+int edge_hls_new(struct edge_hls **out, struct edge *e)
+{
+	struct edge_hls *h = calloc(1, sizeof(*h));
+	uint64_t seed;
+	int err;
+
+	if (!h)
+		return WEIR_ENOMEM;
+	h->edge = e;
+	h->rules = svc_settings(e->svc, &member_hls_conf);
+	io_random(&seed, sizeof(seed));
+	hls_cache_init(&h->cache, (uint64_t)e->settings->hls_cache_bytes,
+		       CACHE_ITEMS, seed);
+	err = start(h);
+	if (err) {
+		edge_hls_free(&h);
+		return err;
+	}
+	stat_refresh_add(svc_stats(e->svc), &h->refresh, refresh, h);
+	timer_repeat(h->tick, TICK_MS);
+	*out = h;
+	return 0;
+}
+
+void edge_hls_free(struct edge_hls **ph)
+{
+	struct edge_hls *h = *ph;
+
+	if (!h)
+		return;
+	if (h->refresh.fn)
+		stat_refresh_remove(&h->refresh);
+	stat_remove(&h->series);
+	hls_fetcher_free(&h->fetcher);
+	timer_free(&h->tick);
+	hls_cache_fini(&h->cache);
+	free(h);
+	*ph = NULL;
+}
