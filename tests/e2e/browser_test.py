@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Chromium plays: the page of weir, and the players that others build pages
-with."""
+"""Chromium plays, by the players that people build pages with."""
 
-# timeout 240
+# serial: dropped frames are counted
 
 import json
 import time
@@ -18,7 +17,6 @@ AWAY_S, AWAY_GROWN_S = 20, 18
 DELAY_S = 3
 DROPPED = 0.01
 FPS = 30
-BEGUN = "document.querySelector('#video').currentTime > 1"
 
 
 class Publisher:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The browser page as a server gives it: what is open to all, what is not, and
-what a build without node has instead. (browser_test looks at it.)"""
+"""The browser page: what is open to all and what is not, what it shows and plays
+in Chromium, and what a build without node has instead."""
 
 import gzip
 import json
@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 from lib import clips
+from lib.browser import Browser
 from lib.env import BUILD, ROOT
 from lib.weirtest import Cluster, Skip, case, main, wait_for
 
@@ -110,6 +111,84 @@ def without_settings_it_names_the_edges_own_addresses(t):
         def named():
             return sorted(c.api("/api/page")["http"]) == wanted
         wait_for(named, "both edges")
+
+
+# ---- in Chromium
+
+
+HOSTILE = "live/<img src=x onerror=alert(1)>&amp;'\""
+FORMS = ["flv", "ws-flv", "ts", "ws-ts"]
+
+
+def item(key):
+    return f"#streams li[data-key={json.dumps(key)}] button"
+
+
+def site(t, host="127.0.0.1"):
+    need_page(t)
+    return t.cluster.told["api"].replace("127.0.0.1", host) + "/"
+
+
+def assert_plays(page):
+    page.wait("document.querySelector('#video').currentTime > 1")
+    page.wait("document.querySelector('#state').textContent === ''")
+
+
+@case
+def the_page_lists_streams_and_plays_them_by_clicking(t):
+    """Whatever they are called; in every form."""
+    with Cluster() as t.cluster:
+        list_and_play(t)
+
+
+def list_and_play(t):
+    page = Browser(t).open(site(t))
+    page.wait("document.querySelector('#empty').hidden === false")
+    assert "rtmp://" in page.call("document.querySelector('#publish').textContent")
+    for stream in ("live/page", HOSTILE):
+        t.push(clips.reference(), stream, "--loop")
+    page.wait("document.querySelectorAll('#streams li').length === 2")
+    names = page.call("[...document.querySelectorAll('.name')].map((n) => n.textContent)")
+    assert names == sorted([HOSTILE, "live/page"]), names
+    assert page.call("document.images.length") == 0, "a name became markup"
+    page.wait("document.querySelector('.facts').textContent.includes('H.264 320×180 30 fps · AAC')")
+    page.click(item(HOSTILE))
+    assert_plays(page)
+    page.click(item("live/page"))
+    for form in FORMS:
+        page.click(f"#forms input[value={form}]")
+        assert_plays(page)
+    assert page.call("document.querySelector('#title').textContent") == "live/page"
+    page.wait("document.querySelector('[aria-pressed=true] .facts').textContent"
+              ".includes('1 viewer')")
+    page.picture(t.logs + "/page.png")
+    assert not page.wrong(), page.wrong()
+
+
+@case
+def it_is_reached_by_another_name_with_a_token(t):
+    """And plays from that name, too."""
+    t.push(clips.reference(), "live/elsewhere", "--loop")
+    browser = Browser(t)
+    page = browser.open(site(t, "weir.test"))
+    page.wait("document.querySelector('#ask').hidden === false")
+    page.fill("#token", "wrong")
+    page.click("#ask button")
+    assert page.call("document.querySelectorAll('#streams li').length") == 0
+    page.fill("#token", t.cluster.told["token"])
+    page.click("#ask button")
+    page.wait("document.querySelectorAll('#streams li').length > 0")
+    page.click(item("live/elsewhere"))
+    assert_plays(page)
+    assert "http://weir.test:" in page.call("document.querySelector('#addresses').textContent")
+    wrong = [w for w in page.wrong() if "401" not in w]
+    assert not wrong, wrong
+
+    page = browser.open(site(t, "weir.test") + f"#token={t.cluster.told['token']}"
+                        "&play=live/elsewhere&by=ws-flv")
+    assert_plays(page)
+    assert t.cluster.told["token"] not in page.call("location.href"), "it stays in the address"
+    assert not page.wrong(), page.wrong()
 
 
 # ---- without node, without a registry

@@ -33,7 +33,17 @@ const orders = {
 		return pages.length - 1;
 	},
 	call: ({ on, code, with: given }) => pages[on].page.evaluate(code.replace('GIVEN', JSON.stringify(given ?? null))),
-	wait: ({ on, code, ms }) => pages[on].page.waitForFunction(code, null, { timeout: ms, polling: 50 }).then(() => true),
+	// (waitForFunction would make the page evaluate a text, which ours forbids.)
+	async wait({ on, code, ms }) {
+		const end = Date.now() + ms;
+
+		while (!(await pages[on].page.evaluate(code))) {
+			if (Date.now() > end)
+				throw new Error(`waited ${ms} ms in vain`);
+			await new Promise((done) => setTimeout(done, 50));
+		}
+		return true;
+	},
 	click: ({ on, what }) => pages[on].page.click(what).then(() => true),
 	fill: ({ on, what, text }) => pages[on].page.fill(what, text).then(() => true),
 	picture: ({ on, path }) => pages[on].page.screenshot({ path }).then(() => path),
