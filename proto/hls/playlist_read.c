@@ -440,10 +440,13 @@ static int add_variant(struct parser *p, struct span uri)
 /* Section 4.1: UTF-8 without control characters. */
 static bool is_text(struct span line)
 {
-	for (size_t i = 0; i < line.len; i++)
-		if (line.data[i] < 0x20 || line.data[i] == 0x7f)
+	while (line.len) {
+		uint32_t c = utf8_next(&line);
+
+		if (c == UTF8_BAD || c < 0x20 || (c >= 0x7f && c <= 0x9f))
 			return false;
-	return utf8_valid_len(line) == line.len;
+	}
+	return true;
 }
 
 static int next_line(struct parser *p, struct span *out)

@@ -230,6 +230,7 @@ static const struct {
 	{" " M3U, 1, "the first line is not #EXTM3U"},
 	{M3U, 0, "there is no EXT-X-TARGETDURATION"},
 	{M3U "#\x01\n", 2, "control characters, or not UTF-8"},
+	{M3U "#\xc2\x9b\n", 2, "control characters, or not UTF-8"},
 	{M3U "\rx\n", 2, "control characters, or not UTF-8"},
 	{M3U "#\xff\n", 2, "control characters, or not UTF-8"},
 	{M3U TARGET TARGET, 3, "EXT-X-TARGETDURATION stands there twice"},
