@@ -73,8 +73,9 @@ static void fill_resume(const struct home_stream *s, struct record *r)
 		return;
 	r->flags |= RESUME_KNOWN;
 	r->incarnation = opened.incarnation;
-	r->segment = opened.segment;
-	r->discontinuity = opened.discontinuity;
+	/* None of its segments has begun: they are there for the next epoch. */
+	r->segment = opened.segment - 1;
+	r->discontinuity = opened.discontinuity - 1;
 	if (!cut || cut_state_read(&c, cut->payload))
 		return;
 	r->segment = c.segment;

@@ -295,6 +295,7 @@ TEST(a_newer_epoch_fences_the_one_that_is_bound_and_goes_on_from_it)
 	CHECK(r.flags & RESUME_KNOWN);
 	CHECK_EQ(r.position.epoch.counter, 6);
 	CHECK_EQ(r.position.sequence, 12);
+	CHECK_EQ(r.segment + 1, 0); /* its first has not begun */
 	finish(&s);
 }
 

@@ -338,7 +338,7 @@ static void fill_start(const struct writer *w, const struct record *r,
 	s->previous = NULL;
 	s->open.is_new_incarnation = true;
 	s->open.incarnation = (uint64_t)utc_ms;
-	s->open.segment = (uint64_t)(utc_ms / 1000);
+	s->open.segment = s->open.discontinuity = (uint64_t)(utc_ms / 1000);
 	if (w->continues && age_ms > 0)
 		s->open.dts_base_ns = age_ms * NS_PER_MS;
 }

@@ -17,6 +17,12 @@ void cutter_init(struct cutter *c, uint32_t fragment_ms,
 	};
 }
 
+void cutter_goes_on(struct cutter *c, int64_t begin_ns)
+{
+	c->has_begin = true;
+	c->begin_ns = begin_ns;
+}
+
 void cutter_break(struct cutter *c)
 {
 	c->owes_discontinuity = c->has_cut;
@@ -37,11 +43,11 @@ bool cutter_put(struct cutter *c, int64_t dts_ns, bool is_join, bool has_video)
 	if (c->has_cut) {
 		c->cut.segment++;
 		c->cut.discontinuity += c->owes_discontinuity;
-		if (long_ms > (int64_t)c->cut.target_ms)
-			c->cut.target_ms = (uint32_t)long_ms;
 	}
+	if (c->has_begin && long_ms > (int64_t)c->cut.target_ms)
+		c->cut.target_ms = (uint32_t)long_ms;
 	c->owes_discontinuity = false;
-	c->has_cut = true;
+	c->has_cut = c->has_begin = true;
 	c->begin_ns = dts_ns;
 	return true;
 }

@@ -13,6 +13,7 @@ struct cutter {
 	uint32_t fragment_ms, max_fragment_ms;
 	struct cut_state cut; /* of the open segment */
 	bool has_cut;
+	bool has_begin; /* of the segment before the next cut */
 	int64_t begin_ns;
 	bool owes_discontinuity;
 };
@@ -21,6 +22,10 @@ struct cutter {
 void cutter_init(struct cutter *c, uint32_t fragment_ms,
 		 uint32_t max_fragment_ms, uint64_t segment,
 		 uint64_t discontinuity, uint32_t target_ms);
+
+/* The epoch before left a segment open that began there: it lasts until the
+ * first cut. */
+void cutter_goes_on(struct cutter *c, int64_t begin_ns);
 
 /* Tracks or times broke: the next segment has another discontinuity number. */
 void cutter_break(struct cutter *c);

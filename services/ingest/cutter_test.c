@@ -59,6 +59,21 @@ TEST(a_break_ends_the_segment_at_the_next_join_and_counts_once)
 	CHECK(!cutter_put(&c, MS(2000), true, true));
 }
 
+TEST(the_segment_that_an_epoch_left_open_counts_for_the_target)
+{
+	struct cutter c;
+
+	cutter_init(&c, 3000, 30000, 6, 1, 3000);
+	cutter_goes_on(&c, MS(100000));
+	CHECK(cutter_put(&c, MS(104520), true, true));
+	CHECK_EQ(c.cut.segment, 6);
+	CHECK_EQ(c.cut.discontinuity, 1);
+	CHECK_EQ(c.cut.target_ms, 4520);
+	CHECK(cutter_put(&c, MS(107520), true, true));
+	CHECK_EQ(c.cut.segment, 7);
+	CHECK_EQ(c.cut.target_ms, 4520);
+}
+
 TEST(the_clock_stands_while_only_arrival_jitters)
 {
 	struct wall_clock w = {0};

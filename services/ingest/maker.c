@@ -57,6 +57,15 @@ struct maker {
 	uint32_t fps_count;
 };
 
+/* The last segment of the epoch before is open until our first cut. */
+static void take_open_segment(struct maker *m)
+{
+	const struct frame *cut = stateset_get(m->start.previous, FRAME_CUT, 0);
+
+	if (cut && !m->start.open.is_new_incarnation)
+		cutter_goes_on(&m->cutter, cut->dts_ns);
+}
+
 int maker_new(struct maker **out, const struct maker_limits *limits,
 	      const struct maker_start *start,
 	      const struct maker_events *events, void *ctx)
@@ -76,6 +85,7 @@ int maker_new(struct maker **out, const struct maker_limits *limits,
 	cutter_init(&m->cutter, limits->fragment_ms, limits->max_fragment_ms,
 		    start->open.segment, start->open.discontinuity,
 		    start->target_ms);
+	take_open_segment(m);
 	*out = m;
 	return 0;
 }
