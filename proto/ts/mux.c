@@ -83,17 +83,16 @@ static bool are_tables_due(const struct ts_clock *c, int64_t at_ns)
 	return !c->has_tables || at_ns - c->tables_ns >= TABLES_DUE_NS;
 }
 
-/* Packets that advance() may write before a frame of that time. */
+/* Packets that come_to() may write before a frame of that time. Without a PCR
+ * yet, gathered audio may bring the first, at the time that is now. */
 static size_t fill_packets(const struct ts_clock *c, int64_t dts_ns)
 {
+	int64_t from_ns = c->has_pcr ? c->pcr_ns : c->now_ns;
 	size_t steps = 0;
 
-	if (c->has_pcr && !is_jump(c, dts_ns))
-		steps = (size_t)(WEIR_MAX(WEIR_MAX(dts_ns, c->now_ns) -
-						  c->pcr_ns,
-					  0) /
-				 TS_PCR_GAP_NS);
-	return steps +
+	if (c->has_time && !is_jump(c, dts_ns) && dts_ns > from_ns)
+		steps = (size_t)((dts_ns - from_ns) / TS_PCR_GAP_NS);
+	return steps + 1 +
 	       (steps / (TABLES_DUE_NS / TS_PCR_GAP_NS) + 3) * TABLES_PACKETS;
 }
 
