@@ -29,7 +29,7 @@ FIRST, SECOND = 1, 2
 
 def cut_and_redial(t, stream, ingest):
     viewers = [t.view(stream), t.view_rtmp(stream)]
-    push = t.push(clips.tiny(FIRST), stream)
+    push = t.push(clips.tiny(FIRST), stream, ingest=0)
     for v in viewers:
         v.wait_after(2500)
     port = sockets.local_ports(push.pid)[0]

@@ -6,6 +6,7 @@ viewers run meanwhile, exactly."""
 
 import contextlib
 import re
+import socket
 import struct
 import threading
 
@@ -311,7 +312,8 @@ def media_of_one_byte_and_other_nonsense(t):
                 [(9, b"\x17\1\0\0\0\xff\xff\xff\xff" + noise(50, n)) for n in range(50)],
                 [(18, flv.write_amf0("onMetaData") + noise(200, n)) for n in range(200)],
                 [(8 + n % 2, noise(n * 7, n)) for n in range(500)])):
-            peer = rtmp.Rtmp(rtmp_addresses(t.cluster)["ingest-1"])
+            door = ("ingest-1", "edge-1")[number % 2]
+            peer = rtmp.Rtmp(rtmp_addresses(t.cluster)[door])
             peer.publish(f"live/nonsense{number}")
             with contextlib.suppress(ConnectionError):
                 for type_, payload in sent:
@@ -320,6 +322,34 @@ def media_of_one_byte_and_other_nonsense(t):
         newcomers_are_served(t, "nonsense")
         wait_for(lambda: not any(s["live"] for key, s in t.cluster.streams().items()
                                  if key.startswith("live/nonsense")), "it to end")
+
+
+@case
+def noise_behind_a_publish_that_is_handed_on(t):
+    """It is read by the ingest, with the state that the edge has made: together or
+    behind the answer, little and more than is read at a time."""
+    with all_is_well(t):
+        before = len(reasons(t, "ingest-1"))
+        peers = []
+        for number, size in enumerate((1, 11, 12, 300, 5000, 65536, 500000)):
+            for waits in (False, True):
+                peer = rtmp.Rtmp(rtmp_addresses(t.cluster)["edge-1"])
+                t.at_end(peer.close)
+                name = peer.connect(f"live/noise{number}{waits}")
+                peer.command("publish", None, name, "live", stream=1)
+                if waits:
+                    peer.wait_status("NetStream.Publish.Start")
+                with contextlib.suppress(ConnectionError):
+                    peer.send(b"\x3f\xff" + noise(size, number))
+                peers.append(peer)
+        newcomers_are_served(t, "noise")
+        for peer in peers:
+            with contextlib.suppress(OSError):  # it may be closed already
+                peer.sock.shutdown(socket.SHUT_WR)
+            peer.read_to_end()
+        wait_for(lambda: len(reasons(t, "ingest-1")) >= before + len(peers),
+                 "a logged reason for each")
+        assert "internal" not in reasons(t, "ingest-1"), reasons(t, "ingest-1")
 
 
 # ---- very many
