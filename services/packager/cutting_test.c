@@ -1,0 +1,452 @@
+/* services/packager/cutting_test.c
+ *
+ * A stream is written into a log, 25 pictures a second, a CUT each second; what
+ * is cut from it is compared.
+ */
+#include "services/packager/cutting.h"
+
+#include "common/media/log.h"
+#include "common/media/testing.h"
+#include "common/media/track.h"
+
+#define PICTURE_MS 40
+#define MADE_MAX   32
+#define UTC_US     INT64_C(1764796800000000)
+
+struct writer {
+	struct log *log;
+	uint64_t counter, sequence;
+	int64_t at_ms;
+};
+
+static void put(struct writer *w, struct frame head, struct span payload)
+{
+	struct frame *f;
+
+	head.position = position_of(w->counter, w->sequence++);
+	head.dts_ns = w->at_ms * NS_PER_MS;
+	if (!head.pts_ns)
+		head.pts_ns = head.dts_ns;
+	f = frame_of(head, payload);
+	CHECK(f);
+	CHECK_EQ(log_append_gap(w->log, f), 0);
+	frame_unref(&f);
+}
+
+static void put_buf(struct writer *w, uint8_t kind, struct buf *b)
+{
+	CHECK_EQ(buf_error(b), 0);
+	put(w, (struct frame){.kind = kind}, buf_span(b));
+	buf_fini(b);
+}
+
+/* A new epoch of incarnation `incarnation`, with its tracks and clock. */
+static void put_epoch(struct writer *w, uint64_t incarnation)
+{
+	static const uint8_t avcc[] = {1, 66, 0,    30,   0xff, 0xe1,
+				       0, 4,  0x67, 66,   0,    30,
+				       1, 0,  2,    0x68, 0xce};
+	struct epoch_state epoch = {.incarnation = incarnation};
+	struct tracks tracks = {
+		.count = 1,
+		.track = {{.id = 1, .kind = FRAME_VIDEO, .codec = CODEC_H264}},
+	};
+	struct clock_state clock = {
+		.dts_ns = w->at_ms * NS_PER_MS,
+		.utc_us = UTC_US + w->at_ms * 1000,
+		.source = CLOCK_ARRIVAL,
+	};
+	struct buf b = {0};
+
+	w->counter++;
+	w->sequence = 0;
+	epoch_state_write(&b, &epoch);
+	put_buf(w, FRAME_EPOCH, &b);
+	tracks_write(&b, &tracks);
+	put_buf(w, FRAME_TRACKS, &b);
+	put(w, (struct frame){.kind = FRAME_CONFIG, .track = 1}, SPAN(avcc));
+	clock_state_write(&b, &clock);
+	put_buf(w, FRAME_CLOCK, &b);
+}
+
+static void put_cut(struct writer *w, uint64_t number, uint64_t discontinuity)
+{
+	struct cut_state cut = {
+		.segment = number,
+		.discontinuity = discontinuity,
+		.target_ms = 1000,
+	};
+	struct buf b = {0};
+
+	cut_state_write(&b, &cut);
+	put_buf(w, FRAME_CUT, &b);
+}
+
+static void put_picture(struct writer *w, bool is_join)
+{
+	uint8_t unit[] = {0, 0, 0, 6, 0x41, 0x9a, 0, 0, 0, 0};
+
+	if (is_join)
+		unit[4] = 0x65;
+	unit[8] = (uint8_t)(w->at_ms >> 8);
+	unit[9] = (uint8_t)w->at_ms;
+	put(w,
+	    (struct frame){.kind = FRAME_VIDEO,
+			   .track = 1,
+			   .flags = is_join ? FRAME_JOIN : 0},
+	    SPAN(unit));
+	w->at_ms += PICTURE_MS;
+}
+
+/* A second of pictures behind a CUT. */
+static void put_segment(struct writer *w, uint64_t number)
+{
+	put_cut(w, number, 1);
+	for (int i = 0; i < 25; i++)
+		put_picture(w, i == 0);
+}
+
+static void writer_init(struct writer *w)
+{
+	const struct log_limits limits = {600000, 1u << 30, 1u << 30, 100};
+
+	*w = (struct writer){0};
+	CHECK_EQ(log_new(&w->log, &limits), 0);
+}
+
+/* ---- what is cut ---- */
+
+struct made {
+	struct cutting *c;
+	struct segment *s[MADE_MAX];
+	size_t count;
+};
+
+static void on_segment(void *ctx, struct segment *s)
+{
+	struct made *m = ctx;
+
+	CHECK(m->count < MADE_MAX);
+	m->s[m->count++] = s;
+}
+
+static void made_init(struct made *m)
+{
+	*m = (struct made){0};
+	CHECK_EQ(cutting_new(&m->c, 1u << 20, on_segment, m), 0);
+}
+
+static void made_fini(struct made *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		segment_free(&m->s[i]);
+	cutting_free(&m->c);
+}
+
+static void read_from_to(struct made *m, const struct writer *w, uint64_t from,
+			 uint64_t to)
+{
+	for (uint64_t o = from; o < to; o++)
+		cutting_put(m->c, log_at(w->log, o),
+			    log_state_before(w->log, o));
+}
+
+static void read_all(struct made *m, const struct writer *w)
+{
+	read_from_to(m, w, log_tail(w->log), log_next(w->log));
+}
+
+static void check_same(const struct segment *a, const struct segment *b)
+{
+	CHECK_EQ(a->number, b->number);
+	CHECK_EQ(a->incarnation, b->incarnation);
+	CHECK_EQ(a->discontinuity, b->discontinuity);
+	CHECK_EQ(a->duration_us, b->duration_us);
+	CHECK_EQ(a->utc_ms, b->utc_ms);
+	CHECK_EQ(a->target_ms, b->target_ms);
+	CHECK_SPAN(a->body->bytes, b->body->bytes);
+}
+
+/* Checks in the middle leave memory when starved. */
+#define STREAM_TEST(name) TEST_NO_OOM(name)
+
+STREAM_TEST(a_segment_is_what_stands_between_two_cuts)
+{
+	struct writer w;
+	struct made m;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	put_segment(&w, 41);
+	put_segment(&w, 42);
+	put_cut(&w, 43, 1);
+	read_all(&m, &w);
+	CHECK_EQ(m.count, 2);
+	CHECK_EQ(m.s[0]->number, 41);
+	CHECK_EQ(m.s[0]->incarnation, 5000);
+	CHECK_EQ(m.s[0]->discontinuity, 1);
+	CHECK_EQ(m.s[0]->duration_us, 1000000);
+	CHECK_EQ(m.s[0]->utc_ms, UTC_US / 1000);
+	CHECK_EQ(m.s[1]->utc_ms, UTC_US / 1000 + 1000);
+	CHECK(m.s[0]->body->bytes.len % 188 == 0);
+	CHECK_EQ(m.s[0]->body->bytes.data[0], 0x47);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(it_does_not_matter_when_a_packager_began_to_read)
+{
+	struct writer w;
+	struct made early, late;
+
+	writer_init(&w);
+	made_init(&early);
+	put_epoch(&w, 5000);
+	for (uint64_t n = 1; n <= 10; n++)
+		put_segment(&w, n);
+	read_all(&early, &w);
+	CHECK_EQ(early.count, 9);
+	/* From each frame of the first six seconds. */
+	for (uint64_t from = 0; from < 6 * 26; from += 7) {
+		made_init(&late);
+		read_from_to(&late, &w, from, log_next(w.log));
+		CHECK(late.count >= 3);
+		for (size_t i = 1; i <= late.count; i++)
+			check_same(late.s[late.count - i],
+				   early.s[early.count - i]);
+		made_fini(&late);
+	}
+	made_fini(&early);
+	log_free(&w.log);
+}
+
+STREAM_TEST(who_begins_right_behind_a_cut_has_its_segment)
+{
+	struct writer w;
+	struct made m;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	put_segment(&w, 1);
+	put_segment(&w, 2);
+	put_cut(&w, 3, 1);
+	read_from_to(&m, &w, 4 + 26 + 1, log_next(w.log));
+	CHECK_EQ(m.count, 1);
+	CHECK_EQ(m.s[0]->number, 2);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(a_new_epoch_goes_on_and_says_so)
+{
+	struct writer w;
+	struct made m;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	put_segment(&w, 1);
+	w.at_ms += 2000; /* it was away */
+	put_epoch(&w, 5000);
+	put_cut(&w, 2, 2);
+	put_picture(&w, true);
+	put_cut(&w, 3, 2);
+	read_all(&m, &w);
+	CHECK_EQ(m.count, 2);
+	CHECK_EQ(m.s[0]->duration_us, 3000000);
+	CHECK_EQ(m.s[0]->discontinuity, 1);
+	CHECK_EQ(m.s[1]->discontinuity, 2);
+	CHECK_EQ(m.s[1]->duration_us, 40000);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(before_another_incarnation_a_segment_ends_with_its_last_frame)
+{
+	struct writer w;
+	struct made m;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	put_segment(&w, 1);
+	w.at_ms += 600000;
+	put_epoch(&w, 605000);
+	put_segment(&w, 605);
+	put_cut(&w, 606, 2);
+	read_all(&m, &w);
+	CHECK_EQ(m.count, 2);
+	CHECK_EQ(m.s[0]->duration_us, 1000000);
+	CHECK_EQ(m.s[1]->incarnation, 605000);
+	CHECK_EQ(m.s[1]->number, 605);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(the_end_of_the_stream_ends_the_open_segment)
+{
+	struct writer w;
+	struct made m;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	put_segment(&w, 1);
+	read_all(&m, &w);
+	cutting_end(m.c);
+	CHECK_EQ(m.count, 1);
+	CHECK_EQ(m.s[0]->duration_us, 1000000);
+	CHECK_EQ(m.s[0]->target_ms, 1000);
+	cutting_end(m.c);
+	CHECK_EQ(m.count, 1);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(a_segment_that_lacks_frames_is_a_gap)
+{
+	struct writer w;
+	struct made m;
+	uint64_t cut;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	put_segment(&w, 1);
+	cut = log_next(w.log);
+	put_segment(&w, 2);
+	put_segment(&w, 3);
+	put_cut(&w, 4, 1);
+	read_from_to(&m, &w, 0, cut + 10);
+	cutting_gap(m.c);
+	read_from_to(&m, &w, cut + 12, log_next(w.log));
+	CHECK_EQ(m.count, 3);
+	CHECK(m.s[0]->body && m.s[2]->body);
+	CHECK(!m.s[1]->body);
+	CHECK_EQ(m.s[1]->number, 2);
+	CHECK_EQ(m.s[1]->duration_us, 1000000);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(segments_that_are_missing_altogether_share_their_time)
+{
+	struct writer w;
+	struct made m;
+	uint64_t ordinal[7];
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	for (uint64_t n = 1; n <= 6; n++) {
+		ordinal[n] = log_next(w.log);
+		put_segment(&w, n);
+	}
+	put_cut(&w, 7, 1);
+	read_from_to(&m, &w, 0, ordinal[2] + 5);
+	cutting_gap(m.c);
+	/* It goes on in the middle of 5. */
+	read_from_to(&m, &w, ordinal[5] + 9, log_next(w.log));
+	CHECK_EQ(m.count, 6);
+	for (size_t i = 0; i < 6; i++) {
+		CHECK_EQ(m.s[i]->number, i + 1);
+		CHECK_EQ(m.s[i]->duration_us, 1000000);
+		CHECK_EQ(m.s[i]->utc_ms, UTC_US / 1000 + (int64_t)i * 1000);
+		CHECK_EQ(m.s[i]->body != NULL, i == 0 || i == 5);
+	}
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(a_gap_that_ends_right_behind_a_cut_costs_nothing_of_its_segment)
+{
+	struct writer w;
+	struct made m;
+	uint64_t second, third;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	put_segment(&w, 1);
+	second = log_next(w.log);
+	put_segment(&w, 2);
+	third = log_next(w.log);
+	put_segment(&w, 3);
+	put_cut(&w, 4, 1);
+	read_from_to(&m, &w, 0, second + 5);
+	cutting_gap(m.c);
+	read_from_to(&m, &w, third + 1, log_next(w.log));
+	CHECK_EQ(m.count, 3);
+	CHECK(!m.s[1]->body);
+	CHECK(m.s[2]->body);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(a_segment_beyond_the_limit_is_a_gap_and_the_next_is_none)
+{
+	struct cutting_stats stats;
+	struct writer w;
+	struct made m = {0};
+
+	writer_init(&w);
+	/* One picture with its tables fits, 25 do not. */
+	CHECK_EQ(cutting_new(&m.c, 188 * 10, on_segment, &m), 0);
+	put_epoch(&w, 5000);
+	put_segment(&w, 1);
+	put_cut(&w, 2, 1);
+	put_picture(&w, true);
+	put_cut(&w, 3, 1);
+	read_all(&m, &w);
+	CHECK_EQ(m.count, 2);
+	CHECK(!m.s[0]->body);
+	CHECK(m.s[1]->body);
+	cutting_get_stats(m.c, &stats);
+	CHECK_EQ(stats.too_long, 1);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(durations_are_ticks_and_add_up)
+{
+	struct writer w;
+	struct made m;
+	int64_t sum_us = 0;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	for (uint64_t n = 1; n <= 31; n++) {
+		put_cut(&w, n, 1);
+		put_picture(&w, true);
+		w.at_ms += 3; /* 43 ms: 3870 ticks */
+	}
+	read_all(&m, &w);
+	CHECK_EQ(m.count, 30);
+	for (size_t i = 0; i < m.count; i++)
+		sum_us += m.s[i]->duration_us;
+	CHECK_EQ(sum_us, 30 * 43000);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(what_is_no_cut_or_media_begins_nothing)
+{
+	struct writer w;
+	struct made m;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	put_picture(&w, true);
+	put(&w, (struct frame){.kind = FRAME_CUT}, SPAN_LIT("nonsense"));
+	put_picture(&w, true);
+	cutting_gap(m.c);
+	read_all(&m, &w);
+	cutting_end(m.c);
+	CHECK_EQ(m.count, 0);
+	made_fini(&m);
+	log_free(&w.log);
+}
