@@ -260,6 +260,41 @@ static bool is_url(const char *url)
 	       (!strncmp(url, "http://", 7) || !strncmp(url, "https://", 8));
 }
 
+/* What stands in `ref` unencoded, as some servers list it, is encoded. */
+static int join(char **out, CURLU *u, const char *base, const char *ref)
+{
+	if (curl_url_set(u, CURLUPART_URL, base, 0) ||
+	    curl_url_set(u, CURLUPART_URL, ref, CURLU_URLENCODE) ||
+	    curl_url_get(u, CURLUPART_URL, out, 0))
+		return WEIR_EINVAL;
+	return is_url(*out) ? 0 : WEIR_EINVAL;
+}
+
+int http_url_join(struct buf *out, const char *base, struct span ref)
+{
+	struct buf text = {0};
+	CURLU *u = curl_url();
+	char *joined = NULL;
+	int err = u ? 0 : WEIR_ENOMEM;
+
+	buf_put(&text, ref);
+	(void)buf_text(&text);
+	if (!err)
+		err = buf_error(&text);
+	if (!err && ref.len && memchr(ref.data, 0, ref.len))
+		err = WEIR_EINVAL;
+	if (!err)
+		err = join(&joined, u, base, buf_text(&text));
+	if (!err) {
+		buf_put(out, span_str(joined));
+		err = buf_error(out);
+	}
+	curl_free(joined);
+	curl_url_cleanup(u);
+	buf_fini(&text);
+	return err;
+}
+
 static bool add_header(struct http_call *call, const char *name,
 		       const char *value)
 {
@@ -360,6 +395,17 @@ int http_client_call(struct http_client *c, struct http_call **out,
 	if (out)
 		*out = call;
 	return 0;
+}
+
+bool http_call_field(const struct http_call *call, const char *name,
+		     struct span *out)
+{
+	struct curl_header *h;
+
+	if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1, &h))
+		return false;
+	*out = span_str(h->value);
+	return true;
 }
 
 void http_client_cancel(struct http_call **p)

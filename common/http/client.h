@@ -6,6 +6,7 @@
 #ifndef WEIR_HTTP_CLIENT_H
 #define WEIR_HTTP_CLIENT_H
 
+#include "common/base/buf.h"
 #include "common/io/loop.h"
 
 struct http_client;
@@ -51,7 +52,19 @@ WEIR_MUST_CHECK int http_client_call(struct http_client *c,
 				     const struct http_question *q,
 				     http_done_fn *done, void *ctx);
 
+/* From inside `done` of this call: the value of a field of the answer, of the
+ * last one where it stands there several times; false: there is none. Borrowed:
+ * dies when `done` returns, or with the next http_call_field. */
+bool http_call_field(const struct http_call *call, const char *name,
+		     struct span *out);
+
 /* `done` does not come any more. Sets *call to NULL; NULL is fine. */
 void http_client_cancel(struct http_call **call);
+
+/* Append the address that `ref`, found in what came from `base`, stands for
+ * (RFC 3986 section 5). Returns 0; WEIR_EINVAL: it is none, or neither http nor
+ * https; or the buffer's error. */
+WEIR_MUST_CHECK int http_url_join(struct buf *out, const char *base,
+				  struct span ref);
 
 #endif
