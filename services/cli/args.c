@@ -151,7 +151,8 @@ int args_parse(void *out, struct arg_rest *rest, const struct arg_table *table,
 		} else
 			err = take_option(out, table, argc, argv, &i, fault);
 	}
-	if (!err && rest->count < table->operand_count) {
+	if (!err &&
+	    rest->count + table->operands_optional < table->operand_count) {
 		buf_printf(fault, "%s is missing",
 			   rest->count ? "a word" : table->operands);
 		err = WEIR_EINVAL;

@@ -32,7 +32,8 @@ struct arg_table {
 	const char *command;  /* "up" */
 	const char *operands; /* "FILE.flv URL" */
 	const char *sentence;
-	size_t operand_count; /* exactly so many */
+	size_t operand_count;     /* so many, */
+	size_t operands_optional; /* of which the last ones may be missing */
 	const struct arg *arg;
 	size_t arg_count;
 	const char *more; /* the rest of the help page; NULL: none */

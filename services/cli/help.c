@@ -15,6 +15,8 @@ const struct command commands[] = {
 	 "the last events of a stream, with reasons"},
 	{"push", command_push, "publish an FLV file by RTMP, in real time"},
 	{"pull", command_pull, "record a stream by RTMP or HTTP-FLV, exactly"},
+	{"check-hls", command_check_hls,
+	 "watch an HLS stream and say what it breaks"},
 	{"version", command_version, "which weir this is"},
 	{"help", command_help, "this page"},
 	{NULL, NULL, NULL},
@@ -32,7 +34,7 @@ int command_help(int argc, char **argv)
 		}
 	printf("weir - a live-streaming cluster of small processes\n\n");
 	for (const struct command *c = commands; c->name; c++)
-		printf("  weir %-8s  %s\n", c->name, c->sentence);
+		printf("  weir %-9s  %s\n", c->name, c->sentence);
 	printf("\nweir help COMMAND tells more. To begin: weir up --demo\n");
 	return 0;
 }
