@@ -393,7 +393,7 @@ STREAM_TEST(a_segment_beyond_the_limit_is_a_gap_and_the_next_is_none)
 
 	writer_init(&w);
 	/* One picture with its tables fits, 25 do not. */
-	CHECK_EQ(cutting_new(&m.c, 188 * 10, on_segment, &m), 0);
+	CHECK_EQ(cutting_new(&m.c, 188 * 24, on_segment, &m), 0);
 	put_epoch(&w, 5000);
 	put_segment(&w, 1);
 	put_cut(&w, 2, 1);
