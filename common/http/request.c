@@ -198,12 +198,13 @@ static void note_field(void *ctx, const char *name, const char *value)
 	*h = (struct http_header){name, value};
 }
 
-void http_answer_options(struct http_request *req)
+void http_answer_options(void *ctx, struct http_request *req)
 {
 	struct http_header headers[8] = {{"Allow", "GET, HEAD, OPTIONS"}};
 	struct http_answer a = {.status = MHD_HTTP_NO_CONTENT,
 				.headers = headers};
 
+	(void)ctx;
 	http_cors_preflight_fields(note_field, headers);
 	while (headers[a.header_count].name)
 		a.header_count++;

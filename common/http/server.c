@@ -119,8 +119,7 @@ static void judge(struct http_request *req)
 	unsigned status;
 
 	if (req->server->options.origins && !strcmp(req->method, "OPTIONS")) {
-		req->is_refused = true;
-		http_answer_options(req);
+		req->handler = http_answer_options;
 		return;
 	}
 	status = http_find_route(req, &flags);

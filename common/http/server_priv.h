@@ -79,8 +79,8 @@ void http_server_run_soon(struct http_server *s);
 /* server.c: the socket, which is the daemon's; -1: it is not known. */
 int http_connection_fd(struct MHD_Connection *connection);
 
-/* request.c: what a page that asks first is told (204). */
-void http_answer_options(struct http_request *req);
+/* request.c: a handler: what a page that asks first is told (204). */
+void http_answer_options(void *ctx, struct http_request *req);
 
 /* guard.c: may this request be asked? Else the status to refuse it with, and
  * *why. */

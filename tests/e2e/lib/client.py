@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.parse
 
-from lib import flv
+from lib import flv, ts, websocket
 from lib.rtmp import Refused, Rtmp
 from lib.waiting import wait_for
 
@@ -32,6 +32,7 @@ class Viewer:
     def _run(self):
         try:
             self.play()
+            self.played()
         except Exception as e:  # pylint: disable=broad-except
             if not self._closing.is_set():
                 self.error = e
@@ -40,6 +41,9 @@ class Viewer:
 
     def play(self):
         raise NotImplementedError
+
+    def played(self):
+        """The server ended it in order."""
 
     def pause(self):
         """Stop reading; what is under way piles up."""
@@ -111,22 +115,28 @@ class HttpViewer(Viewer):
         self.sock.settimeout(20)
         self.sock.connect((parts.hostname, parts.port))
         self.asked_at = time.monotonic()
-        self.sock.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-                          "User-Agent: weirtest\r\nAccept: */*\r\n\r\n".encode())
+        self.sock.sendall(self.request(parts))
         self.sock.settimeout(None)
         self._thread.start()
+
+    def request(self, url):
+        return (f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\n"
+                "User-Agent: weirtest\r\nAccept: */*\r\n\r\n").encode()
 
     def play(self):
         rest = self._read_head()
         while rest is not None:
             if self.status == 200:
-                self.parser.feed(rest, time.monotonic())
+                self._take(rest)
             else:
                 self.body += rest
                 if len(self.body) >= int(self.headers.get("content-length", 1 << 30)):
                     return
             self._closing.wait(self._pace_s)
             rest = self._read(self._read_bytes)
+
+    def _take(self, data):
+        self.parser.feed(data, time.monotonic())
 
     def _read(self, count=4096):
         self._may_read.wait()
@@ -157,6 +167,70 @@ class HttpViewer(Viewer):
     @property
     def flags(self):
         return self.parser.flags
+
+
+class TsViewer(HttpViewer):
+    """HTTP-TS: `pes` grows."""
+
+    def __init__(self, url, **options):
+        self.ts = ts.Parser()
+        super().__init__(url, **options)
+
+    def played(self):
+        self.ts.end()
+
+    def _take(self, data):
+        self.ts.feed(data, time.monotonic())
+
+    @property
+    def pes(self):
+        return self.ts.pes
+
+    def wait_pes(self, count=1, timeout_s=30):
+        wait_for(lambda: len(self.pes) >= count or self.is_over.is_set(),
+                 f"{count} PES packets at a viewer", timeout_s)
+        assert len(self.pes) >= count, (
+            f"a viewer ended after {len(self.pes)} PES packets: {self.error}")
+        return self
+
+
+class _Socket:
+    """By WebSocket. `opcodes` of what came besides media, `close_code` at its end."""
+
+    def request(self, url):
+        self.frames, self.opcodes, self.close_code = websocket.Parser(), [], None
+        self.media_frames = 0
+        head, self.accept = websocket.request(url.path, url.netloc)
+        return head
+
+    def play(self):
+        rest = self._read_head()
+        assert self.status == 101, f"{self.status}: {rest}"
+        assert self.headers["sec-websocket-accept"] == self.accept
+        while rest is not None:
+            for opcode, payload in self.frames.feed(rest):
+                self._frame(opcode, payload)
+            rest = self._read(65536)
+
+    def _frame(self, opcode, payload):
+        if opcode == websocket.BINARY:
+            self.media_frames += 1
+            self._take(payload)
+            return
+        self.opcodes.append((opcode, payload))
+        if opcode == websocket.CLOSE:
+            self.close_code = int.from_bytes(payload[:2], "big") if payload else None
+
+    def say(self, opcode, payload=b"", **lies):
+        self.sock.sendall(websocket.frame(opcode, payload, **lies))
+
+
+class WsFlvViewer(_Socket, HttpViewer):
+    pass
+
+
+class WsTsViewer(_Socket, TsViewer):
+    pass
 
 
 class RtmpViewer(Viewer):

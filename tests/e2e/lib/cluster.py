@@ -193,10 +193,15 @@ class Cluster:
     def rtmp_url(self, stream, edge=None):
         return f"rtmp://{self.rtmp_address(edge)}/{stream}"
 
+    def http_address(self, edge=None):
+        return (self.told["public"]["http"] if edge is None
+                else self.role("edge")[edge].addresses["http"])
+
     def flv_url(self, stream, edge=None):
-        address = (self.told["public"]["http"] if edge is None
-                   else self.role("edge")[edge].addresses["http"])
-        return f"http://{address}/{stream}.flv"
+        return f"http://{self.http_address(edge)}/{stream}.flv"
+
+    def ts_url(self, stream, edge=None):
+        return f"http://{self.http_address(edge)}/{stream}.ts"
 
     # ---- questions
 

@@ -5,12 +5,13 @@ from lib import flv
 KIND = {"video": flv.VIDEO, "audio": flv.AUDIO}
 
 
-def play(t, url):
-    """Start ffmpeg; process.file is its list. It ends with the stream."""
+def play(t, url, *filters):
+    """Start ffmpeg; process.file is its list. It ends with the stream (or file).
+    `filters`: options that bring what a container asks for to one form."""
     out = t.file(f"list-{t.name}-{abs(hash(url))}")
     process = t.run("ffmpeg", "-hide_banner", "-loglevel", "warning", "-nostdin",
-                    "-copyts", "-i", url, "-c", "copy", "-f", "framehash", "-hash",
-                    "md5", "-", output=out, name="ffmpeg-play")
+                    "-copyts", "-i", url, "-c", "copy", *filters, "-f", "framehash",
+                    "-hash", "md5", "-", output=out, name="ffmpeg-play")
     process.file = out
     return process
 
@@ -56,3 +57,4 @@ def assert_same(want, got):
         for (dts, pts, _), (want_dts, want_pts, _) in zip(list_, rest):
             constants |= {dts - want_dts, pts - want_pts}
     assert len(constants) == 1, f"times differ by {sorted(constants)[:5]} ms"
+

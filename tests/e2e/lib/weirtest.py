@@ -21,7 +21,7 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
-from lib.client import HttpViewer, RtmpViewer
+from lib.client import HttpViewer, RtmpViewer, TsViewer, WsFlvViewer, WsTsViewer
 from lib.cluster import Cluster
 from lib.env import BIN, LOGS
 from lib.process import Process
@@ -119,6 +119,21 @@ class Case:
     def view(self, stream, edge=None, **options):
         """Play by HTTP-FLV into memory."""
         viewer = HttpViewer(self.cluster.flv_url(stream, edge), **options)
+        self.at_end(viewer.close)
+        return viewer
+
+    def view_ts(self, stream, edge=None, **options):
+        """Play by HTTP-TS into memory."""
+        return self._view(TsViewer, self.cluster.ts_url(stream, edge), options)
+
+    def view_ws_flv(self, stream, edge=None, **options):
+        return self._view(WsFlvViewer, self.cluster.flv_url(stream, edge), options)
+
+    def view_ws_ts(self, stream, edge=None, **options):
+        return self._view(WsTsViewer, self.cluster.ts_url(stream, edge), options)
+
+    def _view(self, make, url, options):
+        viewer = make(url, **options)
         self.at_end(viewer.close)
         return viewer
 
