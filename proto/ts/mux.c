@@ -477,9 +477,9 @@ void ts_resume_write(struct buf *out, const struct ts_place *p)
 	memcpy(counters.counter, p->counter, sizeof(p->counter));
 	if (buf_reserve(out, ts_resume_bytes(p)))
 		return;
-	for (uint8_t i = 0; i < TS_PIDS_MAX; i++)
+	for (size_t i = 0; i < TS_PIDS_MAX; i++)
 		if (p->used >> i & 1)
 			packet_write_mark(
-				out, &counters, i,
+				out, &counters, (uint8_t)i,
 				&(struct ts_mark){.is_discontinuity = true});
 }

@@ -283,9 +283,9 @@ TEST(pids_follow_from_the_tracks)
 	struct ts_program p;
 	struct buf out = {0};
 
-	for (uint8_t i = 0; i < WEIR_ARRAY_LEN(codecs); i++)
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(codecs); i++)
 		t.track[t.count++] = (struct track){
-			.id = i + 1,
+			.id = (uint16_t)(i + 1),
 			.kind = codecs[i] < CODEC_AAC ? FRAME_VIDEO
 						      : FRAME_AUDIO,
 			.codec = codecs[i]};
