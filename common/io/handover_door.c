@@ -246,7 +246,7 @@ static void on_give(struct donor *o, struct packet *p)
 /* Descriptors travel with GIVE alone: whoever sends them otherwise lies. */
 static bool on_packet(struct donor *o, struct packet *p)
 {
-	uint8_t type = p->body.data[0];
+	uint8_t type = p->body.len ? p->body.data[0] : 0;
 
 	if (type == HANDOVER_GIVE && o->phase == EXPECT_GOODS && !p->is_cut) {
 		on_give(o, p);
