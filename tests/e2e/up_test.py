@@ -180,7 +180,7 @@ def people_are_told_what_to_type_and_what_is_published(t):
     pull = t.pull(told.split()[-1], "--frames", 30).finish()
     assert flv.media(flv.read(pull.file)), pull.text()
     assert f"http://{told.split('/')[-3]}/live/test110.flv" in page, page
-    assert f"Play      http://" in page and f"          {server}/{name}\n" in page, page
+    assert "Play      http://" in page and f"          {server}/{name}\n" in page, page
     assert up.stop() == 0, up.text()
 
 
