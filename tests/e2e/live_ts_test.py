@@ -6,9 +6,9 @@ from lib import clips, flv, framehash, ts, websocket
 from lib.weirtest import Cluster, case, main, wait_for
 
 CLUSTER = Cluster(settings={"cluster.publish_grace_ms": 1000})
-# Containers put delimiters before pictures, and heads before sounds.
-PLAIN = ("-bsf:v", "filter_units=remove_types=9", "-bsf:a", "aac_adtstoasc")
-FROM_FLV = ("-bsf:v", "h264_mp4toannexb,filter_units=remove_types=9")
+# Containers put delimiters and parameter sets before pictures, heads before sounds.
+PLAIN = ("-bsf:v", "filter_units=remove_types=7-9", "-bsf:a", "aac_adtstoasc")
+FROM_FLV = ("-bsf:v", "h264_mp4toannexb,filter_units=remove_types=7-9")
 
 
 def assert_ts_is_exact(reference, viewer, what, **more):

@@ -6,7 +6,7 @@ One stream and one cluster for all of them, so that there is somebody else."""
 
 import re
 
-from lib import clips, flv
+from lib import clips, flv, ts
 from lib.env import IS_MEMORY_TRUE
 from lib.weirtest import Cluster, case, main, wait_for
 
@@ -79,25 +79,44 @@ def assert_went_on_at_a_key_frame(play, viewer, name):
     return missing
 
 
+def assert_skipped_legally(play, viewer, name):
+    """A transport stream with one hole, which it tells of."""
+    assert not viewer.ts.faults, f"{name}: {viewer.ts.faults[:5]}"
+    ts.assert_same(play.reference, viewer.pes, name, skips=1)
+    missing = ts.missing(play.reference, viewer.pes, name)
+    assert len(missing) == 1, f"{name}: skipped {missing}"
+    first = [p for p in viewer.pes if p.is_discontinuity]
+    begun = {p.pid for p in first[:2]}  # where it began, each PID has it too
+    again = [p for p in first if p.offset > first[0].offset + 100 * ts.PACKET]
+    assert {p.pid for p in again} == begun, f"{name}: {first}"
+    went_on = next(p for p in again if p.kind == flv.VIDEO)
+    assert went_on.is_random_access, f"{name}: went on with {went_on}"
+    play.t.note(f"{name}: {missing[0]} access units skipped")
+    return missing[0]
+
+
 @case
 def slow_viewers_skip_and_nobody_else_notices(t):
     c, play = t.cluster, Play(t)
     others = [t.view_rtmp(play.stream, edge=0), t.view(play.stream, edge=0)]
     slow = {"FLV": t.view(play.stream, edge=0, receive_bytes=BUFFER_BYTES),
             "RTMP": t.view_rtmp(play.stream, edge=0, receive_bytes=BUFFER_BYTES)}
+    slow_ts = {"TS": t.view_ts(play.stream, edge=0, receive_bytes=BUFFER_BYTES),
+               "WS-TS": t.view_ws_ts(play.stream, edge=0, receive_bytes=BUFFER_BYTES)}
+    all_slow = {**slow, **slow_ts}
     # The logs of the edge have their full length by then.
     play.wait_ms(STALL_AT_MS)
     before_kb = most_kb = c.rss_kb("edge-1")
-    for v in slow.values():
+    for v in all_slow.values():
         v.pause()
     for ms in range(0, STALL_MS + 1, 200):
         play.wait_ms(STALL_AT_MS + ms)
         most_kb = max(most_kb, c.rss_kb("edge-1"))
-    for v in slow.values():
+    for v in all_slow.values():
         v.resume()
     play.push.finish()
     most_kb = max(most_kb, c.rss_kb("edge-1"))
-    for v in [play.watch, *others, *slow.values()]:
+    for v in [play.watch, *others, *all_slow.values()]:
         v.wait_over()
 
     for v in [play.watch, *others]:
@@ -107,10 +126,12 @@ def slow_viewers_skip_and_nobody_else_notices(t):
     assert growth_kb < GROWTH_KB or not IS_MEMORY_TRUE, f"the edge grew by {growth_kb} kB"
     missing = {name: assert_went_on_at_a_key_frame(play, v, name)
                for name, v in slow.items()}
+    for name, v in slow_ts.items():
+        missing[name] = assert_skipped_legally(play, v, name)
     counted = c.metrics("edge-1").sum("weir_edge_skipped_frames_total", reason="lag")
     assert counted == sum(missing.values()), (
         f"{counted} packets are counted as skipped, {missing} were")
-    for name, v in slow.items():
+    for name, v in all_slow.items():
         logged = logged_skips(c, v)
         assert logged == missing[name], f"{name}: {logged} logged, not {missing[name]}"
     assert "skip" in c.event_names(play.stream), c.event_names(play.stream)

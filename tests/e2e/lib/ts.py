@@ -337,28 +337,43 @@ def constant_of(pes, unit):
     return by % WRAP
 
 
-def assert_same(reference, pes, what="what came", to_end=True, gaps=0):
+def follow(want, pes, kind, what):
+    """Its access units in order: (PES, place in it, place in what was published,
+    how many are missing before it)."""
+    at = None
+    for p in (x for x in pes if x.kind == kind):
+        for i, data in enumerate(p.units):
+            found = want.find(kind, data, at or 0)
+            assert found is not None, f"{what}: {p} was not published, or before"
+            yield p, i, found, 0 if at is None else found - at
+            at = found + 1
+
+
+def missing(reference, pes, what="what came"):
+    """How many access units are missing where it skipped: a list, by skips, of both
+    kinds together; a skip of one kind alone stands alone."""
+    want, found = Expected(reference), {}
+    for kind in {p.kind for p in pes}:
+        skips = [n for _, _, _, n in follow(want, pes, kind, what) if n]
+        for i, count in enumerate(skips):
+            found[i] = found.get(i, 0) + count
+    return list(found.values())
+
+
+def assert_same(reference, pes, what="what came", to_end=True, skips=0):
     """Every access unit of every track, in order; video in each PES and audio in
     the first AU of each PES at the published time plus one constant for all, to
-    the tick. `gaps`: so many times each track may skip ahead. Returns the
-    constant."""
-    want = Expected(reference)
-    constants = set()
+    the tick. Each track may skip ahead `skips` times. Returns the constant."""
+    want, constants = Expected(reference), set()
     assert pes, f"{what}: no media at all"
     for kind in {p.kind for p in pes}:
-        at, skips = None, 0
-        for p in (x for x in pes if x.kind == kind):
-            for i, data in enumerate(p.units):
-                found = want.find(kind, data, at or 0)
-                assert found is not None, f"{what}: {p} was not published, or before"
-                if at is not None and found != at:
-                    skips += 1
-                at = found + 1
-                if i == 0:
-                    constants.add(constant_of(p, want.units[kind][found]))
-        missing = len(want.units[kind]) - at
-        assert not (to_end and missing), (
-            f"{what}: the last {missing} of {flv.KINDS[kind]} are missing")
-        assert skips <= gaps, f"{what}: {flv.KINDS[kind]} skips {skips} times"
+        skipped = end = 0
+        for p, i, at, gap in follow(want, pes, kind, what):
+            skipped, end = skipped + (gap > 0), at + 1
+            if i == 0:
+                constants.add(constant_of(p, want.units[kind][at]))
+        left = len(want.units[kind]) - end
+        assert not (to_end and left), f"{what}: the last {left} are missing"
+        assert skipped <= skips, f"{what}: it skips {skipped} times"
     assert len(constants) == 1, f"{what}: times differ: {sorted(constants)[:5]}"
     return constants.pop()
