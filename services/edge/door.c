@@ -54,7 +54,7 @@ static void count_phase(struct guest *g, uint64_t by)
 		protocol_stats(g)->viewers += by;
 }
 
-static void go_to(struct guest *g, enum guest_phase phase)
+void guest_go_to(struct guest *g, enum guest_phase phase)
 {
 	struct door *d = g->door;
 
@@ -115,7 +115,7 @@ static void say_end(struct guest *g)
 			     kv_uint("bytes", s->read_bytes));
 }
 
-static void guest_free(struct guest *g)
+void guest_free(struct guest *g)
 {
 	struct door *d = g->door;
 
@@ -180,7 +180,7 @@ void guest_close(struct guest *g, enum reason why, const char *detail)
 	set_why(g, why, detail);
 	list_remove(&g->waiter.link);
 	passing_free(&g->passing);
-	go_to(g, GUEST_LEAVING);
+	guest_go_to(g, GUEST_LEAVING);
 	conn_close(g->conn, WEIR_ECLOSED);
 }
 
@@ -351,7 +351,7 @@ static void start_viewing(struct guest *g)
 		return;
 	}
 	say_start(g);
-	go_to(g, GUEST_VIEWING);
+	guest_go_to(g, GUEST_VIEWING);
 	why = unread.len ? on_viewer_data(g, buf_span(&unread)) : REASON_none;
 	if (why)
 		viewer_end(g->viewer, why);
@@ -404,39 +404,10 @@ void guest_ask(struct guest *g, const struct door_way *way,
 		     loop_now_ms(e->loop));
 	g->session.read_bytes = read_bytes;
 	g->has_asked = true;
-	go_to(g, GUEST_WAITING);
+	guest_go_to(g, GUEST_WAITING);
 	err = fanout_wait(stream_fanout(g->stream), way->format, &g->waiter);
 	if (err)
 		guest_refuse(g, REASON_no_resources, weir_strerror(err));
-}
-
-/* ---- passing on ---- */
-
-void guest_pass(struct guest *g, const struct stream_key *key)
-{
-	struct edge *e = g->edge;
-
-	if (e->stats.passing >= (uint64_t)e->settings->half_open_max) {
-		guest_refuse(g, REASON_no_resources, "too many at once");
-		return;
-	}
-	conn_pause(g->conn);
-	go_to(g, GUEST_PASSING);
-	if (passing_new(&g->passing, g, key))
-		guest_refuse(g, REASON_no_resources, "");
-}
-
-void guest_passed(struct guest *g, const char *node, const char *stream)
-{
-	struct edge *e = g->edge;
-
-	e->stats.passed++;
-	logger_event(e->log, &edge_peer_passed, kv_str("stream", stream),
-		     kv_addr("peer", &g->addr),
-		     kv_str("proto", protocol_name(g)), kv_str("node", node),
-		     kv_uint("ms", loop_now_ms(e->loop) - g->since_ms));
-	g->is_passed = true;
-	guest_free(g);
 }
 
 /* ---- accepting ---- */
@@ -612,7 +583,7 @@ static void let_in(struct guest *g, struct listener *l)
 	d->guests++;
 	d->edge->stats.connections++;
 	g->phase = GUEST_LEAVING; /* which nobody counts */
-	go_to(g, GUEST_HALF_OPEN);
+	guest_go_to(g, GUEST_HALF_OPEN);
 	if (d->ops->open(g)) {
 		set_why(g, REASON_no_resources, "");
 		guest_free(g);

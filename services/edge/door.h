@@ -145,13 +145,11 @@ void guest_ask(struct guest *g, const struct door_way *way,
 /* Say no through door_ops.refuse, count it, close in order. */
 void guest_refuse(struct guest *g, enum reason why, const char *detail);
 
-/* It asks to publish: let an ingest of this machine have it. Nothing more is
- * read from it here; it ends passed on, or refused. */
-void guest_pass(struct guest *g, const struct stream_key *key);
+/* Into another list, and another count. */
+void guest_go_to(struct guest *g, enum guest_phase phase);
 
-/* It is another process's: forget it, and leave its connection open. `node`
- * has it. */
-void guest_passed(struct guest *g, const char *node, const char *stream);
+/* At once, whatever it has. Not from inside a callback of its conn. */
+void guest_free(struct guest *g);
 
 /* All is said: close in order. */
 void guest_close(struct guest *g, enum reason why, const char *detail);

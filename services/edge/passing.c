@@ -138,6 +138,18 @@ static void note(struct passing *p, const char *words)
 	snprintf(p->why, sizeof(p->why), "%.40s: %s", p->target.ref.id, words);
 }
 
+static void say_passed(const struct passing *p)
+{
+	const struct guest *g = p->guest;
+
+	logger_event(g->edge->log, &edge_peer_passed,
+		     kv_str("stream", p->key.text), kv_addr("peer", &g->addr),
+		     kv_str("proto", guest_ops(g)->protocol),
+		     kv_str("node", p->target.ref.id),
+		     kv_uint("ms", now_ms(p) - p->begin_ms));
+}
+
+/* Its connection is open at the ingest: to free the guest ends our part. */
 static void on_given(struct passing *p)
 {
 	struct passer_target *t =
@@ -145,7 +157,10 @@ static void on_given(struct passing *p)
 
 	if (t)
 		t->given++;
-	guest_passed(p->guest, p->target.ref.id, p->key.text);
+	edge_of(p)->stats.passed++;
+	say_passed(p);
+	p->guest->is_passed = true;
+	guest_free(p->guest);
 }
 
 static void on_no(struct passing *p, int err, enum reason why,
@@ -292,8 +307,8 @@ static void ask_next(struct passing *p)
 
 /* ---- life ---- */
 
-int passing_new(struct passing **out, struct guest *g,
-		const struct stream_key *key)
+static int passing_new(struct passing **out, struct guest *g,
+		       const struct stream_key *key)
 {
 	struct passing *p = calloc(1, sizeof(*p));
 	int err;
@@ -304,13 +319,28 @@ int passing_new(struct passing **out, struct guest *g,
 	p->key = *key;
 	p->begin_ms = loop_now_ms(g->edge->loop);
 	err = timer_new(&p->retry, g->edge->loop, on_retry, p);
-	if (err) {
+	if (err)
 		free(p);
-		return err;
+	else
+		*out = p;
+	return err;
+}
+
+void guest_pass(struct guest *g, const struct stream_key *key)
+{
+	const struct edge *e = g->edge;
+
+	if (e->stats.passing >= (uint64_t)e->settings->half_open_max) {
+		guest_refuse(g, REASON_no_resources, "too many at once");
+		return;
 	}
-	*out = p;
-	ask_next(p);
-	return 0;
+	if (passing_new(&g->passing, g, key)) {
+		guest_refuse(g, REASON_no_resources, "");
+		return;
+	}
+	conn_pause(g->conn);
+	guest_go_to(g, GUEST_PASSING);
+	ask_next(g->passing);
 }
 
 void passing_free(struct passing **pp)

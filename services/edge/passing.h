@@ -13,6 +13,7 @@
 #include "common/registry/copy.h"
 
 struct guest;
+struct stream_key;
 struct passing; /* a publisher on its way */
 
 #define PASSER_TARGETS 32
@@ -31,10 +32,10 @@ struct passer {
 };
 
 /* `g` asks to publish `key`, and stands at a message boundary with the rest of
- * its bytes unread. Ends in guest_passed or guest_refuse, perhaps from inside
- * this call, which frees the passing. Returns 0, WEIR_ENOMEM. */
-WEIR_MUST_CHECK int passing_new(struct passing **out, struct guest *g,
-				const struct stream_key *key);
+ * its bytes unread; nothing more is read from it here. It ends passed on (then
+ * it is gone, and its connection is another process's) or refused, perhaps from
+ * inside this call. */
+void guest_pass(struct guest *g, const struct stream_key *key);
 
 /* Nothing has been given, or all; sets to NULL, NULL is fine. */
 void passing_free(struct passing **p);
