@@ -234,11 +234,12 @@ static void check_duration(const struct update *u, const struct hls_segment *s)
 static void check_date(const struct update *u, const struct hls_segment *a,
 		       const struct hls_segment *b)
 {
-	int64_t off_ms = b->utc_ms - a->utc_ms - (a->duration_us + 500) / 1000;
 	int64_t most_ms = u->w->options.date_tolerance_ms;
+	int64_t off_ms;
 
 	if (a->utc_ms == HLS_NO_DATE || b->utc_ms == HLS_NO_DATE)
 		return;
+	off_ms = b->utc_ms - a->utc_ms - (a->duration_us + 500) / 1000;
 	if (b->utc_ms < a->utc_ms)
 		COMPLAIN(u, DATE, "%.*s: the date goes back by %" PRId64 " ms",
 			 WATCH_NAME(b->uri), a->utc_ms - b->utc_ms);

@@ -533,6 +533,18 @@ TEST(dates_follow_from_the_ones_before)
 	tear_down(&x);
 }
 
+TEST(a_date_may_be_missing)
+{
+	struct world x;
+
+	set_up(&x, 1);
+	x.is_lazy = true;
+	x.part[1].said.utc_ms = HLS_NO_DATE;
+	show(&x, 0, FIRST, 4);
+	check_said(&x, "");
+	tear_down(&x);
+}
+
 /* ---- Time ---- */
 
 TEST(a_new_segment_comes_within_one_and_a_half_target_durations)

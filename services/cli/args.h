@@ -32,11 +32,11 @@ struct arg_table {
 	const char *command;  /* "up" */
 	const char *operands; /* "FILE.flv URL" */
 	const char *sentence;
-	size_t operand_count;     /* so many, */
-	size_t operands_optional; /* of which the last ones may be missing */
+	size_t operand_count; /* so many, */
 	const struct arg *arg;
 	size_t arg_count;
-	const char *more; /* the rest of the help page; NULL: none */
+	const char *more;         /* the rest of the help page; NULL: none */
+	size_t operands_optional; /* so many of the last may be missing */
 };
 
 struct arg_rest {

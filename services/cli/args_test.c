@@ -24,7 +24,13 @@ static const struct arg args[] = {
 };
 
 static const struct arg_table table = {
-	"try", "FILE URL", "Tries it.", 2, args, WEIR_ARRAY_LEN(args), NULL};
+	.command = "try",
+	.operands = "FILE URL",
+	.sentence = "Tries it.",
+	.operand_count = 2,
+	.arg = args,
+	.arg_count = WEIR_ARRAY_LEN(args),
+};
 
 #define WORDS_MAX 64
 
@@ -127,6 +133,28 @@ TEST(mistakes_are_named)
 		CHECK_EQ(g.err, WEIR_EINVAL);
 		if (!test_is_starved())
 			CHECK_STR(g.why, bad[i].why);
+	}
+}
+
+TEST(the_last_operands_may_be_missing_where_the_table_says_so)
+{
+	static const struct arg_table some = {.command = "try",
+					      .operands = "URL [URL...]",
+					      .operand_count = 3,
+					      .operands_optional = 2};
+	static const int errors[] = {WEIR_EINVAL, 0, 0, 0, WEIR_EINVAL};
+	char word[] = "x";
+	char *argv[] = {word, word, word, word, word};
+
+	for (int count = 0; count < 5; count++) {
+		struct arg_rest rest = {0};
+		struct buf fault = {0};
+
+		CHECK_EQ(
+			args_parse(NULL, &rest, &some, count + 1, argv, &fault),
+			errors[count]);
+		CHECK_EQ(rest.count, WEIR_MIN(count, 3));
+		buf_fini(&fault);
 	}
 }
 
