@@ -4,6 +4,7 @@
 hands a publisher on to an ingest, with every byte that it has read."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from lib import clips, flv, rtmp
+from lib.client import RtmpViewer
 from lib.env import MODE, SLOWER
 from lib.process import open_files, wait_gone
 from lib.weirtest import Cluster, Skip, case, main, wait_for
@@ -420,6 +422,26 @@ def an_ingest_dies_with_its_publisher_who_comes_back(t):
         want = [x.digest for x in flv.as_streamed(flv.read(clip))]
         assert seen[-len(want):] == want, "the second part is not whole"
         t.cluster.stop()
+
+
+@case
+def an_ingest_that_is_started_again_takes_who_waits(t):
+    """Its old socket lies there still; the publisher comes before the new one."""
+    cluster = Cluster(packager=0, settings={**SETTINGS, "edge.publish_wait_ms": 15000})
+    words = [w for w in cluster.command(t.file("again")) if w != "--no-restart"]
+    up = t.run(*words, output=t.file("line"))
+    wait_for(lambda: os.path.getsize(t.file("line")) or up.has_ended(), "the line", 40)
+    with open(t.file("line"), encoding="utf-8") as f:
+        told = json.load(f)
+    ingest, = (n for n in told["nodes"] if n["role"] == "ingest")
+    address, clip = told["public"]["rtmp"], clips.tiny(1, 2)
+    viewer = RtmpViewer(address, "live/again")
+    t.at_end(viewer.close)
+    os.kill(ingest["pid"], signal.SIGKILL)
+    t.weir("push", clip, f"rtmp://{address}/live/again").finish()
+    viewer.wait_over()
+    flv.assert_same(flv.read(clip), viewer.tags, "live/again")
+    assert up.stop() == 0, up.text()
 
 
 @case
