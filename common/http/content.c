@@ -244,6 +244,8 @@ static void answer_ranged(struct http_request *req,
 	}
 	if (err) {
 		snprintf(text, sizeof(text), "bytes */%zu", whole.len);
+		*h = (struct header_list){0};
+		add(h, "Cache-Control", "no-store");
 		add(h, "Content-Range", text);
 		answer_empty(req, h, 416);
 		return;
