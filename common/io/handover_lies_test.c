@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "common/io/handover_rig_test.h"
 
@@ -336,5 +337,56 @@ TEST_NO_OOM(a_thousand_hand_overs_leave_no_descriptor)
 		w.taken_fd = -1;
 	}
 	check_nothing_is_left(&w, 0);
+	end(&w);
+}
+
+/* ---- other users ---- */
+
+#define NOBODY 65534
+
+TEST_NO_OOM(a_process_of_another_user_is_turned_away_at_both_ends)
+{
+	struct world w;
+	int fd, err;
+
+	if (geteuid() != 0)
+		return; /* only root can be somebody else for a moment */
+	begin(&w);
+	/* Even if somebody has opened what is closed to others. */
+	CHECK_EQ(chmod(w.folder, 0777), 0);
+	CHECK_EQ(chmod(w.path, 0666), 0);
+	CHECK_EQ(seteuid(NOBODY), 0);
+	err = net_unix_connect(&fd, w.path);
+	CHECK_EQ(seteuid(0), 0);
+	CHECK_EQ(err, 0);
+	CHECK(LOOP_UNTIL(w.loop, w.faults == 1));
+	CHECK_EQ(w.fault_err, -EPERM);
+	close(fd);
+	check_nothing_is_left(&w, 0);
+	handover_door_free(&w.door);
+
+	CHECK_EQ(seteuid(NOBODY), 0);
+	err = net_unix_listen(&fd, w.path);
+	CHECK_EQ(seteuid(0), 0);
+	CHECK_EQ(err, 0);
+	CHECK_EQ(offer(&w), -EPERM);
+	close(fd);
+	unlink(w.path);
+	end(&w);
+}
+
+TEST_NO_OOM(a_process_of_another_user_cannot_even_connect)
+{
+	struct world w;
+	int fd, err;
+
+	if (geteuid() != 0)
+		return;
+	begin(&w);
+	CHECK_EQ(chmod(w.folder, 0777), 0);
+	CHECK_EQ(seteuid(NOBODY), 0);
+	err = net_unix_connect(&fd, w.path);
+	CHECK_EQ(seteuid(0), 0);
+	CHECK_EQ(err, -EACCES);
 	end(&w);
 }
