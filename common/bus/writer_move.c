@@ -11,6 +11,7 @@
 #define PUB_EACH_MS      1000
 #define PUB_TRIES        5
 #define ANSWER_MARGIN_MS 100
+#define MS_PER_HOUR      3600000
 
 static void enter(struct writer *w, enum writer_state state, int64_t due_ms)
 {
@@ -338,7 +339,10 @@ static void fill_start(const struct writer *w, const struct record *r,
 	s->previous = NULL;
 	s->open.is_new_incarnation = true;
 	s->open.incarnation = (uint64_t)utc_ms;
-	s->open.segment = s->open.discontinuity = (uint64_t)(utc_ms / 1000);
+	s->open.segment = (uint64_t)(utc_ms / 1000);
+	/* Small: hls.js has a list with a place for each number from 0 on, and
+	 * walks through it whenever it has loaded a playlist. */
+	s->open.discontinuity = (uint64_t)(utc_ms / MS_PER_HOUR);
 	if (w->continues && age_ms > 0)
 		s->open.dts_base_ns = age_ms * NS_PER_MS;
 }

@@ -209,7 +209,7 @@ TEST(it_is_granted_only_when_the_home_says_resume)
 	CHECK(s.start.open.is_new_incarnation);
 	CHECK_EQ(s.start.open.incarnation, TEST_UTC_US / 1000);
 	CHECK_EQ(s.start.open.segment, TEST_UTC_US / 1000000);
-	CHECK_EQ(s.start.open.discontinuity, TEST_UTC_US / 1000000);
+	CHECK_EQ(s.start.open.discontinuity, TEST_UTC_US / 1000000 / 3600);
 	CHECK(s.is_wanted);
 	CHECK_STR(s.w.event, "epoch: 6, a new start");
 	finish(&s);
