@@ -70,10 +70,12 @@ function byBrowser(video, url, onEnd) {
 
 	video.addEventListener('error', over);
 	video.addEventListener('ended', over);
+	video.crossOrigin = 'anonymous'; // else Chromium shows nothing of another origin
 	video.src = url;
 	return () => {
 		video.removeEventListener('error', over);
 		video.removeEventListener('ended', over);
+		video.removeAttribute('crossorigin');
 		video.removeAttribute('src');
 		video.load();
 	};
