@@ -68,6 +68,14 @@ static bool cut_prefix(struct span *s, const char *prefix)
 	return true;
 }
 
+/* Where the first `c` stands; s.len: nowhere. */
+static size_t find(struct span s, uint8_t c)
+{
+	const uint8_t *at = s.len ? memchr(s.data, c, s.len) : NULL;
+
+	return at ? (size_t)(at - s.data) : s.len;
+}
+
 static bool is_digit(uint8_t c)
 {
 	return c >= '0' && c <= '9';
@@ -362,9 +370,8 @@ static int tag_fault(struct parser *p, const struct tag *t, const char *what)
 /* `line` without its '#'. */
 static int take_tag(struct parser *p, struct span line)
 {
-	const uint8_t *colon = memchr(line.data, ':', line.len);
-	struct span name = span_first(line, colon ? (size_t)(colon - line.data)
-						  : line.len);
+	size_t colon = find(line, ':');
+	struct span name = span_first(line, colon);
 	const struct tag *t = find_tag(name);
 	uint32_t bit;
 
@@ -375,7 +382,7 @@ static int take_tag(struct parser *p, struct span line)
 		return tag_fault(p, t, "stands there twice");
 	if ((t->flags & BEFORE_SEGMENTS) && p->pl.segment_count)
 		return tag_fault(p, t, "stands behind a segment");
-	if ((t->flags & HAS_VALUE) && !colon)
+	if ((t->flags & HAS_VALUE) && colon == line.len)
 		return tag_fault(p, t, "has no value");
 	p->seen |= bit;
 	p->kinds |= t->flags & (IN_MEDIA | IN_MASTER);
@@ -451,9 +458,7 @@ static bool is_text(struct span line)
 
 static int next_line(struct parser *p, struct span *out)
 {
-	const uint8_t *lf = memchr(p->rest.data, '\n', p->rest.len);
-	struct span line = span_first(p->rest, lf ? (size_t)(lf - p->rest.data)
-						  : p->rest.len);
+	struct span line = span_first(p->rest, find(p->rest, '\n'));
 
 	p->rest = span_from(p->rest, line.len + 1);
 	p->line++;
@@ -523,7 +528,7 @@ static int read_all(struct parser *p)
 int hls_playlist_read(struct hls_playlist *out, struct span text,
 		      const struct hls_limits *limits, struct hls_error *error)
 {
-	struct hls_error ignored;
+	struct hls_error ignored = {0};
 	struct parser p = {.rest = text, .error = error ? error : &ignored};
 	struct hls_limits *l = &p.limits;
 	int err;
