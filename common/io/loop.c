@@ -75,13 +75,14 @@ static void run_tasks(struct loop *loop)
 static void sample_busy(struct loop *loop)
 {
 	uint64_t span_us = loop->alive_at_us - loop->sample_at_us;
-	uint64_t waited_us = WEIR_MIN(loop->waited_us, span_us);
+	uint64_t waited_us =
+		WEIR_MIN(loop->waited_us - loop->sample_waited_us, span_us);
 
 	if (span_us < SAMPLE_US)
 		return;
 	loop->busy_permille = (unsigned)(1000 - waited_us * 1000 / span_us);
 	loop->sample_at_us = loop->alive_at_us;
-	loop->waited_us = 0;
+	loop->sample_waited_us = loop->waited_us;
 }
 
 static void on_spin(uv_idle_t *idle)
@@ -178,6 +179,11 @@ uint64_t loop_now_us(const struct loop *loop)
 unsigned loop_busy_permille(const struct loop *loop)
 {
 	return loop->busy_permille;
+}
+
+uint64_t loop_waited_us(const struct loop *loop)
+{
+	return loop->waited_us;
 }
 
 uint8_t *loop_scratch(struct loop *loop)

@@ -46,6 +46,10 @@ uint64_t loop_now_us(const struct loop *loop);
 /* How much of the last second the loop did not wait, 0 to 1000. */
 unsigned loop_busy_permille(const struct loop *loop);
 
+/* Microseconds that the loop has waited for something to do, ever. With
+ * loop_now_us at two moments: how busy it was between them. */
+uint64_t loop_waited_us(const struct loop *loop);
+
 /* Give a callback as type `fn`, once the compiler has seen that it could be
  * called with `ctx` and what follows. */
 #define LOOP_TYPED(fn, cb, ...)                                                \

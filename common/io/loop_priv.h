@@ -13,11 +13,12 @@ struct loop {
 	uv_timer_t heartbeat; /* signs of life while nothing else happens */
 	struct list tasks;
 
-	bool is_waiting;        /* since wait_at_us */
-	uint64_t wait_at_us;    /* boot time */
-	uint64_t waited_us;     /* since sample_at_us */
-	uint64_t sample_at_us;  /* boot time */
-	unsigned busy_permille; /* of the last whole sample */
+	bool is_waiting;           /* since wait_at_us */
+	uint64_t wait_at_us;       /* boot time */
+	uint64_t waited_us;        /* ever */
+	uint64_t sample_at_us;     /* boot time */
+	uint64_t sample_waited_us; /* waited_us at sample_at_us */
+	unsigned busy_permille;    /* of the last whole sample */
 
 	uint64_t alive_at_us; /* boot time of the last sign of life */
 	uint64_t away_us;     /* threshold */

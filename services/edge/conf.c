@@ -32,6 +32,8 @@ static const struct conf_key keys[] = {
 		 "How long one ingest is waited for when a publisher is handed to it; then the next is asked."),
 	CONF_INT(S, viewer_max_lag_ms, "ms", 100, 600000, 3000, CONF_FIXED,
 		 "A viewer that lags further goes on at a newer key frame."),
+	CONF_INT(S, latency_budget_ms, "ms", 0, 1000, 100, CONF_FIXED,
+		 "Under load frames wait at most so long for others, so that one send has more in it; 0: never."),
 	CONF_INT(S, slow_viewer_timeout_ms, "ms", 100, 600000, 10000, CONF_FIXED,
 		 "A viewer that takes no byte for so long is closed."),
 	CONF_INT(S, idle_keep_ms, "ms", 0, 3600000, 10000, CONF_FIXED,

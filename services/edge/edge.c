@@ -305,6 +305,7 @@ static struct streams_limits streams_limits(const struct edge_settings *s)
 			},
 		.streams_max = (uint32_t)s->streams_max,
 		.idle_keep_ms = (uint32_t)s->idle_keep_ms,
+		.latency_budget_ms = (uint32_t)s->latency_budget_ms,
 	};
 }
 

@@ -22,6 +22,7 @@ struct edge_settings {
 	int64_t publish_wait_ms;
 	int64_t handover_ms;
 	int64_t viewer_max_lag_ms;
+	int64_t latency_budget_ms;
 	int64_t slow_viewer_timeout_ms;
 	int64_t idle_keep_ms;
 	int64_t audio_join_ms;

@@ -69,18 +69,53 @@ static void write_frame(struct outlet *o, uint64_t ordinal)
 	count_wire(o);
 }
 
+/* Viewers of these slots can be sent to. Those who come back into a slot have
+ * all that is there now. */
+static void wake(struct outlet *o, unsigned slots)
+{
+	struct wire_stats w = {0};
+
+	if (o->wire)
+		wire_get_stats(o->wire, &w);
+	for (unsigned i = 0; i < PACER_SLOTS; i++) {
+		if (!(slots >> i & 1))
+			continue;
+		move_all(&o->due, &o->idle[i]);
+		o->idle_from[i] = w.written_bytes;
+	}
+}
+
+static void on_turn(void *ctx, unsigned slots)
+{
+	struct fanout *fo = ctx;
+
+	list_each (it, &fo->outlets)
+		wake(outlet_at(it), slots);
+	fanout_schedule(fo);
+}
+
+static bool has_waiters(const struct fanout *fo)
+{
+	list_each (it, &fo->outlets)
+		if (!list_is_empty(&outlet_at(it)->waiters))
+			return true;
+	return false;
+}
+
 static void on_append(void *ctx, struct log *log, uint64_t ordinal)
 {
 	struct fanout *fo = ctx;
 
 	(void)log;
-	list_each (it, &fo->outlets) {
-		struct outlet *o = outlet_at(it);
-
-		write_frame(o, ordinal);
-		move_all(&o->due, &o->idle);
+	list_each (it, &fo->outlets)
+		write_frame(outlet_at(it), ordinal);
+	if (!pace_has_delay(fo->pace)) {
+		on_turn(fo, PACER_ALL);
+		return;
 	}
-	fanout_schedule(fo);
+	pace_join(fo->pace, &fo->member);
+	if (has_waiters(fo))
+		fanout_schedule(fo);
 }
 
 /* The place in the log where a new viewer would begin; its end: none yet. */
@@ -131,8 +166,9 @@ static int outlet_new(struct outlet **out, struct fanout *fo,
 	o->used_ms = loop_now_ms(fo->loop);
 	list_init(&o->waiters);
 	list_init(&o->due);
-	list_init(&o->idle);
 	list_init(&o->blocked);
+	for (unsigned i = 0; i < PACER_SLOTS; i++)
+		list_init(&o->idle[i]);
 	list_append(&fo->outlets, &o->link);
 	fo->stats->wires++;
 	fill_wire(o);
@@ -159,8 +195,8 @@ static void end_list(struct list *viewers, enum reason why)
 
 static void end_viewers(struct outlet *o, enum reason why)
 {
+	wake(o, PACER_ALL);
 	end_list(&o->due, why);
-	end_list(&o->idle, why);
 	end_list(&o->blocked, why);
 }
 
@@ -233,7 +269,7 @@ static void settle(struct viewer *v, enum viewer_state state)
 	if (state == VIEWER_IS_BLOCKED)
 		viewer_watch_room(v, true);
 	list_append(state == VIEWER_IS_BLOCKED ? &o->blocked
-		    : state == VIEWER_HAS_ALL  ? &o->idle
+		    : state == VIEWER_HAS_ALL  ? &o->idle[v->slot]
 					       : &o->due,
 		    &v->link);
 }
@@ -271,11 +307,20 @@ static uint64_t move_from(struct list *viewers, uint64_t spare, uint64_t limit)
 	return spare;
 }
 
+/* After a long absence even those who wait for their turn may lag so far. */
+static void wake_behind(struct outlet *o, uint64_t spare)
+{
+	for (unsigned i = 0; i < PACER_SLOTS; i++)
+		if (o->idle_from[i] < spare)
+			wake(o, 1u << i);
+}
+
 static void make_room(struct outlet *o)
 {
 	uint64_t limit = wire_limit_end(o->wire);
 	uint64_t spare = WEIR_MAX(wire_spare_end(o->wire), limit);
 
+	wake_behind(o, spare);
 	spare = move_from(&o->blocked, spare, limit);
 	spare = move_from(&o->due, spare, limit);
 	wire_trim(o->wire, spare);
@@ -292,7 +337,7 @@ static void serve(struct outlet *o, uint64_t until_us)
 
 static void on_pass_end(struct fanout *fo)
 {
-	uint64_t until_us = loop_now_us(fo->loop) + PASS_US;
+	uint64_t until_us = loop_now_us(fo->loop) + PASS_US, now_us;
 	bool has_more = false;
 
 	list_each_safe (it, &fo->outlets) {
@@ -301,6 +346,8 @@ static void on_pass_end(struct fanout *fo)
 		serve(o, until_us);
 		has_more |= !list_is_empty(&o->due);
 	}
+	now_us = loop_now_us(fo->loop);
+	pace_note(fo->pace, now_us, now_us > until_us);
 	if (has_more)
 		fanout_schedule(fo);
 }
@@ -356,7 +403,7 @@ void fanout_tick(struct fanout *fo, uint64_t now_ms)
 
 /* ---- life ---- */
 
-int fanout_new(struct fanout **out, struct loop *loop, struct log *log,
+int fanout_new(struct fanout **out, struct pace *pace, struct log *log,
 	       const struct fanout_limits *limits, struct edge_stats *stats,
 	       const struct fanout_events *events, void *ctx)
 {
@@ -364,7 +411,11 @@ int fanout_new(struct fanout **out, struct loop *loop, struct log *log,
 
 	if (!fo)
 		return WEIR_ENOMEM;
-	fo->loop = loop;
+	fo->loop = pace->loop;
+	fo->pace = pace;
+	list_init(&fo->member.link);
+	fo->member.on_turn = on_turn;
+	fo->member.ctx = fo;
 	fo->log = log;
 	fo->limits = *limits;
 	fo->stats = stats;
@@ -387,6 +438,7 @@ void fanout_free(struct fanout **pch)
 		return;
 	log_watch_remove(&fo->watch);
 	pass_task_cancel(&fo->task);
+	pace_leave(&fo->member);
 	list_each_safe (it, &fo->outlets)
 		outlet_free(outlet_at(it));
 	free(fo);
@@ -409,6 +461,7 @@ void fanout_end(struct fanout *fo, enum reason why)
 		end_viewers(o, why);
 		wire_free(&o->wire); /* made again when frames come */
 		o->left_out = o->written_bytes = o->refused = 0;
+		memset(o->idle_from, 0, sizeof(o->idle_from));
 		if (!o->takes_viewers)
 			outlet_free(o);
 	}

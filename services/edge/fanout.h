@@ -3,15 +3,16 @@
  *
  * A fanout watches a log and writes what is appended into its wires, one per
  * format (and generation of time). At the end of each pass every viewer that
- * can take bytes gets what is new. Nothing is allocated, formatted or logged
- * per viewer and frame.
+ * can take bytes gets what is new; while the pace has a delay, when it is the
+ * turn of the viewer's slot. Nothing is allocated, formatted or logged per
+ * viewer and frame.
  */
 #ifndef WEIR_EDGE_FANOUT_H
 #define WEIR_EDGE_FANOUT_H
 
 #include "common/io/loop.h"
 #include "common/member/session.h"
-#include "services/edge/stat.h"
+#include "services/edge/pace.h"
 #include "services/edge/wire.h"
 
 struct fanout;
@@ -31,8 +32,9 @@ struct fanout_events {
 	void (*on_skips)(void *ctx, uint64_t viewers, uint64_t frames);
 };
 
-/* `log`, `stats` and `events` are borrowed. Returns 0 or WEIR_ENOMEM. */
-WEIR_MUST_CHECK int fanout_new(struct fanout **out, struct loop *loop,
+/* `pace` (and its loop), `log`, `stats` and `events` are borrowed. Returns 0 or
+ * WEIR_ENOMEM. */
+WEIR_MUST_CHECK int fanout_new(struct fanout **out, struct pace *pace,
 			       struct log *log,
 			       const struct fanout_limits *limits,
 			       struct edge_stats *stats,

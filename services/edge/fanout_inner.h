@@ -14,8 +14,12 @@ struct outlet {
 	struct wire *wire; /* NULL: no memory yet */
 	struct list waiters;
 	struct list due;     /* viewers that can be sent to */
-	struct list idle;    /* viewers that have all */
 	struct list blocked; /* viewers whose socket is full */
+	/* Viewers that had all when they were sent to last, by slots; and an
+	 * offset before which none of them stands. */
+	struct list idle[PACER_SLOTS];
+	uint64_t idle_from[PACER_SLOTS];
+	unsigned next_slot; /* of the next viewer */
 	size_t viewers;
 	bool takes_viewers; /* new ones; else a newer outlet does */
 	uint64_t used_ms;   /* last time somebody was here */
@@ -26,6 +30,8 @@ struct outlet {
 
 struct fanout {
 	struct loop *loop;
+	struct pace *pace;
+	struct pace_member member;
 	struct log *log;
 	struct log_watch watch;
 	struct pass_task task;
@@ -54,6 +60,7 @@ struct viewer {
 	size_t insert_max;
 	uint64_t connected_us;
 	uint32_t allow_ms; /* lag that is allowed now */
+	uint8_t slot;      /* in which it has its turn */
 	bool is_blocked;   /* since progress_ms no byte was taken */
 	bool is_over;
 	uint64_t progress_ms;

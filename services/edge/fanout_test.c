@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/io/loop_wait.h"
 #include "services/edge/pass_test.h"
 #include "services/edge/story_test.h"
 
@@ -23,6 +24,7 @@ static const struct fanout_limits limits = {
 /* One fanout, and the stream that it shows. */
 struct scene {
 	struct loop *loop;
+	struct pace pace;
 	struct story story;
 	struct fanout *fanout;
 	struct edge_stats stats;
@@ -58,7 +60,8 @@ static void begin(struct scene *s, bool has_video)
 	*s = (struct scene){0};
 	CHECK_EQ(loop_new(&s->loop), 0);
 	CHECK(story_begin(&s->story, has_video, !has_video));
-	CHECK_EQ(fanout_new(&s->fanout, s->loop, s->story.log, &limits,
+	CHECK_EQ(pace_init(&s->pace, s->loop, 100, &s->stats), 0);
+	CHECK_EQ(fanout_new(&s->fanout, &s->pace, s->story.log, &limits,
 			    &s->stats, &events, s),
 		 0);
 }
@@ -67,6 +70,7 @@ static void end(struct scene *s)
 {
 	fanout_free(&s->fanout);
 	log_free(&s->story.log);
+	pace_fini(&s->pace);
 	loop_free(&s->loop);
 }
 
@@ -552,5 +556,112 @@ TEST(viewers_that_come_at_once_have_nothing_written_for_them)
 		CHECK_EQ(seats[i].reader.frames, 2);
 		get_up(&seats[i]);
 	}
+	end(&s);
+}
+
+/* ---- with a delay ---- */
+
+static void no_time(struct scene *s)
+{
+	s->pace.pacer.delay_us = s->pace.pacer.budget_us;
+}
+
+/* A frame that nothing is done about yet. */
+static void append(struct scene *s, unsigned gop)
+{
+	CHECK(story_media(&s->story, FRAME_VIDEO, s->story.number % gop == 0,
+			  FRAME_BYTES));
+	s->story.ms += 40;
+}
+
+static bool has_frames(struct seat *t, uint64_t count)
+{
+	read_peer(t);
+	return t->reader.frames >= count;
+}
+
+TEST_NO_OOM(while_there_is_a_delay_frames_wait_for_the_viewers_turn)
+{
+	enum { COUNT = 2 * PACER_SLOTS };
+	static struct seat seats[COUNT];
+	struct scene s;
+	uint64_t before;
+
+	begin(&s, true);
+	play(&s, NULL, 1, 50);
+	for (int i = 0; i < COUNT; i++)
+		sit_down(&seats[i], &s);
+	for (int i = 0; i < COUNT; i++)
+		settle(&s, &seats[i]);
+	no_time(&s);
+	before = s.stats.sends;
+	append(&s, 50);
+	append(&s, 50);
+	loop_pass(s.loop);
+	CHECK_EQ(s.stats.sends, before);
+	for (int i = 0; i < COUNT; i++)
+		CHECK(LOOP_UNTIL(s.loop, has_frames(&seats[i], 3)));
+	for (int i = 0; i < COUNT; i++) {
+		check_well(&seats[i]);
+		get_up(&seats[i]);
+	}
+	end(&s);
+}
+
+TEST_NO_OOM(who_comes_while_there_is_a_delay_begins_at_once)
+{
+	struct scene s;
+	struct seat t;
+
+	begin(&s, true);
+	play(&s, NULL, 5, 50);
+	no_time(&s);
+	sit_down(&t, &s);
+	settle(&s, &t);
+	CHECK_EQ(t.reader.frames, 5);
+	check_well(&t);
+	get_up(&t);
+	end(&s);
+}
+
+TEST_NO_OOM(who_waits_for_its_turn_while_the_tail_passes_by_is_moved)
+{
+	struct scene s;
+	struct seat t, other;
+
+	begin(&s, true);
+	play(&s, NULL, 1, 50);
+	sit_down(&t, &s);
+	settle(&s, &t);
+	no_time(&s);
+	for (int i = 0; i < 210; i++) /* 8.4 s, in one pass */
+		append(&s, 50);
+	sit_down(&other, &s); /* has the pass look at the wire */
+	loop_pass(s.loop);
+	CHECK(LOOP_UNTIL(s.loop, (read_peer(&t), t.reader.last_number == 210)));
+	check_well(&t);
+	CHECK_EQ(t.reader.frames + t.session.skipped, 211);
+	CHECK(fanout_wire_bytes(s.fanout) < 160 * FRAME_BYTES + 2 * 65536);
+	get_up(&t);
+	get_up(&other);
+	end(&s);
+}
+
+TEST_NO_OOM(a_stream_that_ends_while_there_is_a_delay_ends_its_viewers)
+{
+	struct scene s;
+	struct seat t;
+
+	begin(&s, true);
+	play(&s, NULL, 1, 50);
+	sit_down(&t, &s);
+	settle(&s, &t);
+	no_time(&s);
+	append(&s, 50);
+	fanout_end(s.fanout, REASON_stream_ended);
+	settle(&s, &t);
+	CHECK(t.has_ended);
+	CHECK_EQ(t.why, REASON_stream_ended);
+	get_up(&t);
 	end(&s);
 }

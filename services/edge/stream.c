@@ -12,6 +12,7 @@ struct streams {
 	struct loop *loop;
 	struct followers *followers;
 	struct streams_limits limits;
+	struct pace pace;
 	struct edge_stats *stats;
 	const struct streams_events *events;
 	void *ctx;
@@ -95,7 +96,7 @@ static int stream_start(struct stream *s)
 			       (int64_t)loop_now_ms(ss->loop));
 
 	if (!err)
-		err = fanout_new(&s->fanout, ss->loop,
+		err = fanout_new(&s->fanout, &ss->pace,
 				 follower_log(s->follower), &ss->limits.fanout,
 				 ss->stats, &fanout_events, s);
 	if (!err)
@@ -198,6 +199,7 @@ void streams_tick(struct streams *ss, uint64_t now_ms)
 
 void streams_measure(struct streams *ss)
 {
+	pace_note(&ss->pace, loop_now_us(ss->loop), false);
 	ss->stats->streams = ss->by_key.count;
 	ss->stats->wire_bytes = 0;
 	list_each (it, &ss->all)
@@ -222,6 +224,10 @@ int streams_new(struct streams **out, struct loop *loop,
 	ss->ctx = ctx;
 	map_init(&ss->by_key, seed);
 	list_init(&ss->all);
+	if (pace_init(&ss->pace, loop, limits->latency_budget_ms, stats)) {
+		streams_free(&ss);
+		return WEIR_ENOMEM;
+	}
 	*out = ss;
 	return 0;
 }
@@ -235,6 +241,7 @@ void streams_free(struct streams **pss)
 	list_each_safe (it, &ss->all)
 		stream_free(list_entry(it, struct stream, link));
 	map_fini(&ss->by_key);
+	pace_fini(&ss->pace);
 	free(ss);
 	*pss = NULL;
 }

@@ -18,6 +18,7 @@ struct streams_limits {
 	struct fanout_limits fanout;
 	uint32_t streams_max;
 	uint32_t idle_keep_ms;
+	uint32_t latency_budget_ms; /* frames wait at most so long for others */
 };
 
 struct streams_events {

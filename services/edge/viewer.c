@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/io/clock.h"
@@ -9,6 +10,7 @@
 #include "services/edge/fanout_inner.h"
 
 #define SHARE_BYTES  (256 * 1024) /* of one viewer in one pass */
+#define SPANS_MAX    6            /* blocks that hold a share */
 #define INSERT_BYTES (64 * 1024)
 
 static void on_events(struct viewer *v, unsigned events);
@@ -85,6 +87,7 @@ int viewer_new(struct viewer **out, struct fanout *fo,
 		return err;
 	}
 	v->fd = start->fd;
+	v->slot = (uint8_t)(o->next_slot++ % PACER_SLOTS);
 	list_append(&o->due, &v->link);
 	o->viewers++;
 	fanout_schedule(fo);
@@ -241,16 +244,25 @@ static int rejoin(struct viewer *v)
 	return buf_error(&v->insert);
 }
 
-/* What goes out next; empty when there is nothing. */
-static struct span next_bytes(struct viewer *v)
+/* What goes out next: nothing, or spans with at most `share` bytes. */
+static size_t next_bytes(struct viewer *v, struct span out[SPANS_MAX],
+			 size_t share)
 {
 	struct wire_cursor *c = &v->cursor;
-	struct span s;
+	size_t count = 1;
 
 	if (insert_left(v) && wire_at_unit_end(c))
-		return span_from(buf_span(&v->insert), v->inserted);
-	s = wire_peek(wire_of(v), c);
-	return insert_left(v) ? span_first(s, c->unit_end - c->offset) : s;
+		out[0] = span_from(buf_span(&v->insert), v->inserted);
+	else if (insert_left(v))
+		out[0] = span_first(wire_peek(wire_of(v), c),
+				    c->unit_end - c->offset);
+	else
+		count = wire_peek_all(wire_of(v), c, out, SPANS_MAX, share);
+	for (size_t i = 0; i < count; i++) {
+		out[i] = span_first(out[i], share);
+		share -= out[i].len;
+	}
+	return count && out[0].len ? count : 0;
 }
 
 static void note_first_frame(struct viewer *v)
@@ -310,31 +322,47 @@ static enum viewer_state has_all(struct viewer *v, bool sent_some)
 	return VIEWER_HAS_ALL;
 }
 
-/* 1: there are bytes to send in *out; 0: none; else an error. */
-static int find_bytes(struct viewer *v, struct span *out)
+/* Who has left its place takes another one, if there is one. */
+static int find_place(struct viewer *v)
 {
 	int err = 0;
 
 	if (!insert_left(v) && v->cursor.must_join)
 		err = rejoin(v);
-	if (err)
-		return err == WEIR_EAGAIN ? 0 : err;
-	*out = next_bytes(v);
-	return out->len > 0;
+	return err == WEIR_EAGAIN ? 0 : err;
+}
+
+static ssize_t send_spans(const struct viewer *v, const struct span *s,
+			  size_t count)
+{
+	struct iovec iov[SPANS_MAX];
+	const struct msghdr msg = {.msg_iov = iov, .msg_iovlen = count};
+	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+
+	fanout_of(v)->stats->sends++;
+	if (count == 1)
+		return send(v->fd, s[0].data, s[0].len, flags);
+	for (size_t i = 0; i < count; i++)
+		iov[i] = (struct iovec){(void *)s[i].data, s[i].len};
+	return sendmsg(v->fd, &msg, flags);
 }
 
 enum viewer_state viewer_send(struct viewer *v)
 {
-	size_t share = SHARE_BYTES;
-	struct span s = {0};
+	size_t share = SHARE_BYTES, count;
+	struct span s[SPANS_MAX];
 	ssize_t n;
-	int found;
 
-	while ((found = find_bytes(v, &s)) > 0) {
+	for (;;) {
+		if (find_place(v))
+			return fail(v, REASON_no_resources);
+		/* One byte says whether there is more than a share. */
+		count = next_bytes(v, s, share ? share : 1);
+		if (!count)
+			return has_all(v, share < SHARE_BYTES);
 		if (!share)
 			return VIEWER_WANTS_MORE;
-		n = send(v->fd, s.data, WEIR_MIN(s.len, share),
-			 MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send_spans(v, s, count);
 		if (n > 0) {
 			note_sent(v, (size_t)n);
 			share -= (size_t)n;
@@ -344,8 +372,6 @@ enum viewer_state viewer_send(struct viewer *v)
 			return fail(v, REASON_peer_left);
 		}
 	}
-	return found ? fail(v, REASON_no_resources)
-		     : has_all(v, share < SHARE_BYTES);
 }
 
 /* ---- lag ---- */

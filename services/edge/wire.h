@@ -160,6 +160,10 @@ WEIR_MUST_CHECK int wire_start(struct wire *w, struct wire_cursor *c,
 
 /* The next bytes, all of one block; empty at the end, or without a place. */
 struct span wire_peek(const struct wire *w, struct wire_cursor *c);
+/* The same, and what stands in the blocks behind, until there are `max` spans
+ * or at least `enough_bytes`. Returns how many spans. */
+size_t wire_peek_all(const struct wire *w, struct wire_cursor *c,
+		     struct span *out, size_t max, size_t enough_bytes);
 /* `len` of those were sent. */
 void wire_advance(const struct wire *w, struct wire_cursor *c, size_t len);
 

@@ -124,6 +124,26 @@ struct span wire_peek(const struct wire *w, struct wire_cursor *c)
 		       b->start + b->len - c->offset);
 }
 
+size_t wire_peek_all(const struct wire *w, struct wire_cursor *c,
+		     struct span *out, size_t max, size_t enough_bytes)
+{
+	struct span s = wire_peek(w, c);
+	const struct wire_block *b = c->block;
+	uint64_t at = c->offset;
+	size_t count = 0, bytes = 0;
+
+	while (s.len && count < max) {
+		out[count++] = s;
+		at += s.len;
+		bytes += s.len;
+		if (at == w->end || bytes >= enough_bytes)
+			break;
+		b = list_entry(b->link.next, struct wire_block, link);
+		s = span_of(b->data, b->len);
+	}
+	return count;
+}
+
 void wire_advance(const struct wire *w, struct wire_cursor *c, size_t len)
 {
 	const struct wire_unit *u;
@@ -135,7 +155,7 @@ void wire_advance(const struct wire *w, struct wire_cursor *c, size_t len)
 	u = unit_at(w, find_unit(w, c->offset - 1));
 	c->unit_end = u->end;
 	/* A block whose last byte was read may go before we come back. */
-	if (c->block && c->offset == c->block->start + c->block->len)
+	if (c->block && c->offset >= c->block->start + c->block->len)
 		c->block = NULL;
 	if (c->offset != c->unit_end)
 		return;

@@ -1,0 +1,56 @@
+/* services/edge/pacer.h - how long frames wait for others before they are sent:
+ * not at all while the loop has time, longer when it has not.
+ *
+ * A send costs the kernel about as much whatever is in it, so fewer and larger
+ * ones are what saves work. The delay rises by half when the loop is busy or
+ * late, and falls slowly when it has time again. While there is a delay,
+ * viewers do not get their bytes all at once: each stands in one of
+ * PACER_SLOTS slots, and the slots come round one after the other, all of them
+ * once in the delay.
+ *
+ * Pure: times are told, in microseconds of one monotonic clock.
+ */
+#ifndef WEIR_EDGE_PACER_H
+#define WEIR_EDGE_PACER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PACER_SLOTS 16u
+#define PACER_ALL   ((1u << PACER_SLOTS) - 1)
+
+struct pacer {
+	uint64_t budget_us; /* the longest delay */
+	uint64_t delay_us;  /* 0: each frame goes out at once */
+	unsigned busy_permille;
+	uint64_t looked_us, waited_us; /* of the last look */
+	bool has_looked;
+	bool was_late;      /* since the last look */
+	uint64_t turned_us; /* time of the last turn */
+	uint64_t part_us;   /* of a slot's time, that was left over */
+	unsigned slot;      /* the next one to come round */
+};
+
+/* No delay yet. A budget of 0: never. */
+void pacer_init(struct pacer *p, uint32_t budget_ms);
+
+/* A pass of the loop ended late. */
+void pacer_late(struct pacer *p);
+
+/* How busy is the loop? To be asked at least each 250 ms while there is
+ * something to do; `waited_us` of loop_waited_us. The delay changes at most
+ * each 250 ms. Returns whether it did. */
+bool pacer_look(struct pacer *p, uint64_t now_us, uint64_t waited_us);
+
+/* Begin to turn: from now on slots come round. */
+void pacer_start(struct pacer *p, uint64_t now_us);
+
+/* The slots (bit n: slot n) that have come round since the last turn; one by
+ * one, so that each has its turn once in the delay, and all when there is no
+ * delay. */
+unsigned pacer_turn(struct pacer *p, uint64_t now_us);
+
+/* How often to turn, at least 1 ms. */
+uint32_t pacer_turn_ms(const struct pacer *p);
+
+#endif
