@@ -84,6 +84,11 @@ BINS        := $(foreach s,$(SERVICES),$(call service_bin,$(s)))
 SIM_OBJ := $(call objects,$(call proper,$(wildcard tests/sim/*.c)))
 SIM     := $(if $(SIM_OBJ),$(BUILD)/test/sim)
 
+# What publishes and records in tests/chaos.
+CHAOS_OBJ := $(call objects,$(call proper,$(wildcard tests/chaos/*.c)) \
+               services/cli/rtmp_peer.c services/cli/http_peer.c)
+CHAOS     := $(BUILD)/test/chaos-load
+
 # What drives a browser in tests; without chromium those are skipped.
 BROWSER := $(if $(shell command -v chromium),$(BUILD)/browser/installed.json)
 
@@ -110,7 +115,7 @@ H_FILES := $(wildcard $(foreach d,common/* proto proto/* services/* tests/*, \
 ## make                  build everything into build/
 all: $(LIB) $(BINS)
 
-tests: all $(TESTS) $(SIM) $(BROWSER)
+tests: all $(TESTS) $(SIM) $(CHAOS) $(BROWSER)
 
 # A file that changes with the text in it, so that what depends on it is made
 # anew when a flag or the version does.
@@ -181,6 +186,11 @@ $(BUILD)/test/sim: $(SIM_OBJ) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) LD $@
 	$(Q)$(LINK) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+$(CHAOS): $(CHAOS_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
 $(BUILD)/run/%_fuzz: $(BUILD)/obj/%_fuzz.o $(LIB)
 	@mkdir -p $(@D)

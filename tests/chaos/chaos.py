@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""chaos - plays rows of faults against a cluster and judges what viewers got.
+
+usage: chaos.py [--row NAME]... [--short] [--repeat N] [--protos a,b] [--streams N]
+                [--pin] [--list]
+
+Each repetition is a line. It is good when every viewer that should have stayed
+has got every frame once, in order, with the right content. A repetition in which
+an edge counted a skip is void: it says nothing, and does not pass.
+"""
+
+import argparse
+import sys
+import traceback
+
+import stage  # noqa: F401 pylint: disable=unused-import
+from rows import ROWS
+from stage import judge
+from stage.stage import Stage
+
+
+def play(row, args, number):
+    options = dict(row.options)
+    if args.protos:
+        options["protos"] = tuple(args.protos.split(","))
+    if args.streams:
+        options["streams"] = args.streams
+    with Stage(f"{row.name}-{number}", pin=args.pin, **options) as s:
+        row.run(s)
+        return s.result()
+
+
+def report(name, result):
+    """A line, as scripts/run-tests reads it."""
+    state = "ok" if result.is_good else "not ok"
+    void = f" VOID: skips {result.skipped}" if result.is_void else ""
+    print(f"{state} {name}{void} {result.line()}", flush=True)
+    for line in result.verdict.why:
+        print(f"#   {line}", flush=True)
+
+
+def repeat(row, args):
+    """Every repetition has to be good."""
+    pauses, is_good = [], True
+    for number in range(args.repeat):
+        name = row.name if args.repeat == 1 else f"{row.name}#{number + 1}"
+        try:
+            result = play(row, args, number + 1)
+        except Exception as e:  # pylint: disable=broad-except
+            is_good = False
+            text = " ".join(str(e).split())[:600] or type(e).__name__
+            print(f"not ok {name} {text}", flush=True)
+            for f in traceback.extract_tb(e.__traceback__)[-3:]:
+                print(f"#   {f.filename.rpartition('/')[2]}:{f.lineno} {f.line}")
+            continue
+        report(name, result)
+        is_good = is_good and result.is_good
+        if result.is_good:
+            pauses += result.pauses
+    if args.repeat > 1 and pauses:
+        print(f"# {row.name}: {args.repeat} times, pause p50 "
+              f"{judge.quantile(pauses, .5):.0f} p99 {judge.quantile(pauses, .99):.0f} "
+              f"max {max(pauses):.0f} ms of {len(pauses)} viewers", flush=True)
+    return is_good
+
+
+def parse():
+    p = argparse.ArgumentParser()
+    p.add_argument("--row", action="append", default=[])
+    p.add_argument("--short", action="store_true")
+    p.add_argument("--list", action="store_true")
+    p.add_argument("--repeat", type=int, default=1)
+    p.add_argument("--protos")
+    p.add_argument("--streams", type=int)
+    p.add_argument("--pin", action="store_true")
+    return p.parse_args()
+
+
+def main():
+    args = parse()
+    unknown = [name for name in args.row if name not in ROWS]
+    assert not unknown, f"no such row: {unknown}; there are {' '.join(ROWS)}"
+    chosen = [r for r in ROWS.values()
+              if r.name in args.row or (not args.row and (r.is_short or not args.short))]
+    if args.list:
+        for r in chosen:
+            print(f"{r.name:24} {r.sentence}")
+        return 0
+    return 0 if all([repeat(r, args) for r in chosen]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,319 @@
+"""stage - a cluster with publishers and recording viewers, and a fault in it."""
+
+import os
+import signal
+import tempfile
+import time
+
+from lib.cluster import Cluster
+from lib.env import LOGS
+from lib.process import is_alive
+from lib.waiting import wait_for
+from stage import judge
+from stage.load import Load
+from stage.redis import Redis
+
+GRACE_MS = 8000
+FLUSH_MS = 20  # what a dying ingest may lose: bus.flush_ms (0) and 20 ms
+SETTLE_S = 1.5  # of media behind what a row has done
+
+
+class Stream:
+    def __init__(self, number):
+        self.number, self.key = number, f"live/chaos{number}"
+
+
+class Pinned(Cluster):
+    """All of it on one processor, so that recorders have another one."""
+
+    def __init__(self, cpu=None, **options):
+        super().__init__(**options)
+        self.cpu = cpu
+
+    def command(self, folder):
+        pin = ["taskset", "-c", str(self.cpu)] if self.cpu is not None else []
+        return pin + super().command(folder)
+
+
+class Stage:
+    """Counts of roles as Cluster has them; `streams` of them are published, and
+    each is played in every protocol of `protos` at every edge."""
+
+    def __init__(self, name, streams=4, protos=("rtmp", "flv"), kinds="b", kbps=500,
+                 gop_ms=2000, pin=False, settings=None, registry=None, retry_ms=200,
+                 cluster=Pinned, **counts):
+        self.folder = tempfile.mkdtemp(prefix=f"chaos-{name}-", dir=LOGS)
+        self.protos, self.kinds, self.kbps = protos, kinds, kbps
+        self.gop_ms, self.retry_ms = gop_ms, retry_ms
+        self.streams = [Stream(i + 1) for i in range(streams)]
+        self.registry = registry(self.folder) if registry else Redis(self.folder).start()
+        settings = {"cluster.publish_grace_ms": GRACE_MS, **(settings or {})}
+        counts = {"ingest": 2, "origin": 2, "edge": 2, "packager": 1, "dispatch": 2,
+                  **counts}
+        self.cluster = cluster(settings=settings, cpu=0 if pin else None,
+                               options=["--redis", self.registry.address,
+                                        "--host", "0.0.0.0"], **counts)
+        self.load = Load(os.path.join(self.folder, "traces"), 1 if pin else None)
+        self.fault_us = None
+        self.cut_edges = set()  # whose viewers may be cut
+        self.is_publisher_cut = False  # publishers may have to return
+        self.excuse_us = None  # what they sent behind this may be lost
+        self.skips, self.notes = {}, []
+        self.joiners, self.late = [], []  # viewers that came behind the fault
+
+    # ---- life
+
+    def __enter__(self):
+        try:
+            self.cluster.start(self.folder)
+            self.cluster.redis_pid = None  # ours
+            for stream in self.streams:
+                self.publish(stream)
+            self.wait_published()
+            for stream in self.streams:
+                self.watch(stream)
+            self.wait_playing(self.load.viewers)
+            self.skips = self.count_skips()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *unused):
+        self.load.end()
+        self.cluster.kill_all()
+        self.registry.end()
+
+    def note(self, text):
+        self.notes.append(text)
+
+    # ---- publishers and viewers
+
+    def publish_urls(self, stream):
+        ingests = self.cluster.role("ingest")
+        turn = stream.number % len(ingests)
+        return [self.publish_url(n, stream) for n in ingests[turn:] + ingests[:turn]]
+
+    def publish_url(self, node, stream):
+        return f"rtmp://{self.reach(node, 'rtmp')}/{stream.key}"
+
+    @staticmethod
+    def reach(node, name):
+        return node.addresses[name].replace("0.0.0.0:", "127.0.0.1:")
+
+    def publish(self, stream, **options):
+        options = {"kinds": self.kinds, "kbps": self.kbps, "gop_ms": self.gop_ms,
+                   "retry_ms": self.retry_ms, **options}
+        return self.load.publish(stream, self.publish_urls(stream), **options)
+
+    def view(self, stream, proto, edge):
+        address = self.reach(edge, "rtmp" if proto == "rtmp" else "http")
+        suffix = {"rtmp": "", "flv": ".flv", "wsflv": ".flv", "ts": ".ts",
+                  "wsts": ".ts"}[proto]
+        scheme = "rtmp" if proto == "rtmp" else "http"
+        return self.load.view(stream, proto, f"{scheme}://{address}/{stream.key}{suffix}",
+                              edge.id)
+
+    def watch(self, stream, edges=None):
+        return [self.view(stream, proto, edge)
+                for edge in edges or self.cluster.role("edge")
+                for proto in self.protos]
+
+    def join(self, within_s=0.1):
+        """New viewers of every stream, now: they have to begin at once."""
+        begin = time.monotonic()
+        for stream in self.streams:
+            self.joiners += self.watch(stream)
+        took_s = time.monotonic() - begin
+        if took_s > within_s:
+            self.note(f"joined within {took_s * 1000:.0f} ms")
+        return self.joiners
+
+    def wait_published(self):
+        wait_for(lambda: all(p["ready"] for p in self.load.say()[0]),
+                 "all publishers to be let in", 30)
+
+    def wait_playing(self, viewers, count=5):
+        wanted = {v.number for v in viewers}
+
+        def all_play():
+            _, said = self.load.say()
+            return all(s is None or s["count"] >= count
+                       for i, s in enumerate(said) if i in wanted)
+        wait_for(all_play, "all viewers to play", 30)
+
+    # ---- the fault
+
+    def fault(self):
+        """It happens now."""
+        self.fault_us = time.monotonic_ns() // 1000
+
+    def kill(self, id_, number=signal.SIGKILL):
+        self.fault()
+        self.cluster.kill(id_, number)
+
+    def wake(self, id_):
+        self.cluster.kill(id_, signal.SIGCONT)
+
+    def kill_gently(self, id_):
+        """SIGTERM: it drains."""
+        self.fault()
+        os.kill(self.cluster.node(id_).pid, signal.SIGTERM)
+
+    def wait_gone(self, id_, timeout_s=30):
+        node = self.cluster.node(id_)
+        wait_for(lambda: not is_alive(node.pid), f"{id_} to end", timeout_s)
+        self.cluster.nodes.remove(node)
+
+    def publish_more(self):
+        """Another stream, and its viewers: they are part of the load from now on."""
+        stream = Stream(len(self.streams) + 1)
+        self.streams.append(stream)
+        begin = time.monotonic()
+        publisher = self.publish(stream)
+        self.wait_published()
+        self.note(f"{stream.key} let in after {(time.monotonic() - begin) * 1000:.0f} ms")
+        viewers = self.watch(stream)
+        self.wait_playing(viewers)
+        self.late += viewers
+        self.note(f"played after {(time.monotonic() - begin) * 1000:.0f} ms")
+        return publisher
+
+    def homes(self):
+        """{key: home} of all streams, from any dispatch that answers."""
+        streams = self.cluster.streams()
+        return {s.key: streams.get(s.key, {}).get("home") for s in self.streams}
+
+    def home_of(self, index=0):
+        home = self.homes()[self.streams[index].key]
+        assert home, f"{self.streams[index].key} has no home"
+        return home
+
+    def wait_home_is_not(self, victim, timeout_s=20):
+        wait_for(lambda: all(h and h != victim for h in self.homes().values()),
+                 f"all streams to leave {victim}", timeout_s)
+
+    def wait_s(self, seconds):
+        """Until the publishers have gone on for so long."""
+        end_us = time.monotonic_ns() // 1000 + int(seconds * 1e6)
+        wait_for(lambda: any(p and p["last_us"] >= end_us for p in self.load.say()[0])
+                 or time.monotonic_ns() // 1000 > end_us + 20e6,
+                 "the publishers to go on", 30 + seconds)
+
+    # ---- the end
+
+    def count_skips(self):
+        counts = {}
+        for node in self.cluster.role("edge"):
+            if is_alive(node.pid) and node.id not in self.cut_edges:
+                counts[node.id] = self.cluster.metrics(node.id).sum("weir_edge_skips_total")
+        return counts
+
+    def finish(self, settle_s=SETTLE_S):
+        """Everything that was published until now must arrive."""
+        self.wait_published()
+        self.wait_s(settle_s)
+        until_us = time.monotonic_ns() // 1000
+        self._wait_past(until_us)
+        return until_us
+
+    def _are_past(self, until_us):
+        _, said = self.load.say()
+        return all(s is None or s["over"] or s["last_us"] > until_us
+                   for v, s in zip(self.load.viewers, said)
+                   if v.edge not in self.cut_edges)
+
+    def _wait_past(self, until_us):
+        """Who never gets there has lost frames, which the judge will say."""
+        try:
+            wait_for(lambda: self._are_past(until_us + 200000),
+                     "viewers to get what was published", 10)
+        except AssertionError:
+            self.note("some viewers never came that far")
+
+    def result(self):
+        """Compare; a Result."""
+        until_us = self.finish()
+        skips = self.count_skips()
+        skipped = {e: n - self.skips.get(e, 0) for e, n in skips.items()
+                   if n != self.skips.get(e, 0)}
+        self.load.say()  # traces are written out
+        published = {p.stream.number: judge.Published(p) for p in self.load.publishers}
+        return Result(self, published, until_us, skipped)
+
+
+class Result:
+    def __init__(self, stage, published, until_us, skipped):
+        self.skipped = skipped
+        self.verdict = judge.Verdict()
+        self.pauses, self.starts, self.excess = [], [], []
+        self.by_proto = {}
+        for viewer in stage.load.viewers:
+            self.take(stage, viewer, published[viewer.stream.number], until_us)
+        for p in stage.load.publishers:
+            cuts = published[p.stream.number].cuts
+            if cuts and not stage.is_publisher_cut:
+                self.verdict.count("cut", f"publisher of {p.stream.key}: "
+                                          f"{stage.load.say()[0][p.number]['words']}")
+        self.notes = stage.notes
+
+    def take(self, stage, viewer, published, until_us):
+        may_end = viewer.edge in stage.cut_edges
+        if may_end:
+            return
+
+        def is_excused(frame):
+            return self.is_excused(stage, published, frame)
+        verdict, events = judge.judge_viewer(viewer, published, until_us, is_excused,
+                                             may_end)
+        self.verdict.add(verdict)
+        if viewer in stage.joiners:
+            start = judge.first_frame_ms(events)
+            if start is not None:
+                self.starts.append(start)
+        elif stage.fault_us and viewer not in stage.late:
+            pause = judge.longest_pause_ms(events, stage.fault_us, until_us)
+            if pause is not None:
+                self.pauses.append(pause)
+                self.by_proto.setdefault(viewer.proto, []).append(pause)
+        if stage.is_publisher_cut:
+            self.take_returns(published, events)
+
+    def take_returns(self, published, events):
+        """How long after the first key frame of a new session was sent it came."""
+        seen = set()
+        for e in events:
+            if e.kind not in judge.KINDS or e.session in seen:
+                continue
+            seen.add(e.session)
+            first = published.first_of_session(e.session)
+            if len(seen) > 1 and first:
+                self.excess.append((e.at_us - first.at_us) / 1000)
+
+    @staticmethod
+    def is_excused(stage, published, frame):
+        """Sent to an ingest that was dying: the end of a session that was cut."""
+        if stage.excuse_us is None:
+            return False
+        is_cut = any(c.session == frame.session for c in published.cuts)
+        return is_cut and frame.at_us > stage.excuse_us - FLUSH_MS * 1000
+
+    @property
+    def is_void(self):
+        return bool(self.skipped)
+
+    @property
+    def is_good(self):
+        return not self.is_void and self.verdict.is_clean
+
+    def line(self):
+        words = [f"frames {self.verdict.frames}", str(self.verdict)]
+        if self.pauses:
+            words.append(f"pause p50 {judge.quantile(self.pauses, .5):.0f} "
+                         f"max {max(self.pauses):.0f} ms")
+        if self.starts:
+            words.append(f"joiners' start max {max(self.starts):.0f} ms")
+        if self.excess:
+            words.append(f"return max {max(self.excess):.0f} ms")
+        words += self.notes
+        return ", ".join(words)

@@ -1,0 +1,63 @@
+/* tests/chaos/trace.c - what happened when, in a file. */
+#include <errno.h>
+
+#include "common/io/clock.h"
+#include "tests/chaos/load.h"
+
+int tracer_open(struct tracer *t, const char *file, uint16_t stream)
+{
+	*t = (struct tracer){.stream = stream};
+	t->file = fopen(file, "we");
+	return t->file ? 0 : -errno;
+}
+
+void tracer_put(struct tracer *t, uint8_t kind, uint8_t flags, uint32_t session,
+		uint32_t counter, uint32_t ms)
+{
+	struct trace e = {
+		.at_us = io_mono_us(),
+		.session = session,
+		.counter = counter,
+		.ms = ms,
+		.kind = kind,
+		.flags = flags,
+		.stream = t->stream,
+	};
+
+	if (kind == TRACE_VIDEO || kind == TRACE_AUDIO) {
+		t->count++;
+		t->last_us = e.at_us;
+		t->last_session = session;
+		t->last_counter = counter;
+	}
+	if (t->file)
+		fwrite(&e, sizeof(e), 1, t->file);
+}
+
+/* An IDR slice in 4-byte lengths or behind start codes. */
+static bool is_key(struct span unit, const struct mark *m)
+{
+	struct span slice = span_from(unit, unit.len - m->body_bytes);
+
+	return slice.len && (slice.data[0] & 0x1f) == 5;
+}
+
+void tracer_unit(struct tracer *t, uint8_t kind, uint32_t ms, struct span unit)
+{
+	struct mark m;
+
+	if (!mark_read(&m, unit) || !m.is_whole || m.stream != t->stream)
+		tracer_put(t, TRACE_WRONG, 0, 0, 0, ms);
+	else
+		tracer_put(t, kind,
+			   kind == TRACE_VIDEO && is_key(unit, &m) ? TRACE_KEY
+								   : 0,
+			   m.session, m.counter, ms);
+}
+
+void tracer_close(struct tracer *t)
+{
+	if (t->file)
+		fclose(t->file);
+	t->file = NULL;
+}
