@@ -58,6 +58,9 @@ struct bus_events {
 	/* Answer with bus_answer, now or later. json is borrowed. */
 	void (*on_request)(void *ctx, const struct node_ref *from,
 			   struct bus_request *rq, struct span json);
+	/* A node that is dialed: its machine answers, and nobody listens there
+	 * any more. Told at each try. NULL is fine. */
+	void (*on_absent)(void *ctx, const char *node);
 	/* A connection was refused, or ended by its peer's fault: log it once,
 	 * at info. `peer` is its address, `detail` says what it did; both
 	 * borrowed. NULL is fine: then it is only counted. */

@@ -24,7 +24,7 @@ struct node {
 	struct bus_config config;
 	char url[NODE_URL_SIZE];
 	struct node_ref peer; /* of the last on_up or on_down */
-	int ups, downs, refusals;
+	int ups, downs, refusals, absences;
 	enum reason down_why, refused_why;
 	char detail[128];
 	/* what came */
@@ -110,12 +110,21 @@ static inline void on_refused(void *ctx, const char *peer, enum reason why,
 	snprintf(n->detail, sizeof(n->detail), "%s", detail);
 }
 
+static inline void on_absent(void *ctx, const char *node)
+{
+	struct node *n = ctx;
+
+	CHECK(node[0]);
+	n->absences++;
+}
+
 static const struct bus_events rig_events = {
 	.on_up = on_up,
 	.on_down = on_down,
 	.on_record = on_record,
 	.on_frame = on_frame,
 	.on_request = on_request,
+	.on_absent = on_absent,
 	.on_refused = on_refused,
 };
 

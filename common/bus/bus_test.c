@@ -81,6 +81,18 @@ TEST_NO_OOM(a_node_that_is_not_there_yet_is_dialed_until_it_is)
 	pair_fini(&p);
 }
 
+TEST_NO_OOM(a_machine_that_says_that_nobody_listens_is_told)
+{
+	struct pair p;
+
+	pair_prepare(&p);
+	node_start(&p.edge);
+	CHECK_EQ(bus_dial(p.edge.bus, "origin-1", "tcp://127.0.0.1:1"), 0);
+	WAIT_FOR(p.loop, p.edge.absences > 1);
+	CHECK_EQ(p.edge.ups + p.edge.refusals, 0);
+	pair_fini(&p);
+}
+
 TEST_NO_OOM(a_link_that_one_side_closes_comes_up_again)
 {
 	struct pair p;

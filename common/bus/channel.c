@@ -1,4 +1,5 @@
 /* common/bus/channel.c - one connection of the bus: from first byte to last. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -407,9 +408,11 @@ static void on_open(void *ctx)
 static void on_closed(void *ctx, int err)
 {
 	struct channel *c = ctx;
+	struct bus *b = c->bus;
 
-	(void)err;
 	c->pipe = NULL; /* it is gone already */
+	if (err == -ECONNREFUSED && c->target && b->events.on_absent)
+		b->events.on_absent(b->ctx, c->target->node);
 	if (c->target && c->state != CHANNEL_UP &&
 	    c->state != CHANNEL_DIALING) {
 		channel_refuse(c, REASON_peer_left,

@@ -77,10 +77,12 @@ struct question {
 };
 
 struct answer {
-	int err;         /* 0; WEIR_ETIMEOUT; WEIR_ECLOSED; WEIR_ENOENT; … */
-	uint8_t verdict; /* ALIVE: enum alive_verdict */
-	bool is_granted; /* CLAIM: the place is the claimant's */
-	bool is_known;   /* VALIDATE, CLAIM: the fields below hold */
+	int err;            /* 0; WEIR_ETIMEOUT; WEIR_ECLOSED; WEIR_ENOENT; …;
+			  * -ECONNREFUSED: no such process any more, says its
+			  * machine */
+	uint8_t verdict;    /* ALIVE: enum alive_verdict */
+	bool is_granted;    /* CLAIM: the place is the claimant's */
+	bool is_known;      /* VALIDATE, CLAIM: the fields below hold */
 	struct epoch epoch; /* CLAIM, VALIDATE: highest known */
 	struct term term;
 	int64_t start_us;

@@ -6,6 +6,7 @@
  */
 #include "common/member/internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/bus/question.h"
@@ -365,20 +366,33 @@ bool calls_must_dial(struct member *m, const struct node *n)
 	return n->ref.url[0] && find_dial(m, 0, n->ref.id);
 }
 
+static void fail_waiting(struct member *m, struct dial *d, int err)
+{
+	list_each_safe (it, &d->waiting) {
+		struct asking *k = list_entry(it, struct asking, link);
+
+		fail_later(m, k->tag, err);
+		asking_free(k);
+	}
+}
+
 void calls_on_went(struct member *m, const char *node)
 {
 	struct dial *d = find_dial(m, 0, node);
 
 	if (!d)
 		return;
-	list_each_safe (it, &d->waiting) {
-		struct asking *k = list_entry(it, struct asking, link);
-
-		fail_later(m, k->tag, WEIR_ECLOSED);
-		asking_free(k);
-	}
+	fail_waiting(m, d, WEIR_ECLOSED);
 	list_remove(&d->link);
 	free(d);
+}
+
+void calls_on_absent(struct member *m, const char *node)
+{
+	struct dial *d = find_dial(m, 0, node);
+
+	if (d)
+		fail_waiting(m, d, -ECONNREFUSED);
 }
 
 /* ---- calls by name ---- */
@@ -524,6 +538,11 @@ static bool common_call(struct member *m, struct member_call *call,
 {
 	const char *stream = args ? member_json_text(args, "stream") : NULL;
 
+	if (!strcmp(name, "drain")) { /* as by SIGTERM */
+		member_answer(&call, NULL);
+		svc_stop(m->svc);
+		return true;
+	}
 	if (strcmp(name, "events") || !stream)
 		return false;
 	member_answer(&call, member_events_of(m, stream));

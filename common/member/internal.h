@@ -68,6 +68,9 @@ void calls_ask_dispatch(struct member *m, uint64_t tag,
  * address; and it went, for good. */
 bool calls_must_dial(struct member *m, const struct node *n);
 void calls_on_went(struct member *m, const char *node);
+/* Nobody listens where a node was: who waits for it is answered
+ * -ECONNREFUSED. */
+void calls_on_absent(struct member *m, const char *node);
 /* The link to a node; an ingest that is known and not linked is dialed, and a
  * number stands for it that only calls_ask takes. */
 link_id calls_link_to(struct member *m, const char *node);

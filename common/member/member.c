@@ -170,12 +170,18 @@ static void on_refused(void *ctx, const char *peer, enum reason why,
 		     kv_str("detail", detail));
 }
 
+static void on_absent(void *ctx, const char *node)
+{
+	calls_on_absent(ctx, node);
+}
+
 static const struct bus_events bus_events = {
 	.on_up = on_up,
 	.on_down = on_down,
 	.on_record = on_record,
 	.on_frame = on_frame,
 	.on_request = calls_on_request,
+	.on_absent = on_absent,
 	.on_refused = on_refused,
 };
 

@@ -2,6 +2,7 @@
  */
 #include "common/registry/claim.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,6 +15,7 @@
 #define CLAIM_MAX_MS  15000
 #define POLL_MS       50
 #define LEASE_POLL_MS 500
+#define HOME_EACH_MS  200
 #define TAG_SERIAL    UINT64_C(0xffff)
 /* Numbers that a peer may tell; beyond they are nonsense. */
 #define TOLD_MAX (UINT64_C(1) << 52)
@@ -68,6 +70,8 @@ struct claim {
 	uint64_t script_tag;
 	bool is_script_lost; /* the registry did not answer, once */
 	struct ask local;
+	bool is_ingest_absent;
+	int64_t home_asked_ms;
 	int64_t held_since_ms; /* first HOLD about the suspect; 0: none */
 	bool *is_freed;        /* where claim_tick wants to know */
 };
@@ -346,6 +350,7 @@ static void run_script(struct claim *c, int64_t now_ms)
 static void ask_suspect(struct claim *c, int64_t now_ms)
 {
 	c->ingest = c->at_home = (struct ask){0};
+	c->is_ingest_absent = false;
 	enter(c, STAGE_ALIVE, now_ms, now_ms);
 }
 
@@ -401,6 +406,24 @@ static void ask_one(struct claim *c, struct ask *a, const char *node)
 		ask(c, a, link, &q, w->peer_dead_ms);
 }
 
+/* Its word counts when the ingest has had its time: until then it is asked again
+ * and again, so that it is not an old one. */
+static void ask_home_about(struct claim *c, int64_t now_ms)
+{
+	const struct ask before = c->at_home;
+
+	if (before.has_answer && now_ms - c->home_asked_ms < HOME_EACH_MS)
+		return;
+	if (before.has_answer)
+		c->at_home.tag = 0;
+	if (c->at_home.tag)
+		return; /* it is on its way */
+	c->home_asked_ms = now_ms;
+	ask_one(c, &c->at_home, c->suspect.home);
+	c->at_home.has_answer = before.has_answer;
+	c->at_home.answer = before.answer;
+}
+
 /* Put the questions that can be put; a node that is not linked yet is tried
  * again while there is time. */
 static void ask_both(struct claim *c, int64_t now_ms)
@@ -413,7 +436,7 @@ static void ask_both(struct claim *c, int64_t now_ms)
 	} else {
 		ask_one(c, &c->ingest, c->suspect.ingest);
 	}
-	ask_one(c, &c->at_home, c->suspect.home);
+	ask_home_about(c, now_ms);
 }
 
 static void note_answer(struct ask *a, const struct answer *answer)
@@ -468,6 +491,7 @@ static void judge(struct claim *c, int64_t now_ms)
 	struct verdict_facts f = {
 		.has_ingest_word = c->ingest.has_answer,
 		.has_home_word = c->at_home.has_answer,
+		.is_ingest_absent = c->is_ingest_absent,
 		.ingest = c->ingest.answer,
 		.home = c->at_home.answer,
 		.waited = now_ms - c->stage_ms >= w->peer_dead_ms,
@@ -649,6 +673,7 @@ bool claim_on_answer(struct claim *c, uint64_t tag, const struct answer *a,
 		if (is_gathered(c))
 			end_gather(c, now_ms);
 	} else if (c->stage == STAGE_ALIVE && tag == c->ingest.tag) {
+		c->is_ingest_absent = a->err == -ECONNREFUSED;
 		note_answer(&c->ingest, a);
 		judge(c, now_ms);
 	} else if (c->stage == STAGE_ALIVE && tag == c->at_home.tag) {

@@ -1,6 +1,8 @@
 /* common/registry/claim_test.c - who gets a stream, and whose word decides. */
 #include "common/registry/claim.h"
 
+#include <errno.h>
+
 #include "common/bus/testing.h"
 
 #define ORIGIN 1u
@@ -298,6 +300,49 @@ TEST(a_home_that_lost_the_link_frees_it_when_the_ingest_is_silent_for_long)
 	alive(&s, ORIGIN, ALIVE_LINK_LOST, 0, BEGIN + 1);
 	claim_tick(s.claim, BEGIN + 1900);
 	CHECK_EQ(s.w.script_count, 0);
+	claim_tick(s.claim, BEGIN + 2000);
+	check_granted(&s, 5, BEGIN + 2001);
+}
+
+TEST(an_ingest_that_is_gone_and_a_home_without_its_link_free_it_at_once)
+{
+	struct answer gone = {.err = -ECONNREFUSED};
+	struct scene s;
+
+	begin(&s);
+	script_is_busy(&s, true);
+	answer(&s, INGEST, QUESTION_ALIVE, &gone, BEGIN + 1);
+	CHECK_EQ(s.w.script_count, 0);
+	alive(&s, ORIGIN, ALIVE_LINK_LOST, 0, BEGIN + 2);
+	check_granted(&s, 5, BEGIN + 3);
+}
+
+TEST(an_ingest_that_is_gone_by_its_machines_word_alone_is_waited_for)
+{
+	struct answer gone = {.err = -ECONNREFUSED};
+	struct scene s;
+
+	begin(&s);
+	script_is_busy(&s, true);
+	alive(&s, ORIGIN, ALIVE_YES, 0, BEGIN + 1);
+	answer(&s, INGEST, QUESTION_ALIVE, &gone, BEGIN + 2);
+	claim_tick(s.claim, BEGIN + 1900);
+	CHECK_EQ(s.w.script_count, 0);
+	CHECK_EQ(s.grants + s.refusals, 0);
+	claim_free(&s.claim);
+}
+
+TEST(the_home_is_asked_again_until_its_word_counts)
+{
+	struct scene s;
+
+	begin(&s);
+	script_is_busy(&s, true);
+	alive(&s, ORIGIN, ALIVE_YES, 0, BEGIN + 1);
+	claim_tick(s.claim, BEGIN + 100);
+	CHECK_EQ(test_count_asked(&s.w, ORIGIN, QUESTION_ALIVE), 0);
+	claim_tick(s.claim, BEGIN + 1950);
+	alive(&s, ORIGIN, ALIVE_LINK_LOST, 0, BEGIN + 1951);
 	claim_tick(s.claim, BEGIN + 2000);
 	check_granted(&s, 5, BEGIN + 2001);
 }

@@ -51,6 +51,10 @@ enum verdict verdict_of(const struct verdict_facts *f, uint32_t *hold_ms)
 {
 	if (f->has_ingest_word)
 		return of_ingest(f, hold_ms);
+	/* Two witnesses of its death: there is nothing to wait for. */
+	if (f->is_ingest_absent && f->has_home_word &&
+	    f->home.verdict == ALIVE_LINK_LOST)
+		return VERDICT_FREE;
 	if (!f->waited)
 		return VERDICT_WAIT;
 	return f->has_home_word ? of_home(f) : VERDICT_LEASE;

@@ -17,6 +17,8 @@ enum verdict {
 
 struct verdict_facts {
 	bool has_ingest_word, has_home_word;
+	bool is_ingest_absent; /* its machine answers, the process is not there
+				*/
 	struct answer ingest, home; /* to QUESTION_ALIVE */
 	bool waited;                /* peer_dead_ms are over */
 	bool may_take_over;         /* the newcomer wins against a live one */

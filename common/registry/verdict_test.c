@@ -103,6 +103,31 @@ TEST(the_homes_word_counts_once_the_ingest_had_its_time)
 	check_rows(row, WEIR_ARRAY_LEN(row));
 }
 
+TEST(a_machine_without_the_ingest_and_a_home_without_the_link_are_enough)
+{
+	static const uint8_t other[] = {ALIVE_YES, ALIVE_SILENT, ALIVE_LEFT,
+					ALIVE_UNKNOWN};
+	struct verdict_facts f = {
+		.is_ingest_absent = true,
+		.has_home_word = true,
+		.home = {.verdict = ALIVE_LINK_LOST},
+		.publish_stall_ms = STALL_MS,
+	};
+	uint32_t hold_ms = 0;
+
+	CHECK_EQ(verdict_of(&f, &hold_ms), VERDICT_FREE);
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(other); i++) {
+		f.home.verdict = other[i];
+		CHECK_EQ(verdict_of(&f, &hold_ms), VERDICT_WAIT);
+	}
+	f.home.verdict = ALIVE_LINK_LOST;
+	f.has_home_word = false;
+	CHECK_EQ(verdict_of(&f, &hold_ms), VERDICT_WAIT);
+	f.has_home_word = true;
+	f.is_ingest_absent = false;
+	CHECK_EQ(verdict_of(&f, &hold_ms), VERDICT_WAIT);
+}
+
 TEST(with_no_word_at_all_the_lease_decides)
 {
 	static const struct row row[] = {

@@ -1,9 +1,11 @@
 /* tests/sim/net.c - links with delay, loss and partitions; questions. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/bus/question.h"
 #include "tests/sim/sim.h"
 
+#define ABSENT_LINK    UINT32_MAX
 #define PING_MS        1000
 #define PEER_DEAD_MS   2000
 #define FRAMES_A_TIME  16
@@ -677,8 +679,9 @@ void net_ask(void *ctx, link_id link, uint64_t tag, const struct question *q,
 
 	net_wait(s, n, tag, from ? link : 0, false, deadline_ms);
 	if (!from) {
-		answer_at(n, tag, &(struct answer){.err = WEIR_ECLOSED},
-			  s->now_us);
+		int err = link == ABSENT_LINK ? -ECONNREFUSED : WEIR_ECLOSED;
+
+		answer_at(n, tag, &(struct answer){.err = err}, s->now_us);
 		return;
 	}
 	for (int i = 0; i < copies; i++) {
@@ -714,6 +717,15 @@ size_t net_origins(void *ctx, struct node_ref *out, size_t max)
 	return count;
 }
 
+/* The process is dead, and its machine is reached and says so. */
+static bool is_absent(const struct sim *s, const struct node *by,
+		      const struct node *n)
+{
+	return n->kind == NODE_INGEST && !n->is_alive &&
+	       s->now_us >= s->blocked_us[by->index][n->index] &&
+	       s->now_us >= s->blocked_us[n->index][by->index];
+}
+
 link_id net_link_to(void *ctx, const char *id)
 {
 	struct node *n = ctx;
@@ -728,9 +740,13 @@ link_id net_link_to(void *ctx, const char *id)
 			    !strcmp(w->side[1 - i].node->id, id))
 				return w->side[i].id;
 	}
-	for (size_t i = 0; i < s->node_count; i++)
-		if (!strcmp(s->node[i].id, id) && &s->node[i] != n)
-			net_dial(s, n, &s->node[i]);
+	for (size_t i = 0; i < s->node_count; i++) {
+		if (strcmp(s->node[i].id, id) != 0 || &s->node[i] == n)
+			continue;
+		if (is_absent(s, n, &s->node[i]))
+			return ABSENT_LINK;
+		net_dial(s, n, &s->node[i]);
+	}
 	return 0;
 }
 
