@@ -8,6 +8,8 @@
 #include "common/conf/json.h"
 #include "common/svc/svc_priv.h"
 
+#define DRAIN_PER_S 20u /* at least */
+
 /* ---- signals ---- */
 
 static void on_signal(struct svc *svc, unsigned events)
@@ -174,6 +176,18 @@ void svc_stop(struct svc *svc)
 	}
 	timer_start(svc->drain_timer, (uint64_t)s->drain_timeout_ms);
 	svc->on_drain(svc->drain_ctx);
+}
+
+size_t svc_drain_due(const struct svc_cluster_settings *s, size_t total,
+		     uint64_t elapsed_ms)
+{
+	uint64_t half_ms = WEIR_MAX((uint64_t)s->drain_timeout_ms / 2, 1u);
+	uint64_t per_s = s->drain_rate ? (uint64_t)s->drain_rate : DRAIN_PER_S;
+	uint64_t due = per_s * elapsed_ms / 1000 + 1;
+
+	if (!s->drain_rate)
+		due += total * WEIR_MIN(elapsed_ms, half_ms) / half_ms;
+	return (size_t)WEIR_MIN(due, total);
 }
 
 void svc_fail(struct svc *svc, int err)

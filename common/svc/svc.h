@@ -47,6 +47,7 @@ struct svc_cluster_settings {
 	const char *key;          /* shared secret of HELLO; "" is none */
 	int stream_identity;      /* enum svc_stream_identity */
 	int64_t drain_timeout_ms; /* from SIGTERM to the end */
+	int64_t drain_rate;       /* connections per second; 0: by itself */
 };
 enum svc_stream_identity { SVC_IDENTITY_PATH, SVC_IDENTITY_NAME };
 
@@ -119,6 +120,13 @@ void svc_drained(struct svc *svc);
 
 /* Begin to drain, as by SIGTERM. */
 void svc_stop(struct svc *svc);
+
+/* How many of `total` connections may have been closed `elapsed_ms` after the
+ * drain began (cluster.drain_rate), so that not all come to other nodes at once.
+ * By itself: over half of the time that there is, and no slower than 20 a
+ * second. */
+size_t svc_drain_due(const struct svc_cluster_settings *s, size_t total,
+		     uint64_t elapsed_ms);
 
 /* End at once; svc_run returns `err`. */
 void svc_fail(struct svc *svc, int err);

@@ -382,6 +382,32 @@ TEST_NO_OOM(a_draining_process_is_not_ready_and_ends_in_time)
 	CHECK_EQ(finish(&r), 0);
 }
 
+TEST(connections_are_closed_in_groups_at_the_rate_that_is_set)
+{
+	struct svc_cluster_settings s = {
+		.drain_timeout_ms = 10000,
+		.drain_rate = 100,
+	};
+
+	CHECK_EQ(svc_drain_due(&s, 1000, 0), 1);
+	CHECK_EQ(svc_drain_due(&s, 1000, 500), 51);
+	CHECK_EQ(svc_drain_due(&s, 1000, 60000), 1000);
+	CHECK_EQ(svc_drain_due(&s, 0, 1000), 0);
+}
+
+TEST(without_a_rate_connections_are_closed_over_half_of_the_time)
+{
+	struct svc_cluster_settings s = {.drain_timeout_ms = 10000};
+
+	CHECK_EQ(svc_drain_due(&s, 5000, 0), 1);
+	CHECK(svc_drain_due(&s, 5000, 2500) >= 2500);
+	CHECK(svc_drain_due(&s, 5000, 2500) < 2600);
+	CHECK_EQ(svc_drain_due(&s, 5000, 5000), 5000);
+	CHECK_EQ(svc_drain_due(&s, 4, 200), 4); /* few: soon */
+	s.drain_timeout_ms = 0;
+	CHECK_EQ(svc_drain_due(&s, 5000, 1), 5000);
+}
+
 TEST_NO_OOM(a_second_signal_ends_at_once)
 {
 	struct run r;

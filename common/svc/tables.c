@@ -16,6 +16,11 @@ static const struct conf_key cluster_keys[] = {
 		 3600000, 10000, CONF_FIXED,
 		 "How long a process that is told to end lets its peers "
 		 "finish."),
+	CONF_INT(struct svc_cluster_settings, drain_rate, "count", 0, 1000000,
+		 0, CONF_FIXED,
+		 "How many connections a second an edge or an ingest closes "
+		 "when it is told to end; 0: all within half of "
+		 "drain_timeout_ms."),
 };
 
 const struct conf_table svc_cluster_conf =

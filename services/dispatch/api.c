@@ -428,6 +428,7 @@ int api_routes(struct dispatch *d)
 		{NULL, "/api/stat/group", 0, one_group, d},
 		{"POST", "/api/ctrl/kick_session", HTTP_CONTROL, kick_session,
 		 d},
+		{"POST", "/api/ctrl/drain", HTTP_CONTROL, drain_node, d},
 		{"GET", "/api/nodes", 0, all_nodes, d},
 		{"GET", "/api/streams", 0, all_streams, d},
 		{"GET", "/api/events", 0, stream_events, d},

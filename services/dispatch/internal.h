@@ -89,6 +89,8 @@ void web_add_urls(struct json_object *o, struct dispatch *d,
 
 /* Everything under /api/. */
 WEIR_MUST_CHECK int api_routes(struct dispatch *d);
+/* drain.c: POST /api/ctrl/drain. */
+void drain_node(void *ctx, struct http_request *req);
 /* lal's answers, always with status 200: {"error_code","desp"}, or with "data",
  * which is taken (NULL: null). */
 void lal_say(struct http_request *req, int code, const char *desp);

@@ -704,19 +704,20 @@ bool door_kick(struct door *d, const char *session_id)
 	return true;
 }
 
-void door_end_some(struct door *d, size_t count, enum reason why)
+size_t door_end_some(struct door *d, size_t count, enum reason why)
 {
-	while (count && !list_is_empty(&d->waiting)) {
+	size_t ended = 0;
+
+	for (; ended < count && !list_is_empty(&d->waiting); ended++)
 		end_guest(guest_at(d->waiting.next), why);
-		count--;
-	}
 	/* A viewer leaves the list when its end is told, after this pass. */
 	list_each (it, &d->viewing) {
-		if (!count)
-			return;
+		if (ended == count)
+			break;
 		end_guest(guest_at(it), why);
-		count--;
+		ended++;
 	}
+	return ended;
 }
 
 /* ---- life ---- */

@@ -121,8 +121,8 @@ void door_close(struct door *d); /* accept nobody any more */
 size_t door_guests(const struct door *d);
 /* Every 100 to 500 ms: time-outs. */
 void door_tick(struct door *d, uint64_t now_ms);
-/* End at most `count` guests that wait or view. */
-void door_end_some(struct door *d, size_t count, enum reason why);
+/* End at most `count` guests that wait or view; returns how many. */
+size_t door_end_some(struct door *d, size_t count, enum reason why);
 
 /* Those that have asked, of one stream or (NULL) of all. */
 void door_each_session(struct door *d, const char *stream,

@@ -247,10 +247,22 @@ static void on_left(void *ctx)
 	svc_drained(e->svc);
 }
 
+static void end_due(struct edge *e)
+{
+	const struct svc_cluster_settings *cluster =
+		svc_settings(e->svc, &svc_cluster_conf);
+	uint64_t elapsed_ms = loop_now_ms(e->loop) - e->drain_ms;
+	size_t due = svc_drain_due(cluster, e->drain_total, elapsed_ms);
+	size_t count = due - WEIR_MIN(e->drain_done, due);
+	size_t ended = door_end_some(e->rtmp, count, REASON_draining);
+
+	ended += door_end_some(e->http, count - ended, REASON_draining);
+	e->drain_done += ended;
+}
+
 static void on_drain_round(struct edge *e)
 {
-	door_end_some(e->rtmp, e->drain_share, REASON_draining);
-	door_end_some(e->http, e->drain_share, REASON_draining);
+	end_due(e);
 	if (e->stats.connections > e->stats.half_open || e->is_leaving)
 		return;
 	e->is_leaving = true;
@@ -258,22 +270,17 @@ static void on_drain_round(struct edge *e)
 	member_leave(e->member, on_left, e);
 }
 
-/* Viewers are closed in groups over half of the time that there is, so that
- * they do not all ask elsewhere at once. */
+/* Viewers are closed in groups, so that they do not all ask elsewhere at once.
+ */
 static void on_drain(struct edge *e)
 {
-	const struct svc_cluster_settings *cluster =
-		svc_settings(e->svc, &svc_cluster_conf);
-	size_t rounds =
-		(size_t)(cluster->drain_timeout_ms / 2 / DRAIN_ROUND_MS) + 1;
-
 	svc_ready(e->svc, false, "draining");
 	e->is_draining = true;
 	member_set_draining(e->member);
 	door_close(e->rtmp);
 	door_close(e->http);
-	e->drain_share =
-		(door_guests(e->rtmp) + door_guests(e->http)) / rounds + 1;
+	e->drain_ms = loop_now_ms(e->loop);
+	e->drain_total = door_guests(e->rtmp) + door_guests(e->http);
 	timer_repeat(e->drain, DRAIN_ROUND_MS);
 	on_drain_round(e);
 }

@@ -30,7 +30,8 @@ struct edge {
 	struct timer *tick;   /* time-outs */
 	struct timer *sample; /* rates of sessions */
 	struct timer *drain;
-	size_t drain_share; /* guests per round */
+	uint64_t drain_ms; /* when the drain began */
+	size_t drain_total, drain_done;
 	bool is_draining, is_leaving;
 	uint64_t most_connections; /* since memory was given back */
 	uint64_t sent_before;      /* for the load of the last second */

@@ -179,9 +179,25 @@ static void on_left(void *ctx)
 	svc_drained(in->svc);
 }
 
+/* Publishers are closed in groups. */
+static void end_due(struct ingest *in)
+{
+	const struct svc_cluster_settings *cluster =
+		svc_settings(in->svc, &svc_cluster_conf);
+	uint64_t elapsed_ms = loop_now_ms(in->loop) - in->drain_ms;
+	size_t due = svc_drain_due(cluster, in->drain_total, elapsed_ms);
+
+	if (due <= in->drain_done)
+		return;
+	publish_end_some(in, due - in->drain_done, REASON_draining);
+	in->drain_done = due;
+	member_wake(in->member);
+}
+
 /* What was published is delivered before the end. */
 static void on_drain_tick(struct ingest *in)
 {
+	end_due(in);
 	if (!rtmp_door_is_empty(in->rtmp) || !list_is_empty(&in->publishes) ||
 	    !bus_is_drained(member_bus(in->member)))
 		return;
@@ -196,8 +212,9 @@ static void on_drain(struct ingest *in)
 	member_set_draining(in->member);
 	rtmp_door_close(in->rtmp);
 	handed_free(&in->handed);
-	publish_end_all(in, REASON_draining);
-	member_wake(in->member);
+	in->drain_ms = loop_now_ms(in->loop);
+	in->drain_total = publish_open_count(in);
+	end_due(in);
 	timer_repeat(in->drain, 20);
 }
 

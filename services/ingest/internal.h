@@ -30,6 +30,8 @@ struct ingest {
 	struct stat_series series;
 	struct timer *drain;
 	bool is_draining;
+	uint64_t drain_ms; /* when that began */
+	size_t drain_total, drain_done;
 };
 
 extern const struct log_event ingest_publish_start, ingest_publish_end,
@@ -45,8 +47,9 @@ void publish_on_second(struct ingest *in);
 bool publish_kick(struct ingest *in, const char *session_id);
 /* Those whose maker waits: settle what is due; the next time. */
 int64_t publish_tick_all(struct ingest *in, int64_t now_ms);
-/* Close all publishers with a reason. */
-void publish_end_all(struct ingest *in, enum reason why);
+/* Those with a connection; and close so many of them. */
+size_t publish_open_count(const struct ingest *in);
+void publish_end_some(struct ingest *in, size_t count, enum reason why);
 /* At the end of the process, when the doors are gone. */
 void publish_free_all(struct ingest *in);
 

@@ -318,13 +318,26 @@ bool publish_kick(struct ingest *in, const char *session_id)
 	return false;
 }
 
-void publish_end_all(struct ingest *in, enum reason why)
+size_t publish_open_count(const struct ingest *in)
+{
+	size_t count = 0;
+
+	list_each (it, &in->publishes)
+		count += publish_of(it)->door != NULL;
+	return count;
+}
+
+void publish_end_some(struct ingest *in, size_t count, enum reason why)
 {
 	list_each_safe (it, &in->publishes) {
 		struct publish *p = publish_of(it);
 
-		if (p->door)
-			close_one(p, why);
+		if (!count)
+			return;
+		if (!p->door)
+			continue;
+		close_one(p, why);
+		count--;
 	}
 }
 
