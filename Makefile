@@ -88,6 +88,13 @@ SIM     := $(if $(SIM_OBJ),$(BUILD)/test/sim)
 CHAOS_OBJ := $(call objects,$(call proper,$(wildcard tests/chaos/*.c)) \
                services/cli/rtmp_peer.c services/cli/http_peer.c)
 CHAOS     := $(BUILD)/test/chaos-load
+CHAOS_TEST := tests/chaos/chaos_test.py
+comma     := ,
+CHAOS_ARGS = $(foreach r,$(subst $(comma), ,$(ROW)),--row $(r)) \
+	       $(if $(REPEAT),--repeat $(REPEAT)) \
+	       $(if $(STREAMS),--streams $(STREAMS)) \
+	       $(if $(PROTOS),--protos $(PROTOS)) $(if $(PIN),--pin) \
+	       $(if $(SEED),--seed $(SEED)) $(if $(T),--seconds $(T))
 
 # What drives a browser in tests; without chromium those are skipped.
 BROWSER := $(if $(shell command -v chromium),$(BUILD)/browser/installed.json)
@@ -233,7 +240,7 @@ test:
 
 test-built: tests
 	$(RUN_TESTS) --style $(STYLE) --unit $(TESTS) --sim $(SIM) \
-		--e2e $(wildcard tests/e2e/*.py)
+		--e2e $(wildcard tests/e2e/*.py) $(CHAOS_TEST)
 
 ## make check            unit and contract tests only, in under a minute
 check:
@@ -254,6 +261,19 @@ sim: $(SIM)
 e2e: all $(BROWSER)
 	$(RUN_TESTS) --e2e $(if $(T),$(foreach f,$(wildcard tests/e2e/*.py), \
 		$(if $(findstring $(T),$(f)),$(f))),$(wildcard tests/e2e/*.py))
+
+# Rows of faults against a cluster; tests/chaos/README.md.
+.PHONY: chaos soak
+## make chaos            faults: ROW=a,b REPEAT=20 STREAMS=50; or SEED=1 T=600
+chaos: all $(CHAOS)
+	$(Q)WEIR_BIN=$(abspath $(BUILD)/bin) WEIR_TEST_MODE=$(MODE) \
+		tests/chaos/chaos.py $(CHAOS_ARGS)
+
+## make soak             half an hour of random faults; T=1800 SEED=1
+soak: all $(CHAOS)
+	$(Q)WEIR_BIN=$(abspath $(BUILD)/bin) WEIR_TEST_MODE=$(MODE) \
+		tests/chaos/chaos.py --soak --seed $(or $(SEED),1) \
+		--seconds $(or $(T),1800)
 
 .PHONY: fuzz fuzzers fuzz-built cov cov-built
 ## make fuzz             fuzz each parser for T=60 s; P=part of a path

@@ -3,6 +3,7 @@
 
 usage: chaos.py [--row NAME]... [--short] [--repeat N] [--protos a,b] [--streams N]
                 [--pin] [--list]
+       chaos.py --seed S [--seconds T] [--soak]   faults at random
 
 Each repetition is a line. It is good when every viewer that should have stayed
 has got every frame once, in order, with the right content. A repetition in which
@@ -14,8 +15,10 @@ import sys
 import traceback
 
 import stage  # noqa: F401 pylint: disable=unused-import
+from mix import Mix
 from rows import ROWS
 from stage import judge
+from stage.hosts import Networks, leave_the_network
 from stage.stage import Stage
 
 
@@ -25,7 +28,7 @@ def play(row, args, number):
         options["protos"] = tuple(args.protos.split(","))
     if args.streams:
         options["streams"] = args.streams
-    with Stage(f"{row.name}-{number}", pin=args.pin, **options) as s:
+    with row.stage(f"{row.name}-{number}", pin=args.pin, **options) as s:
         row.run(s)
         return s.result()
 
@@ -64,6 +67,31 @@ def repeat(row, args):
     return is_good
 
 
+def mix(args):
+    """Faults at random; with --soak memory and descriptors are compared, too."""
+    options = {"origin": 3, "edge": 3, "packager": 2, "streams": args.streams or 6,
+               "watched": 2}
+    if args.protos:
+        options["protos"] = tuple(args.protos.split(","))
+    with Stage(f"mix-{args.seed}", pin=args.pin, restarts=True, **options) as s:
+        m = Mix(s, args.seed, lambda line: print("# " + line, flush=True))
+        m.run(args.seconds)
+        result = s.result()
+    is_level = not args.soak or compare(m, args.seconds)
+    report(f"mix seed={args.seed} seconds={args.seconds}", result)
+    return result.is_good and is_level
+
+
+def compare(m, seconds):
+    early, late = m.around(min(300, seconds / 6)), m.around(seconds - 60)
+    growth = [100 * (b - a) / a for a, b in zip(early, late)]
+    is_level = all(abs(g) <= 5 for g in growth)
+    print(f"{'ok' if is_level else 'not ok'} soak PSS {early[0]} kB then {late[0]} kB "
+          f"({growth[0]:+.1f} %), descriptors {early[1]} then {late[1]} "
+          f"({growth[1]:+.1f} %)", flush=True)
+    return is_level
+
+
 def parse():
     p = argparse.ArgumentParser()
     p.add_argument("--row", action="append", default=[])
@@ -73,6 +101,9 @@ def parse():
     p.add_argument("--protos")
     p.add_argument("--streams", type=int)
     p.add_argument("--pin", action="store_true")
+    p.add_argument("--seed", type=int)
+    p.add_argument("--seconds", type=int, default=600)
+    p.add_argument("--soak", action="store_true")
     return p.parse_args()
 
 
@@ -86,6 +117,13 @@ def main():
         for r in chosen:
             print(f"{r.name:24} {r.sentence}")
         return 0
+    why = leave_the_network()  # ports of others are not in the way there
+    if args.seed is not None:
+        return 0 if mix(args) else 1
+    if why:
+        for r in [r for r in chosen if r.stage is Networks]:
+            print(f"skip {r.name} a network of its own: {why}")
+            chosen.remove(r)
     return 0 if all([repeat(r, args) for r in chosen]) else 1
 
 

@@ -62,6 +62,9 @@ void tracer_put(struct tracer *t, uint8_t kind, uint8_t flags, uint32_t session,
 /* A unit that came: find its mark and write down what it is. */
 void tracer_unit(struct tracer *t, uint8_t kind, uint32_t ms, struct span unit);
 void tracer_close(struct tracer *t);
+/* Append words as the inside of a JSON string; what would need an escape is
+ * left out. */
+void say_text(struct buf *out, const char *words);
 
 /* ---- tsread.c: a transport stream's units, by no code of weir's ---- */
 
@@ -102,6 +105,9 @@ WEIR_MUST_CHECK int publisher_new(struct publisher **out, struct loop *loop,
 				  const struct publisher_options *o);
 /* Take leave, as an encoder that is switched off; no return. */
 void publisher_leave(struct publisher *p);
+/* It takes its connection for dead: dials again, and says nothing on the old
+ * one, which stays open. */
+void publisher_abandon(struct publisher *p);
 /* Appends a JSON array. */
 void publisher_say(struct publisher *p, struct buf *out);
 void publisher_free(struct publisher **p);

@@ -3,6 +3,7 @@
  *	pub ID STREAM KINDS KBPS GOP_MS RETRY_MS TRACE URL…
  *	leave ID
  *	view ID STREAM PROTO TRACE URL
+ *	abandon ID              its connection is dead, it takes for granted
  *	close ID                of a viewer
  *	say                     one line of JSON about all
  *	sweep FILE TRACE STREAM  a file's transport stream, as a viewer's trace
@@ -130,6 +131,8 @@ static const char *obey(struct load *l, char **w, size_t count)
 		return "no such place";
 	if (!strcmp(w[0], "leave") && l->pub[id])
 		publisher_leave(l->pub[id]);
+	else if (!strcmp(w[0], "abandon") && l->pub[id])
+		publisher_abandon(l->pub[id]);
 	else if (!strcmp(w[0], "close") && l->view[id])
 		viewer_free(&l->view[id]);
 	else

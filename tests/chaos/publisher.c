@@ -18,11 +18,19 @@
 #define URLS_MAX    16
 #define UNIT_BYTES  (1u << 17)
 
+/* A connection to a server. */
+struct line {
+	struct publisher *publisher;
+	struct rtmp_peer *peer;
+};
+
 struct publisher {
 	struct loop *loop;
 	struct publisher_options o;
 	char *url[URLS_MAX];
-	struct rtmp_peer *peer;
+	struct line line[2];
+	struct line *now;    /* the one in use */
+	struct line *left;   /* abandoned, and still open; NULL */
 	struct timer *timer; /* the next frame, or to dial again */
 	struct tracer tracer;
 	size_t turn; /* whose turn it is of the addresses */
@@ -31,7 +39,7 @@ struct publisher {
 	uint32_t video, audio; /* the next counters; they go on over sessions */
 	uint32_t frame[2];     /* of this session: pictures, sounds */
 	uint64_t start_us;
-	char words[160];
+	char words[160], left_words[160];
 	uint8_t *unit;
 	uint8_t *pool; /* content, without zero bytes */
 };
@@ -51,7 +59,7 @@ static void write_message(struct publisher *p, uint8_t type, uint32_t ms,
 	const struct rtmp_media m = {
 		.type = type, .timestamp_ms = ms, .payload = payload};
 
-	if (p->peer && rtmp_peer_write(p->peer, &m))
+	if (p->now->peer && rtmp_peer_write(p->now->peer, &m))
 		snprintf(p->words, sizeof(p->words), "write failed");
 }
 
@@ -181,7 +189,7 @@ static void on_timer(struct publisher *p)
 		return;
 	if (p->has_ended) {
 		p->has_ended = false;
-		rtmp_peer_free(&p->peer);
+		rtmp_peer_free(&p->now->peer);
 		dial(p);
 		return;
 	}
@@ -218,7 +226,7 @@ static void send_heads(struct publisher *p)
 
 static void on_ready(void *ctx)
 {
-	struct publisher *p = ctx;
+	struct publisher *p = ((struct line *)ctx)->publisher;
 
 	p->session++;
 	p->is_ready = true;
@@ -229,20 +237,32 @@ static void on_ready(void *ctx)
 	timer_start(p->timer, 0);
 }
 
-static void on_end(void *ctx, enum peer_end end)
+/* The session is over, as its encoder sees it. */
+static void end_session(struct publisher *p)
 {
-	struct publisher *p = ctx;
-
-	snprintf(p->words, sizeof(p->words), "%s: %.140s", peer_end_name(end),
-		 rtmp_peer_words(p->peer));
 	tracer_put(&p->tracer, TRACE_END, p->is_ready, p->session, 0, 0);
 	p->is_ready = false;
 	p->has_ended = true;
 	p->is_over = p->is_leaving;
-	p->turn++;
 	p->retries++;
 	if (!p->is_over)
 		timer_start(p->timer, p->o.retry_ms);
+}
+
+static void on_end(void *ctx, enum peer_end end)
+{
+	struct line *line = ctx;
+	struct publisher *p = line->publisher;
+	bool is_left = line == p->left;
+
+	snprintf(is_left ? p->left_words : p->words, sizeof(p->words),
+		 "%s: %.140s", peer_end_name(end), rtmp_peer_words(line->peer));
+	if (is_left) {
+		p->left = NULL;
+		return;
+	}
+	p->turn += end != PEER_REFUSED; /* then the next address */
+	end_session(p);
 }
 
 static void dial(struct publisher *p)
@@ -256,7 +276,7 @@ static void dial(struct publisher *p)
 		.ready_ms = READY_MS,
 	};
 
-	if (!rtmp_peer_new(&p->peer, p->loop, &options, &events, p))
+	if (!rtmp_peer_new(&p->now->peer, p->loop, &options, &events, p->now))
 		return;
 	p->has_ended = true;
 	p->turn++;
@@ -291,6 +311,8 @@ int publisher_new(struct publisher **out, struct loop *loop,
 	if (!p)
 		return WEIR_ENOMEM;
 	p->loop = loop;
+	p->line[0].publisher = p->line[1].publisher = p;
+	p->now = p->line;
 	p->o = *o;
 	p->o.url_count = WEIR_MIN(o->url_count, (size_t)URLS_MAX);
 	err = fill(p, o);
@@ -311,10 +333,24 @@ void publisher_leave(struct publisher *p)
 {
 	p->is_leaving = true;
 	timer_stop(p->timer);
-	if (p->peer && !p->has_ended)
-		rtmp_peer_stop(p->peer);
+	if (p->now->peer && !p->has_ended)
+		rtmp_peer_stop(p->now->peer);
 	else
 		p->is_over = true;
+}
+
+void publisher_abandon(struct publisher *p)
+{
+	struct line *other = p->now == p->line ? &p->line[1] : &p->line[0];
+
+	if (p->has_ended || !p->is_ready)
+		return;
+	rtmp_peer_free(&other->peer);
+	p->left_words[0] = '\0';
+	p->left = p->now;
+	p->now = other;
+	p->turn++;
+	end_session(p);
 }
 
 void publisher_say(struct publisher *p, struct buf *out)
@@ -326,9 +362,9 @@ void publisher_say(struct publisher *p, struct buf *out)
 		   p->o.stream, p->is_ready ? "true" : "false",
 		   p->is_over ? "true" : "false", p->session, p->retries,
 		   (unsigned long long)p->tracer.last_us);
-	for (const char *c = p->words; *c; c++)
-		if (*c >= ' ' && *c != '"' && *c != '\\')
-			buf_put_u8(out, (uint8_t)*c);
+	say_text(out, p->words);
+	buf_printf(out, "\",\"left\":\"");
+	say_text(out, p->left_words);
 	buf_printf(out, "\"}");
 }
 
@@ -338,7 +374,8 @@ void publisher_free(struct publisher **pp)
 
 	if (!p)
 		return;
-	rtmp_peer_free(&p->peer);
+	rtmp_peer_free(&p->line[0].peer);
+	rtmp_peer_free(&p->line[1].peer);
 	timer_free(&p->timer);
 	tracer_close(&p->tracer);
 	for (size_t i = 0; i < URLS_MAX; i++)

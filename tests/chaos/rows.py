@@ -11,22 +11,27 @@ import threading
 import time
 
 from lib.waiting import wait_for
+from stage.hosts import Networks
+from stage.load import END, read_trace
 from stage.redis import Redis, Sentinels, Slow
+from stage.stage import Stage
 
 FROZEN_S = 10
+DRAIN_RATE = 10
 ROWS = {}
 
 
 class Row:
-    def __init__(self, name, run, is_short, options):
-        self.name, self.run, self.is_short, self.options = name, run, is_short, options
+    def __init__(self, name, run, is_short, stage, options):
+        self.name, self.run, self.is_short = name, run, is_short
+        self.stage, self.options = stage, options
         self.sentence = (run.__doc__ or "").split("\n")[0]
 
 
-def row(name, short=False, **options):
-    """`short`: a part of `make test` too; `options` are Stage's."""
+def row(name, short=False, stage=Stage, **options):
+    """`short`: a part of `make test` too; `options` are the stage's."""
     def keep(run):
-        ROWS[name] = Row(name, run, short, options)
+        ROWS[name] = Row(name, run, short, stage, options)
         return run
     return keep
 
@@ -114,33 +119,44 @@ def publishers_return(s, victim):
 @row("ingest-kill", short=True)
 def ingest_is_killed(s):
     """An ingest is killed: its publishers go elsewhere, viewers stay."""
-    s.is_publisher_cut = True
-    s.excuse_us = time.monotonic_ns() // 1000
+    s.excuse()
     s.kill("ingest-1")
     wait_for(lambda: any(p["session"] > 1 for p in s.load.say()[0]),
              "a publisher to return", 30)
     publishers_return(s, "ingest-1")
 
 
-@row("ingest-sleep", publishers=1)
+@row("ingest-sleep")
 def ingest_sleeps(s):
-    """An ingest stops for 10 s; its publishers have gone elsewhere meanwhile."""
-    s.is_publisher_cut = True
-    s.excuse_us = time.monotonic_ns() // 1000
+    """An ingest stops for 10 s; its publishers go elsewhere meanwhile. When it
+    wakes, it is fenced, and tells its old publishers why."""
+    mine = writers_at(s, "ingest-1")
+    s.excuse()
     s.kill("ingest-1", signal.SIGSTOP)
-    s.load.cut(stall_ms=1000)
+    s.wait_s(1)
+    for p in mine:
+        s.load.abandon(p)
     publishers_return(s, "ingest-1")
     s.wait_s(FROZEN_S - (time.monotonic() - s.fault_us / 1e6))
     s.wake("ingest-1")
+    said = wait_for(lambda: [x["left"] for x in (s.load.say()[0][p.number] for p in mine)
+                             if x["left"]] or None, "the old publishers to be closed")
+    s.note(f"the sleeper said: {said[0]}")
     s.wait_s(3)
+
+
+def writers_at(s, ingest):
+    streams = s.cluster.streams()
+    mine = [p for p in s.load.publishers if streams[p.stream.key]["writer"] == ingest]
+    assert mine, f"nobody publishes at {ingest}"
+    return mine
 
 
 @row("origin-and-ingest-kill", short=True, ingest=2, origin=3)
 def origin_and_ingest_are_killed(s):
     """Home and ingest of a stream die in one moment; its publisher returns."""
-    s.is_publisher_cut = True
     victim, ingest = s.home_of(), writer_of(s)
-    s.excuse_us = 0  # the newest log died with them
+    s.excuse(0)  # the newest log died with them
     s.kill(victim)
     s.cluster.kill(ingest)
     wait_for(lambda: any(p["session"] > 1 for p in s.load.say()[0]),
@@ -264,8 +280,10 @@ def a_failover_that_loses_writes(s):
     the replica, which does not have them."""
     r = s.registry
     r.replica.ask("REPLICAOF", "NO", "ONE")  # it hears no more of the master
-    r.replica.ask("DEBUG", "SLEEP", "0")
     s.publish_more()
+    key = s.streams[-1].key
+    assert r.master.ask("SISMEMBER", "weir:{weir}:streams", key) == "1"
+    assert r.replica.ask("SISMEMBER", "weir:{weir}:streams", key) == "0"
     r.master.kill()
     s.fault()
     r.wait_other_master()
@@ -361,3 +379,152 @@ def origin_is_drained_by_the_api(s):
     s.cluster.api(f"/api/ctrl/drain?node={victim}", {})
     s.wait_home_is_not(victim)
     s.wait_gone(victim)
+
+
+@row("drain-ingest", short=True)
+def ingest_is_drained(s):
+    """SIGTERM to an ingest: it takes nobody, brings out what came, and closes its
+    publishers; they go on elsewhere."""
+    s.allow_return()
+    s.kill_gently("ingest-1")
+    s.wait_gone("ingest-1")
+    publishers_return(s, "ingest-1")
+
+
+@row("drain-edge", edge=3, settings={"cluster.drain_rate": DRAIN_RATE})
+def edge_is_drained_in_groups(s):
+    """An edge closes its viewers at drain_rate; others notice nothing."""
+    s.cut_edges.add("edge-1")
+    mine = [v for v in s.load.viewers if v.edge == "edge-1"]
+    s.fault()
+    s.cluster.api("/api/ctrl/drain?node=edge-1", {})
+    s.wait_gone("edge-1")
+    s.load.say()
+    ends = sorted(e.at_us for v in mine for e in read_trace(v.trace) if e.kind == END)
+    assert len(ends) == len(mine), f"{len(ends)} of {len(mine)} were ended"
+    took_s = (ends[-1] - ends[0]) / 1e6
+    s.note(f"{len(ends)} viewers ended over {took_s:.2f} s")
+    assert took_s > (len(ends) - 2) / DRAIN_RATE * 0.9, took_s
+    assert_public_ports_serve(s, "flv", 20)
+
+
+@row("drain-api-faults")
+def drain_of_nobody_is_refused(s):
+    """The API says what is wrong with a drain, and nothing happens."""
+    s.fault()
+    for query, want in (("", 400), ("?node=", 400), ("?node=nobody", 404)):
+        status, said = s.cluster.ask(f"/api/ctrl/drain{query}", {})
+        assert status == want, (query, status, said)
+    status, said = s.cluster.ask("/api/ctrl/drain?node=origin-1", {}, token="")
+    assert status in (401, 403), (status, said)
+    s.cluster.assert_all_alive()
+
+
+@row("rolling-restart", restarts=True, short=True, packager=2)
+def rolling_restart(s):
+    """Everything but the edges that are watched is restarted, one by one, in
+    order: dispatch, packagers, origins, ingests."""
+    s.fault()
+    s.allow_return()
+    for role in ("dispatch", "packager", "origin", "ingest"):
+        for node in s.cluster.role(role):
+            s.restart(node.id)
+
+
+# ---- networks
+
+
+@row("host-cut", short=True, stage=Networks)
+def host_of_the_home_is_cut_off(s):
+    """The home's host is cut off, both ways, for good."""
+    victim = s.home_of()
+    s.cut_off(victim)
+    s.wait_home_is_not(victim)
+
+
+@row("host-cut-out", stage=Networks)
+def host_of_the_home_cannot_speak(s):
+    """What the home's host sends is lost; it still hears."""
+    victim = s.home_of()
+    s.cut_off(victim, ("OUTPUT",))
+    s.wait_home_is_not(victim)
+
+
+@row("host-cut-in", stage=Networks)
+def host_of_the_home_cannot_hear(s):
+    """The home's host hears nothing; what it sends arrives."""
+    victim = s.home_of()
+    s.cut_off(victim, ("INPUT",))
+    s.wait_home_is_not(victim)
+
+
+@row("host-cut-healed", stage=Networks)
+def host_of_the_home_is_cut_off_and_comes_back(s):
+    """The same, for 10 s."""
+    victim = s.home_of()
+    s.cut_off(victim)
+    s.wait_home_is_not(victim)
+    s.wait_s(FROZEN_S - (time.monotonic() - s.fault_us / 1e6))
+    s.heal()
+    s.wait_linked()
+    s.wait_s(3)
+    assert_one_home(s)
+
+
+def assert_one_home(s):
+    """No two origins take themselves for the home of a stream."""
+    for stream in s.streams:
+        names = [e["detail"] for e in s.cluster.events(stream.key)
+                 if e["event"] == "home.open"]
+        assert names and names[-1] == s.homes()[stream.key], (stream.key, names)
+
+
+SPLIT_S = 6
+EDGE_SPLIT_S = 2.5  # longer than peer_dead_ms, shorter than edge.viewer_max_lag_ms
+
+
+def split(name, pairs, one_way=False, short=False, seconds=SPLIT_S, **options):
+    def run(s):
+        s.fault()
+        for a, b in pairs:
+            s.cut(a, b, one_way)
+        s.wait_s(seconds)
+        s.heal()
+        s.wait_linked()
+        s.wait_s(3)
+        assert_one_home(s)
+    words = " and ".join(f"{a} from {b}" for a, b in pairs)
+    run.__doc__ = f"Cut for {seconds} s{', one way' if one_way else ''}: {words}."
+    row("split-" + name, short, Networks, **options)(run)
+
+
+split("ingest-origin", [("ingest", "origin")])
+split("ingest-1-origin-1", [("ingest-1", "origin-1")], short=True)
+split("ingest-1-origin-1-one-way", [("ingest-1", "origin-1")], one_way=True)
+split("origin-1-ingest-1-one-way", [("origin-1", "ingest-1")], one_way=True)
+split("edge-origin", [("edge", "origin")],
+      seconds=EDGE_SPLIT_S)
+split("edge-1-origin-1", [("edge-1", "origin-1")],
+      seconds=EDGE_SPLIT_S)
+split("edge-1-origin-1-one-way", [("edge-1", "origin-1")], one_way=True,
+      seconds=EDGE_SPLIT_S)
+split("origin-1-edge-1-one-way", [("origin-1", "edge-1")], one_way=True,
+      seconds=EDGE_SPLIT_S)
+split("packager-origin", [("packager", "origin")])
+split("dispatch-all", [("dispatch", role) for role in
+                       ("ingest", "origin", "edge", "packager")])
+split("origin-origin", [("origin", "origin")])
+split("ingest-redis", [("ingest", "redis")])
+split("origin-redis", [("origin", "redis")])
+split("edge-redis", [("edge", "redis")])
+split("dispatch-redis", [("dispatch", "redis")])
+split("all-redis", [(role, "redis") for role in
+                    ("ingest", "origin", "edge", "packager", "dispatch")])
+
+
+@row("split-brain", stage=Networks, streams=1, dispatch=0)
+def two_publishers_in_two_halves(s):
+    """Two halves without the registry, a publisher of one stream in each. Healed,
+    one of them stays, the other one is told, and all viewers have the one that
+    stays."""
+    s.is_judged = False

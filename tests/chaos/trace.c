@@ -61,3 +61,10 @@ void tracer_close(struct tracer *t)
 		fclose(t->file);
 	t->file = NULL;
 }
+
+void say_text(struct buf *out, const char *words)
+{
+	for (const char *c = words; *c; c++)
+		if (*c >= ' ' && *c != '"' && *c != '\\')
+			buf_put_u8(out, (uint8_t)*c);
+}

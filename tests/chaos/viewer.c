@@ -51,6 +51,7 @@ static void opened(struct viewer *v)
 static void ended(struct viewer *v, const char *words)
 {
 	v->is_over = true;
+	tsread_end(&v->ts);
 	snprintf(v->words, sizeof(v->words), "%s", words);
 	tracer_put(&v->tracer, TRACE_END, 0, 0, 0, 0);
 }
@@ -307,9 +308,7 @@ void viewer_say(struct viewer *v, struct buf *out)
 		   v->is_open ? "true" : "false", v->is_over ? "true" : "false",
 		   (unsigned long long)v->tracer.count, v->tracer.last_session,
 		   (unsigned long long)v->tracer.last_us);
-	for (const char *c = v->words; *c; c++)
-		if (*c >= ' ' && *c != '"' && *c != '\\')
-			buf_put_u8(out, (uint8_t)*c);
+	say_text(out, v->words);
 	buf_printf(out, "\"}");
 }
 

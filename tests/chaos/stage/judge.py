@@ -16,6 +16,10 @@ class Published:
                       for kind, frames in self.frames.items()}
         self.cuts = [e for e in self.events if e.kind == END and e.flags]
 
+    def cut_of(self, session):
+        """The end that it did not choose itself, or None."""
+        return next((c for c in self.cuts if c.session == session), None)
+
     def first_of_session(self, session):
         """Its first key frame, or its first frame where there are none."""
         for e in self.events:

@@ -91,6 +91,10 @@ class Load:
     def leave(self, publisher):
         self._do("leave", publisher.number)
 
+    def abandon(self, publisher):
+        """It dials again, and leaves its old connection open."""
+        self._do("abandon", publisher.number)
+
     def sweep(self, file, trace, stream):
         self._do("sweep", file, trace, stream.number)
 

@@ -1,11 +1,12 @@
 """stage - a cluster with publishers and recording viewers, and a fault in it."""
 
+import json
 import os
 import signal
 import tempfile
 import time
 
-from lib.cluster import Cluster
+from lib.cluster import Cluster, Node
 from lib.env import LOGS
 from lib.process import is_alive
 from lib.waiting import wait_for
@@ -26,13 +27,21 @@ class Stream:
 class Pinned(Cluster):
     """All of it on one processor, so that recorders have another one."""
 
-    def __init__(self, cpu=None, **options):
+    def __init__(self, cpu=None, restarts=False, **options):
         super().__init__(**options)
-        self.cpu = cpu
+        self.cpu, self.restarts = cpu, restarts
 
     def command(self, folder):
         pin = ["taskset", "-c", str(self.cpu)] if self.cpu is not None else []
-        return pin + super().command(folder)
+        words = super().command(folder)
+        if self.restarts:
+            words.remove("--no-restart")
+        return pin + words
+
+    def read_nodes(self):
+        """What runs now, after restarts."""
+        with open(os.path.join(self.dir, "up.json"), encoding="utf-8") as f:
+            self.nodes = [Node(n) for n in json.load(f)["nodes"]]
 
 
 class Stage:
@@ -41,23 +50,27 @@ class Stage:
 
     def __init__(self, name, streams=4, protos=("rtmp", "flv"), kinds="b", kbps=500,
                  gop_ms=2000, pin=False, settings=None, registry=None, retry_ms=200,
-                 cluster=Pinned, **counts):
+                 cluster=Pinned, restarts=False, watched=None, **counts):
         self.folder = tempfile.mkdtemp(prefix=f"chaos-{name}-", dir=LOGS)
         self.protos, self.kinds, self.kbps = protos, kinds, kbps
         self.gop_ms, self.retry_ms = gop_ms, retry_ms
+        self.watched = watched  # how many edges have viewers; None: all
         self.streams = [Stream(i + 1) for i in range(streams)]
         self.registry = registry(self.folder) if registry else Redis(self.folder).start()
         settings = {"cluster.publish_grace_ms": GRACE_MS, **(settings or {})}
         counts = {"ingest": 2, "origin": 2, "edge": 2, "packager": 1, "dispatch": 2,
                   **counts}
         self.cluster = cluster(settings=settings, cpu=0 if pin else None,
+                               restarts=restarts,
                                options=["--redis", self.registry.address,
                                         "--host", "0.0.0.0"], **counts)
         self.load = Load(os.path.join(self.folder, "traces"), 1 if pin else None)
         self.fault_us = None
         self.cut_edges = set()  # whose viewers may be cut
         self.is_publisher_cut = False  # publishers may have to return
-        self.excuse_us = None  # what they sent behind this may be lost
+        self.excuses_us = []  # when ingests died: what came right before may be lost
+        self.is_cut_excused = False
+        self.is_judged = True  # else the row itself has said what is right
         self.skips, self.notes = {}, []
         self.joiners, self.late = [], []  # viewers that came behind the fault
 
@@ -116,7 +129,7 @@ class Stage:
 
     def watch(self, stream, edges=None):
         return [self.view(stream, proto, edge)
-                for edge in edges or self.cluster.role("edge")
+                for edge in edges or self.cluster.role("edge")[:self.watched]
                 for proto in self.protos]
 
     def join(self, within_s=0.1):
@@ -155,6 +168,15 @@ class Stage:
     def wake(self, id_):
         self.cluster.kill(id_, signal.SIGCONT)
 
+    def excuse(self, at_us=None):
+        """An ingest dies now: its publishers have to return."""
+        self.is_publisher_cut = True
+        self.excuses_us.append(time.monotonic_ns() // 1000 if at_us is None else at_us)
+
+    def allow_return(self):
+        """Publishers are closed, in order: what is on its way then is lost."""
+        self.is_publisher_cut = self.is_cut_excused = True
+
     def kill_gently(self, id_):
         """SIGTERM: it drains."""
         self.fault()
@@ -164,6 +186,32 @@ class Stage:
         node = self.cluster.node(id_)
         wait_for(lambda: not is_alive(node.pid), f"{id_} to end", timeout_s)
         self.cluster.nodes.remove(node)
+
+    def restart(self, id_):
+        """Drain it; whoever started the cluster starts it again; wait until it
+        serves, and who had to go has come back."""
+        before = self.cluster.node(id_).pid
+        self.cluster.api(f"/api/ctrl/drain?node={id_}", {})
+
+        def is_another():
+            try:
+                self.cluster.read_nodes()
+                node = self.cluster.node(id_)
+                return node.pid != before and self.cluster.admin(id_, "/readyz")[0] == 200
+            except (OSError, ValueError, StopIteration):
+                return False
+        wait_for(is_another, f"{id_} to be back", 30)
+        self.wait_linked()
+        self.wait_published()
+
+    def wait_linked(self):
+        """Every node that runs has a link to dispatch."""
+        ids = {n.id for n in self.cluster.nodes}
+
+        def is_linked():
+            nodes = self.cluster.api("/api/nodes")["nodes"]
+            return {n["id"] for n in nodes if n["linked"] and not n["draining"]} >= ids
+        wait_for(is_linked, "all nodes to be linked", 30)
 
     def publish_more(self):
         """Another stream, and its viewers: they are part of the load from now on."""
@@ -248,7 +296,7 @@ class Result:
         self.verdict = judge.Verdict()
         self.pauses, self.starts, self.excess = [], [], []
         self.by_proto = {}
-        for viewer in stage.load.viewers:
+        for viewer in stage.load.viewers if stage.is_judged else []:
             self.take(stage, viewer, published[viewer.stream.number], until_us)
         for p in stage.load.publishers:
             cuts = published[p.stream.number].cuts
@@ -293,10 +341,11 @@ class Result:
     @staticmethod
     def is_excused(stage, published, frame):
         """Sent to an ingest that was dying: the end of a session that was cut."""
-        if stage.excuse_us is None:
-            return False
-        is_cut = any(c.session == frame.session for c in published.cuts)
-        return is_cut and frame.at_us > stage.excuse_us - FLUSH_MS * 1000
+        cut = published.cut_of(frame.session)
+        deaths = [at for at in stage.excuses_us if cut and at <= cut.at_us]
+        if cut and stage.is_cut_excused:
+            deaths.append(cut.at_us)
+        return bool(deaths) and frame.at_us > max(deaths) - FLUSH_MS * 1000
 
     @property
     def is_void(self):
