@@ -17,6 +17,7 @@ from stage.redis import Redis
 GRACE_MS = 8000
 FLUSH_MS = 20  # what a dying ingest may lose: bus.flush_ms (0) and 20 ms
 SETTLE_S = 1.5  # of media behind what a row has done
+PROTOS = ("rtmp", "flv", "ts", "wsflv", "wsts")
 
 
 class Stream:
@@ -48,7 +49,7 @@ class Stage:
     """Counts of roles as Cluster has them; `streams` of them are published, and
     each is played in every protocol of `protos` at every edge."""
 
-    def __init__(self, name, streams=4, protos=("rtmp", "flv"), kinds="b", kbps=500,
+    def __init__(self, name, streams=4, protos=PROTOS, kinds="b", kbps=500,
                  gop_ms=2000, pin=False, settings=None, registry=None, retry_ms=200,
                  cluster=Pinned, restarts=False, watched=None, **counts):
         self.folder = tempfile.mkdtemp(prefix=f"chaos-{name}-", dir=LOGS)
