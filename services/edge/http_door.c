@@ -204,6 +204,21 @@ static void refuse_head(struct guest *g, int err)
 	}
 }
 
+/* What comes behind a plain request is of no meaning: the answer ends the
+ * connection. Returns `all`, or an error. */
+static int64_t take_words(struct guest *g, struct span in, size_t all)
+{
+	struct http_visit *v = g->protocol;
+	int err;
+
+	if (g->phase != GUEST_WAITING || !v->ws)
+		return (int64_t)all;
+	err = http_socket_feed(g, in);
+	if (err == WEIR_ESTOP)
+		guest_close(g, REASON_peer_end, "it closed its WebSocket");
+	return err && err != WEIR_ESTOP ? err : (int64_t)all;
+}
+
 /* The first bytes. */
 static int64_t take_head(struct guest *g, struct span in)
 {
@@ -220,24 +235,13 @@ static int64_t take_head(struct guest *g, struct span in)
 	if (err)
 		return err;
 	serve(g, &head);
-	/* What comes behind a plain request is of no meaning: the answer ends
-	 * the connection. */
-	return (int64_t)head.head_bytes;
+	return take_words(g, span_from(in, head.head_bytes), in.len);
 }
 
 static int64_t http_on_data(struct guest *g, struct span in)
 {
-	struct http_visit *v = g->protocol;
-	int err;
-
-	if (g->phase == GUEST_HALF_OPEN)
-		return take_head(g, in);
-	if (g->phase != GUEST_WAITING || !v->ws)
-		return (int64_t)in.len;
-	err = http_socket_feed(g, in);
-	if (err == WEIR_ESTOP)
-		guest_close(g, REASON_peer_end, "it closed its WebSocket");
-	return err && err != WEIR_ESTOP ? err : (int64_t)in.len;
+	return g->phase == GUEST_HALF_OPEN ? take_head(g, in)
+					   : take_words(g, in, in.len);
 }
 
 static enum reason http_on_viewer_data(struct guest *g, struct span in)

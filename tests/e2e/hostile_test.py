@@ -5,12 +5,13 @@ logged reason, memory stays small and comes back, and a legal publisher and its
 viewers run meanwhile, exactly."""
 
 import contextlib
+import itertools
 import re
 import socket
 import struct
 import threading
 
-from lib import clips, flv, rtmp
+from lib import clips, flv, rtmp, websocket
 from lib.crowd import Crowd, noise, raise_file_limit
 from lib.env import IS_MEMORY_TRUE, MODE
 from lib.process import open_files, rss_kb
@@ -159,13 +160,47 @@ HTTP_ATTACKS = {
     "a line without end": b"GET /" + b"a" * 1000000,
     "no HTTP": b"HELO example.com\r\n\r\n",
     "another version": b"GET /live/a.flv HTTP/9.9\r\n\r\n",
-    "a path out of the tree": b"GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\n"
+    "a path out of the tree": b"GET /../../etc/passwd.flv HTTP/1.1\r\nHost: a\r\n"
                               b"Connection: close\r\n\r\n",
     "a zero byte": b"GET /live/a\0.flv HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     "a body of 4 G": b"POST /live/a.flv HTTP/1.1\r\nHost: a\r\n"
                      b"Content-Length: 4294967295\r\n\r\n" + bytes(100000),
     "a length below zero": b"POST /live/a.flv HTTP/1.1\r\nHost: a\r\n"
                            b"Content-Length: -1\r\nConnection: close\r\n\r\n",
+}
+
+UPGRADE, _ = websocket.request("/live/nobody.ts", "a")
+BIG = websocket.frame(websocket.TEXT, bytes(60000))
+SOCKET_ATTACKS = {  # while they wait for a stream that nobody publishes
+    "another version": websocket.request("/live/a.flv", "a", version=99)[0],
+    "no key": UPGRADE.replace(b"Sec-WebSocket-Key", b"X"),
+    "a short key": websocket.request("/live/a.flv", "a", key="a")[0],
+    "noise behind the head": UPGRADE + noise(65536, 12),
+    "a frame without a mask": UPGRADE + websocket.frame(2, b"abc", is_masked=False),
+    "a reserved bit": UPGRADE + websocket.frame(2, b"abc", reserved=4),
+    "an unknown opcode": UPGRADE + websocket.frame(11, b"abc"),
+    "a frame of 2^63 bytes": UPGRADE + websocket.frame(2, b"", length=(1 << 63) - 1),
+    "a frame of 4 G": UPGRADE + websocket.frame(2, bytes(1000), length=1 << 32),
+    "a long ping": UPGRADE + websocket.frame(9, bytes(200)),
+    "pieces without end": UPGRADE + websocket.frame(2, b"a", fin=False)
+                          + websocket.frame(0, b"a", fin=False) * 5000,
+    "a piece of nothing": UPGRADE + websocket.frame(0, b"abc"),
+    "pings without end": UPGRADE + websocket.frame(9, b"a") * 5000,
+    "text that is none": UPGRADE + websocket.frame(1, b"\xff\xfe"),
+    "a message that is too big": UPGRADE + BIG,
+    "a goodbye of one byte": UPGRADE + websocket.frame(8, b"a"),
+    "a goodbye": UPGRADE + websocket.close(),
+}
+FILE_ATTACKS = {  # a whole head that is not ours, and then
+    "silence": b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
+    "noise": b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n" + noise(65536, 13),
+    "half a head": b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\nGET /live/a.f",
+    "a head of 1 MB": b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\nGET /a HTTP/1.1\r\n"
+                      + b"X: y\r\n" * 170000,
+    "a body of 4 G": b"POST /nothing HTTP/1.1\r\nHost: a\r\n"
+                     b"Content-Length: 4294967295\r\n\r\n" + bytes(100000),
+    "chunks without sense": b"POST /nothing HTTP/1.1\r\nHost: a\r\n"
+                            b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + bytes(100),
 }
 
 
@@ -183,6 +218,51 @@ def http_listeners_of_edges(t):
     with all_is_well(t):
         attack(t, http_addresses(t.cluster), HTTP_ATTACKS)
         newcomers_are_served(t, "http")
+
+
+@case
+def websockets_of_edges(t):
+    with all_is_well(t):
+        attack(t, http_addresses(t.cluster), SOCKET_ATTACKS)
+        newcomers_are_served(t, "socket")
+
+
+@case
+def files_of_edges(t):
+    """Their library knows of no log: closed they are, and in time."""
+    with all_is_well(t):
+        attack(t, http_addresses(t.cluster), FILE_ATTACKS, closed_s=30, is_logged=False)
+        newcomers_are_served(t, "file")
+
+
+@case
+def a_head_of_one_byte_a_second(t):
+    """Steadiness does not buy time, and the edge does not look twice at a byte."""
+    edge = t.cluster.node("edge-1")
+    host, port = edge.addresses["http"].rsplit(":", 1)
+    peers = [socket.create_connection((host, int(port))) for _ in range(20)]
+    for s in peers:
+        t.at_end(s.close)
+    sent = itertools.count()
+    head = b"GET /live/a.flv HTTP/1.1\r\nHost: a\r\nX: "
+
+    def all_closed():
+        at = next(sent)
+        for s in peers:
+            with contextlib.suppress(OSError):
+                s.send(head[at:at + 1] or b"y")
+        return not any(is_open(s) for s in peers)
+    wait_for(all_closed, "them to be closed", 3 * HALF_OPEN_MS / 1000)
+
+
+def is_open(s):
+    s.settimeout(0)
+    try:
+        return s.recv(100) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 # ---- RTMP
