@@ -293,7 +293,7 @@ int command_up(int argc, char **argv)
 	up->rtmp.fd = up->http.fd = up->api.fd = -1;
 	up->place.lock = -1;
 	up->o = (struct up_options){
-		.wish = {{1, 1, 1, 1, 1}, 1, PLAN_NO_BASE},
+		.wish = {{1, 1, 1, 1, 1}, 1, PLAN_NO_BASE, false},
 		.host = "127.0.0.1",
 		.drain_ms = 3000,
 	};
