@@ -16,7 +16,7 @@ struct offer {
 	struct hls_name name;
 	uint64_t discontinuity;
 	int64_t duration_us, utc_ms;
-	bool is_gap;
+	bool is_gap, is_marked;
 };
 
 struct copying {
@@ -148,6 +148,7 @@ static void take_offer(struct copying *c, const struct hls_segment *s,
 		.duration_us = s->duration_us,
 		.utc_ms = s->utc_ms,
 		.is_gap = s->is_gap,
+		.is_marked = s->is_discontinuity,
 	};
 	c->offer_count++;
 }
@@ -214,6 +215,7 @@ static struct segment *segment_of(const struct copying *c,
 	s->incarnation = o->name.incarnation;
 	s->number = o->name.number;
 	s->discontinuity = o->discontinuity;
+	s->is_marked = o->is_marked;
 	s->duration_us = o->duration_us;
 	s->utc_ms = o->utc_ms;
 	s->target_ms = c->target_ms;

@@ -22,6 +22,7 @@ struct cutting {
 	bool has_open;
 	bool is_broken; /* frames are missing in it */
 	bool must_look; /* frames are missing before the next one */
+	bool is_marked; /* another discontinuity begins with the open one */
 	uint64_t incarnation;
 	struct cut_state cut;
 	int64_t begin_ns;
@@ -110,27 +111,42 @@ static struct blob *take_body(struct cutting *c)
 	return body;
 }
 
-/* The open segment, and `missing` ones behind it, of `span` ticks together. */
-static void give(struct cutting *c, uint64_t missing, int64_t span_ticks,
-		 uint32_t target_ms)
-{
-	int64_t count = (int64_t)missing + 1;
+/* What there is to give: the open segment, and `missing` ones behind it. */
+struct given {
+	uint64_t missing;
+	uint64_t discontinuity; /* of these */
+	int64_t ticks;          /* of all together */
+	uint32_t target_ms;
+};
 
-	for (int64_t i = 0; i < count; i++) {
+static void fill(const struct cutting *c, const struct given *g, int64_t i,
+		 struct segment *s)
+{
+	int64_t count = (int64_t)g->missing + 1;
+	int64_t from = g->ticks * i / count;
+	int64_t until = g->ticks * (i + 1) / count;
+
+	s->incarnation = c->incarnation;
+	s->number = c->cut.segment + (uint64_t)i;
+	s->discontinuity = i ? g->discontinuity : c->cut.discontinuity;
+	s->is_marked =
+		i == 0 ? c->is_marked
+		       : i == 1 && g->discontinuity != c->cut.discontinuity;
+	s->duration_us = us_of_ticks(until - from);
+	s->utc_ms = c->utc_ms;
+	if (s->utc_ms != HLS_NO_DATE)
+		s->utc_ms += us_of_ticks(from) / 1000;
+	s->target_ms = g->target_ms;
+}
+
+static void give(struct cutting *c, const struct given *g)
+{
+	for (uint64_t i = 0; i <= g->missing; i++) {
 		struct segment *s = segment_new();
-		int64_t from = span_ticks * i / count;
-		int64_t until = span_ticks * (i + 1) / count;
 
 		if (!s)
 			continue; /* the window sees that a number is missing */
-		s->incarnation = c->incarnation;
-		s->number = c->cut.segment + (uint64_t)i;
-		s->discontinuity = c->cut.discontinuity;
-		s->duration_us = us_of_ticks(until - from);
-		s->utc_ms = c->utc_ms;
-		if (s->utc_ms != HLS_NO_DATE)
-			s->utc_ms += us_of_ticks(from) / 1000;
-		s->target_ms = target_ms;
+		fill(c, g, (int64_t)i, s);
 		s->body = i ? NULL : take_body(c);
 		c->on_segment(c->ctx, s);
 	}
@@ -139,17 +155,23 @@ static void give(struct cutting *c, uint64_t missing, int64_t span_ticks,
 /* It ends with its own last frame. */
 static void close_alone(struct cutting *c)
 {
-	int64_t span = ticks(end_ns(c)) - ticks(c->begin_ns);
-	int64_t span_ms = us_of_ticks(span) / 1000;
+	struct given g = {.ticks = ticks(end_ns(c)) - ticks(c->begin_ns)};
 
-	give(c, 0, span, (uint32_t)WEIR_MAX(span_ms, c->cut.target_ms));
+	g.target_ms = (uint32_t)WEIR_MAX(us_of_ticks(g.ticks) / 1000,
+					 c->cut.target_ms);
+	give(c, &g);
 }
 
 /* Another begins. */
 static void close_before(struct cutting *c, uint64_t incarnation,
-			 const struct cut_state *next, int64_t dts_ns)
+			 const struct cut_state *next, bool is_marked,
+			 int64_t dts_ns)
 {
-	uint64_t missing;
+	struct given g = {
+		.discontinuity = next->discontinuity - is_marked,
+		.ticks = ticks(dts_ns) - ticks(c->begin_ns),
+		.target_ms = next->target_ms,
+	};
 
 	if (incarnation != c->incarnation) {
 		close_alone(c);
@@ -157,10 +179,10 @@ static void close_before(struct cutting *c, uint64_t incarnation,
 	}
 	if (next->segment <= c->cut.segment)
 		return; /* no writer does this */
-	missing = next->segment - c->cut.segment - 1;
-	if (missing > GAPS_MAX)
-		missing = 0;
-	give(c, missing, ticks(dts_ns) - ticks(c->begin_ns), next->target_ms);
+	g.missing = next->segment - c->cut.segment - 1;
+	if (g.missing > GAPS_MAX)
+		g.missing = 0; /* a new list begins */
+	give(c, &g);
 }
 
 void cutting_end(struct cutting *c)
@@ -237,15 +259,31 @@ static void start_mux(struct cutting *c, const struct stateset *state)
 		put_state(c, state->frame[i]); /* TRACKS before CONFIGs */
 }
 
+/* Does another discontinuity begin here? That must not depend on what was read
+ * before, but on what stands in the stream. */
+static bool is_break(const struct cut_state *cut, const struct stateset *state)
+{
+	const struct frame *before = stateset_get(state, FRAME_CUT, 0);
+	const struct frame *opened = stateset_get(state, FRAME_EPOCH, 0);
+	struct epoch_state epoch;
+	struct cut_state last;
+
+	if (before && !cut_state_read(&last, before->payload))
+		return last.discontinuity != cut->discontinuity;
+	return opened && !epoch_state_read(&epoch, opened->payload) &&
+	       !epoch.is_new_incarnation;
+}
+
 /* `dts_ns` is that of the CUT: of the first frame. */
 static void on_cut(struct cutting *c, const struct cut_state *cut,
-		   int64_t dts_ns, const struct stateset *state)
+		   bool is_marked, int64_t dts_ns, const struct stateset *state)
 {
 	uint64_t incarnation = incarnation_of(state);
 
 	if (c->has_open)
-		close_before(c, incarnation, cut, dts_ns);
+		close_before(c, incarnation, cut, is_marked, dts_ns);
 	c->has_open = true;
+	c->is_marked = is_marked;
 	c->is_broken = c->must_look = false;
 	c->incarnation = incarnation;
 	c->cut = *cut;
@@ -255,8 +293,8 @@ static void on_cut(struct cutting *c, const struct cut_state *cut,
 	start_mux(c, state);
 }
 
-/* Frames were missing, or none was read before this one: which segment is it
- * in, and is it the first frame there? */
+/* Frames were missing before this one: which segment is it in, and is it the
+ * first frame there? */
 static void look(struct cutting *c, const struct frame *f,
 		 const struct stateset *state)
 {
@@ -268,13 +306,12 @@ static void look(struct cutting *c, const struct frame *f,
 		return;
 	is_first = epoch_eq(&at->position.epoch, &f->position.epoch) &&
 		   at->position.sequence + 1 == f->position.sequence;
-	if (!is_first && !c->has_open)
-		return; /* the next CUT is the first */
 	c->must_look = false;
-	if (c->has_open && c->cut.segment == cut.segment &&
+	if (c->cut.segment == cut.segment &&
 	    c->incarnation == incarnation_of(state))
 		return; /* still the one that is broken */
-	on_cut(c, &cut, at->dts_ns, state);
+	on_cut(c, &cut, cut.discontinuity != c->cut.discontinuity, at->dts_ns,
+	       state);
 	if (!is_first)
 		break_open(c);
 }
@@ -322,10 +359,10 @@ static void write(struct cutting *c, const struct frame *f)
 static void put_media(struct cutting *c, const struct frame *f,
 		      const struct stateset *before)
 {
-	if (!c->has_open || c->must_look)
-		look(c, f, before);
 	if (!c->has_open)
-		return;
+		return; /* the first CUT is yet to come */
+	if (c->must_look)
+		look(c, f, before);
 	note_reach(c, f);
 	if (!c->is_broken)
 		write(c, f);
@@ -343,7 +380,8 @@ void cutting_put(struct cutting *c, const struct frame *f,
 		break;
 	case FRAME_CUT:
 		if (!cut_state_read(&cut, f->payload))
-			on_cut(c, &cut, f->dts_ns, before);
+			on_cut(c, &cut, is_break(&cut, before), f->dts_ns,
+			       before);
 		break;
 	default:
 		put_state(c, f);

@@ -52,6 +52,7 @@ static void check_same(const struct segment *a, const struct segment *b)
 	CHECK_EQ(a->number, b->number);
 	CHECK_EQ(a->incarnation, b->incarnation);
 	CHECK_EQ(a->discontinuity, b->discontinuity);
+	CHECK_EQ(a->is_marked, b->is_marked);
 	CHECK_EQ(a->duration_us, b->duration_us);
 	CHECK_EQ(a->utc_ms, b->utc_ms);
 	CHECK_EQ(a->target_ms, b->target_ms);
@@ -112,7 +113,7 @@ STREAM_TEST(it_does_not_matter_when_a_packager_began_to_read)
 	log_free(&w.log);
 }
 
-STREAM_TEST(who_begins_right_behind_a_cut_has_its_segment)
+STREAM_TEST(who_begins_right_behind_a_cut_waits_for_the_next_one)
 {
 	struct writer w;
 	struct made m;
@@ -124,8 +125,7 @@ STREAM_TEST(who_begins_right_behind_a_cut_has_its_segment)
 	put_segment(&w, 2);
 	put_cut(&w, 3, 1);
 	read_from_to(&m, &w, 4 + 26 + 1, log_next(w.log));
-	CHECK_EQ(m.count, 1);
-	CHECK_EQ(m.s[0]->number, 2);
+	CHECK_EQ(m.count, 0); /* what stood before that CUT is not known */
 	made_fini(&m);
 	log_free(&w.log);
 }
@@ -150,7 +150,35 @@ STREAM_TEST(a_new_epoch_goes_on_and_says_so)
 	CHECK_EQ(m.s[0]->discontinuity, 1);
 	CHECK_EQ(m.s[1]->discontinuity, 2);
 	CHECK_EQ(m.s[1]->duration_us, 40000);
+	CHECK(!m.s[0]->is_marked && m.s[1]->is_marked);
 	made_fini(&m);
+	log_free(&w.log);
+}
+
+STREAM_TEST(a_break_within_an_epoch_is_marked_whoever_reads_it)
+{
+	struct writer w;
+	struct made early, late;
+	uint64_t third;
+
+	writer_init(&w);
+	made_init(&early);
+	made_init(&late);
+	put_epoch(&w, 5000);
+	put_segment(&w, 1);
+	put_segment(&w, 2);
+	third = log_next(w.log);
+	put_cut(&w, 3, 2); /* put_segment says 1 */
+	put_picture(&w, true);
+	put_cut(&w, 4, 2);
+	read_all(&early, &w);
+	read_from_to(&late, &w, third, log_next(w.log));
+	CHECK_EQ(early.count, 3);
+	CHECK_EQ(late.count, 1);
+	CHECK(!early.s[1]->is_marked && early.s[2]->is_marked);
+	check_same(early.s[2], late.s[0]);
+	made_fini(&early);
+	made_fini(&late);
 	log_free(&w.log);
 }
 

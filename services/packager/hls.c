@@ -9,9 +9,9 @@
 #include "common/registry/rank.h"
 #include "services/packager/copying.h"
 
-#define TICK_MS       250
-#define ANSWER_MS     5000 /* beyond what a request may be held */
-#define CALLS_MAX     256  /* to siblings */
+#define TICK_MS   250
+#define ANSWER_MS 5000 /* beyond what a request may be held */
+#define CALLS_MAX 256  /* to siblings */
 
 /* A request for a playlist that is not there yet. */
 struct held {

@@ -16,6 +16,7 @@ struct segment {
 	uint64_t incarnation; /* of the stream: its start, UTC ms */
 	uint64_t number;
 	uint64_t discontinuity;
+	bool is_marked;      /* the first one with that number */
 	int64_t duration_us; /* whole ticks of 90 kHz, rounded */
 	int64_t utc_ms;      /* of its first frame; HLS_NO_DATE */
 	uint32_t target_ms;  /* longest so far, this one included */

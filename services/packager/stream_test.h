@@ -13,7 +13,7 @@
 
 struct writer {
 	struct log *log;
-	uint64_t counter, sequence;
+	uint64_t counter, sequence, incarnation;
 	int64_t at_ms;
 };
 
@@ -44,7 +44,10 @@ static inline void put_epoch(struct writer *w, uint64_t incarnation)
 	static const uint8_t avcc[] = {1, 66, 0,    30,   0xff, 0xe1,
 				       0, 4,  0x67, 66,   0,    30,
 				       1, 0,  2,    0x68, 0xce};
-	struct epoch_state epoch = {.incarnation = incarnation};
+	struct epoch_state epoch = {
+		.is_new_incarnation = w->incarnation != incarnation,
+		.incarnation = incarnation,
+	};
 	struct tracks tracks = {
 		.count = 1,
 		.track = {{.id = 1, .kind = FRAME_VIDEO, .codec = CODEC_H264}},
@@ -58,6 +61,7 @@ static inline void put_epoch(struct writer *w, uint64_t incarnation)
 
 	w->counter++;
 	w->sequence = 0;
+	w->incarnation = incarnation;
 	epoch_state_write(&b, &epoch);
 	put_buf(w, FRAME_EPOCH, &b);
 	tracks_write(&b, &tracks);

@@ -281,7 +281,6 @@ static void put_uri(struct draft *d, size_t i, const struct segment *s,
 
 static void fill(struct draft *d, const struct window *w, struct span folder)
 {
-	const struct segment *before = NULL;
 	size_t i = 0;
 
 	each_shown(it, w)
@@ -291,12 +290,10 @@ static void fill(struct draft *d, const struct window *w, struct span folder)
 		d->item[i] = (struct hls_segment){
 			.duration_us = s->duration_us,
 			.utc_ms = s->utc_ms,
-			.is_discontinuity = before && before->discontinuity !=
-							      s->discontinuity,
+			.is_discontinuity = s->is_marked,
 			.is_gap = !s->body,
 		};
 		put_uri(d, i++, s, folder);
-		before = s;
 	}
 	d->uri_at[i] = d->uris.len;
 }
@@ -308,7 +305,9 @@ static int write(struct window *w, struct draft *d, size_t count,
 	const struct hls_playlist pl = {
 		.target_duration_s = target_s(w),
 		.media_sequence = first->number,
-		.discontinuity_sequence = first->discontinuity,
+		/* The mark leaves the list with its segment. */
+		.discontinuity_sequence =
+			first->discontinuity - first->is_marked,
 		.has_discontinuity_sequence = true,
 		.is_independent = true,
 		.is_ended = w->is_ended && !window_asked(w),

@@ -184,23 +184,29 @@ SCENE_TEST(another_discontinuity_number_is_marked_where_it_begins)
 	scene_init(&s, 6);
 	add(&s, 1, 1);
 	other->discontinuity = 8;
+	other->is_marked = true;
 	window_take(&s.w, other, s.now_ms);
 	CHECK(strstr(playlist(&s), "DISCONTINUITY-SEQUENCE:7\n"));
 	CHECK(strstr(playlist(&s), "-1.ts\n#EXT-X-DISCONTINUITY\n"));
 	finish(&s);
 }
 
-SCENE_TEST(the_mark_goes_into_the_sequence_when_its_segment_comes_first)
+SCENE_TEST(the_mark_goes_into_the_sequence_when_its_segment_leaves)
 {
 	struct scene s;
 
 	scene_init(&s, 3);
 	add(&s, 1, 1);
-	for (uint64_t n = 2; n <= 4; n++) {
+	for (uint64_t n = 2; n <= 5; n++) {
 		struct segment *other = make(n, 1, "ts");
 
 		other->discontinuity = 8;
+		other->is_marked = n == 2;
 		window_take(&s.w, other, s.now_ms);
+		if (n != 4)
+			continue;
+		CHECK(strstr(playlist(&s), "DISCONTINUITY-SEQUENCE:7\n"));
+		CHECK(strstr(playlist(&s), "#EXT-X-DISCONTINUITY\n"));
 	}
 	CHECK(strstr(playlist(&s), "DISCONTINUITY-SEQUENCE:8\n"));
 	CHECK(!strstr(playlist(&s), "#EXT-X-DISCONTINUITY\n"));

@@ -58,10 +58,8 @@ class Segment:
 
     @property
     def told(self):
-        """What must be the same wherever it is listed. Where a discontinuity is
-        marked depends on what stands before it: the number counts."""
-        return (self.number, self.discontinuity,
-                [l for l in self.lines if l != "#EXT-X-DISCONTINUITY"])
+        """What must be the same wherever it is listed."""
+        return self.number, self.discontinuity, self.lines
 
 
 class Playlist:
