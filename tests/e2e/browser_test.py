@@ -5,18 +5,21 @@
 
 import json
 import time
+import urllib.request
 
 from lib import clips
 from lib.browser import Browser, serve_players
 from lib.weirtest import Cluster, case, main, wait_for
 
-CLUSTER = Cluster(settings={"cluster.publish_grace_ms": 5000})
+CLUSTER = Cluster(settings={"cluster.publish_grace_ms": 5000,
+                            "cluster.fragment_duration_ms": 2000})
 CLIP_S = 75
 WATCH_S, GROWN_S = 30, 28
 AWAY_S, AWAY_GROWN_S = 20, 18
 DELAY_S = 3
 DROPPED = 0.01
 FPS = 30
+SEGMENTS = 4  # Chromium itself needs three to begin, shaka to keep its distance
 
 
 class Publisher:
@@ -79,7 +82,24 @@ def players(http, stream):
         ("ws-flv", "flv", f"{ws}/{stream}.flv"),
         ("ts", "mpegts", f"{http}/{stream}.ts"),
         ("ws-ts", "mpegts", f"{ws}/{stream}.ts"),
+        ("hls.js", "hls", f"{http}/{stream}.m3u8"),
+        ("shaka", "shaka", f"{http}/{stream}.m3u8"),
+        ("native HLS", "native", f"{http}/{stream}.m3u8"),
     ]
+
+
+def wait_segments(url):
+    def are_there():
+        with urllib.request.urlopen(url, timeout=20) as r:
+            return r.read().count(b"#EXTINF") >= SEGMENTS
+    wait_for(are_there, f"{SEGMENTS} segments")
+
+
+def wait_begun(page):
+    try:
+        page.wait("allPlay()", 40)
+    except AssertionError as e:
+        raise AssertionError(f"not all play: {page.call('lookAtAll()')}") from e
 
 
 @case
@@ -88,9 +108,10 @@ def every_player_plays_and_stays_through_an_absence(t):
     page = Browser(t).open(serve_players(t))
     publisher = Publisher(t, stream)
     http = f"http://{t.cluster.told['public']['http']}"
+    wait_segments(f"{http}/{stream}.m3u8")
     for name, kind, url in players(http, stream):
         page.call("add(...GIVEN)", [name, kind, url])
-    page.wait("allPlay()", 40)
+    wait_begun(page)
     seen = page.call("watch(GIVEN)", WATCH_S)["seen"]
     page.picture(t.logs + "/players.png")
     with open(t.logs + "/seen.json", "w", encoding="utf-8") as f:

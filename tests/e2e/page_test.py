@@ -117,7 +117,7 @@ def without_settings_it_names_the_edges_own_addresses(t):
 
 
 HOSTILE = "live/<img src=x onerror=alert(1)>&amp;'\""
-FORMS = ["flv", "ws-flv", "ts", "ws-ts"]
+FORMS = ["flv", "ws-flv", "ts", "ws-ts", "hls", "native"]
 
 
 def item(key):

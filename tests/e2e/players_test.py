@@ -33,7 +33,8 @@ class Addresses:
         http = f"http://{cluster.told['public']['http']}/{stream}"
         self.rtmp = cluster.rtmp_url(stream)
         self.flv, self.ts = http + ".flv", http + ".ts"
-        self.all = [self.rtmp, self.flv, self.ts]
+        self.hls = http + ".m3u8"
+        self.all = [self.rtmp, self.flv, self.ts, self.hls]
 
 
 # ---- playing
@@ -56,6 +57,7 @@ def gstreamer_source(addresses, url):
         addresses.rtmp: (f"rtmp2src location={url} ! flvdemux name=d", flv_pads),
         addresses.flv: (f"{http} ! flvdemux name=d", flv_pads),
         addresses.ts: (f"{http} ! tsdemux name=d", ts_pads),
+        addresses.hls: (f"souphttpsrc location={url} ! hlsdemux ! tsdemux name=d", ts_pads),
     }[url]
 
 

@@ -12,6 +12,7 @@ function byMpegts(type) {
 		const player = mpegts.createPlayer({ type, url, isLive: true }, {
 			enableStashBuffer: false,
 			lazyLoad: false,
+			liveSync: true,
 			autoCleanupSourceBuffer: true,
 		});
 
@@ -42,6 +43,7 @@ const kinds = {
 		await player.load(url).catch((error) => fail(`shaka ${error.code} ${error.data}`));
 	},
 	native(video, url) {
+		video.crossOrigin = 'anonymous';
 		video.src = url;
 	},
 };
@@ -55,8 +57,8 @@ function add(name, kind, url) {
 	document.body.append(video);
 	players[name] = { video, errors };
 	video.addEventListener('error', () => fail(video.error.message || `error ${video.error.code}`));
+	video.autoplay = true;
 	kinds[kind](video, url, fail);
-	video.play().catch((error) => fail(error.message));
 }
 
 const canPlayHls = () => document.createElement('video').canPlayType('application/vnd.apple.mpegurl') !== '';
