@@ -107,8 +107,11 @@ static unsigned passes(struct scene *s)
 	unsigned count = 0;
 
 	CHECK_EQ(timer_new(&t, s->loop, set, &is_over), 0);
-	for (timer_start(t, 20); !is_over; count++)
+	timer_start(t, 20);
+	while (!is_over) {
 		loop_run_once(s->loop);
+		count++;
+	}
 	timer_free(&t);
 	return count;
 }
