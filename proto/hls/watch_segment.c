@@ -7,6 +7,8 @@
 /* What may lie between two segments on a track that is not the one measured
  * on: sound comes in large pieces, and may be missing for a while. */
 #define STEP_MAX_90K 45000
+/* Where a publisher returns, time goes on at a multiple of that. */
+#define GRID_US 40000
 
 static int64_t us_of(int64_t ticks_90k)
 {
@@ -33,14 +35,35 @@ static int64_t magnitude(int64_t n)
 
 /* ---- One segment ---- */
 
+static int64_t end_90k(const struct hls_track_facts *t)
+{
+	return t->last_dts_90k + t->max_step_90k;
+}
+
+/* How far other tracks go beyond the one measured on. The last segment of a
+ * publisher lasts until the next one begins: behind the longest of them. */
+static int64_t tail_us(const struct hls_facts *f,
+		       const struct hls_track_facts *lead)
+{
+	int64_t tail = 0;
+
+	for (uint8_t i = 0; i < f->track_count; i++)
+		if (f->track[i].pes_count)
+			tail = WEIR_MAX(tail,
+					end_90k(&f->track[i]) - end_90k(lead));
+	return us_of(tail) + GRID_US;
+}
+
 static void check_length(struct hls_watch *w, unsigned replica,
 			 const struct watch_segment *s,
 			 const struct hls_track_facts *lead)
 {
 	int64_t content_us = hls_track_duration_us(lead);
 	int64_t most_us = us_of(lead->max_step_90k) + 1000;
+	int64_t over_us = s->duration_us - content_us;
 
-	if (content_us && magnitude(content_us - s->duration_us) > most_us)
+	if (content_us && (-over_us > most_us ||
+			   over_us > most_us + tail_us(&s->facts, lead)))
 		COMPLAIN(DURATION,
 			 "%.*s: EXTINF is %.3f s, the content lasts "
 			 "%.3f s",
