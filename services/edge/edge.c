@@ -236,6 +236,7 @@ static void refresh(void *ctx)
 	struct edge *e = ctx;
 
 	streams_measure(e->streams);
+	web_measure(e->web);
 }
 
 /* ---- the end ---- */

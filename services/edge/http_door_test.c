@@ -9,7 +9,23 @@
 #include "proto/ws/reader.h"
 #include "services/edge/scene_test.h"
 
-static unsigned open_files_of(struct scene *s)
+#define UPGRADE                                                                \
+	"GET /live/a.flv HTTP/1.1\r\nHost: h\r\n"                              \
+	"Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"            \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                      \
+	"Sec-WebSocket-Version: 13\r\n"
+
+/* Ask, while others are here, and wait for the whole answer. */
+static void ask_beside(struct scene *s, struct span request, struct buf *answer)
+{
+	int fd = dial(s);
+
+	say(fd, request);
+	CHECK(LOOP_UNTIL(s->edge.loop, hear(fd, answer)));
+	close(fd);
+}
+
+static unsigned guests_of(struct scene *s)
 {
 	return (unsigned)s->edge.stats.connections;
 }
@@ -38,7 +54,7 @@ TEST_NO_OOM(what_is_not_live_is_served_on_a_connection_that_stays)
 	CHECK(LOOP_UNTIL(s.edge.loop, (hear(fd, &got), count == 1)));
 	say(fd, GET("/live/a.m3u8"));
 	CHECK(LOOP_UNTIL(s.edge.loop, (hear(fd, &got), count == 2)));
-	CHECK_EQ(open_files_of(&s), 0); /* it is the door's guest no more */
+	CHECK_EQ(guests_of(&s), 0); /* it is the door's guest no more */
 	CHECK(!hear(fd, &got));
 	say(fd, SPAN_LIT("PUT /live/a.m3u8 HTTP/1.0\r\n\r\n"));
 	CHECK(LOOP_UNTIL(s.edge.loop, hear(fd, &got)));
@@ -140,13 +156,30 @@ TEST_NO_OOM(there_are_only_so_many_connections_that_play_nothing)
 	end(&s);
 }
 
-/* ---- WebSocket ---- */
+TEST_NO_OOM(ways_to_play_one_stream_have_a_limit_together)
+{
+	struct scene s;
+	struct buf got = {0};
+	int fd[2];
 
-#define UPGRADE                                                                \
-	"GET /live/a.flv HTTP/1.1\r\nHost: h\r\n"                              \
-	"Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"            \
-	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                      \
-	"Sec-WebSocket-Version: 13\r\n"
+	begin(&s, &door_http);
+	stream_fanout(s.stream)->limits.wires_max = 2;
+	for (int i = 0; i < 2; i++) {
+		fd[i] = dial(&s);
+		say(fd[i], i ? GET("/live/a.ts") : GET("/live/a.flv"));
+		CHECK(LOOP_UNTIL(s.edge.loop,
+				 s.edge.stats.waiting == (uint64_t)i + 1));
+	}
+	ask_beside(&s, SPAN_LIT(UPGRADE "\r\n"), &got);
+	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 503 ", 13));
+	CHECK_EQ(s.edge.stats.waiting, 2);
+	for (int i = 0; i < 2; i++)
+		close(fd[i]);
+	buf_fini(&got);
+	end(&s);
+}
+
+/* ---- WebSocket ---- */
 
 struct socket {
 	struct scene *s;

@@ -16,6 +16,10 @@ const struct stat_bounds edge_start_bounds = {
 /* clang-format off */
 static const struct stat_metric metrics[] = {
 	STAT_GAUGE(S, connections, "weir_edge_connections", "count", "Connections that are open, viewers included."),
+	STAT_GAUGE(S, web_connections, "weir_edge_web_connections", "count",
+		   "HTTP connections that play nothing live."),
+	STAT_COUNTER(S, web_requests, "weir_edge_web_requests_total", "count",
+		     "HTTP requests that were not for a live stream."),
 	STAT_GAUGE(S, half_open, "weir_edge_half_open", "count", "Connections that have not asked for a stream yet."),
 	STAT_GAUGE(S, waiting, "weir_edge_waiting", "count", "Connections that wait for their stream to begin."),
 	STAT_GAUGE(S, passing, "weir_edge_passing", "count", "Publishers that wait for an ingest of this machine."),

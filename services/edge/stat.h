@@ -35,6 +35,8 @@ enum edge_way {
 
 struct edge_stats {
 	uint64_t connections;
+	uint64_t web_connections; /* given to the web */
+	uint64_t web_requests;
 	uint64_t half_open;
 	uint64_t waiting;
 	uint64_t passing; /* publishers */

@@ -124,6 +124,16 @@ void web_free(struct web **pw)
 	*pw = NULL;
 }
 
+void web_measure(struct web *w)
+{
+	struct http_server_stats stats;
+
+	http_server_stats(w->server, &stats);
+	w->edge->stats.web_connections = stats.connections_open;
+	w->edge->stats.web_requests =
+		stats.requests_count + stats.refused_count;
+}
+
 int web_route(struct web *w, const struct http_route *routes, size_t count)
 {
 	return http_server_route(w->server, routes, count);

@@ -26,6 +26,9 @@ WEIR_MUST_CHECK int web_new(struct web **out, struct edge *e);
 /* Open requests end as http_on_gone has it, so before what handlers use. */
 void web_free(struct web **w);
 
+/* Bring the counters of the edge up to date. */
+void web_measure(struct web *w);
+
 /* As http_server_route: `routes` stay the caller's, for the web's life. For
  * paths that begin in a known way: {"GET", "/-/ **", HTTP_OPEN, …} (without the
  * space). */

@@ -349,14 +349,15 @@ static int64_t time_of(struct wire *w, const struct frame *f)
 	return WEIR_MAX(ms, 0);
 }
 
-/* What is in scratch was to follow a unit that could not be kept: all viewers
- * get there as if they came from elsewhere. */
-static void mend(struct wire *w)
+/* Where are we? Behind a unit that could not be kept all viewers go on as if
+ * they came from elsewhere. */
+static void note_place(struct wire *w, struct wire_mark *out)
 {
-	struct wire_mark mark;
-
-	w->format->mark(w->memory, &mark);
-	w->format->resume(&w->scratch, &mark);
+	if (!w->format->mark)
+		return;
+	w->format->mark(w->memory, out);
+	if (w->is_torn)
+		w->format->resume(&w->scratch, out);
 }
 
 /* Once a memory has seen the frame, what it made of it must not be lost. */
@@ -387,12 +388,11 @@ static int put_frame(struct wire *w, struct stateset *set,
 	if (err)
 		return err;
 	buf_clear(&w->scratch);
-	if (w->format->mark)
-		w->format->mark(w->memory, &join.mark);
-	if (w->is_torn)
-		mend(w);
+	note_place(w, &join.mark);
 	err = w->format->unit(w->memory, &w->scratch, track, f, &at, &joins);
-	if (buf_error(&w->scratch) || err == WEIR_ENOMEM)
+	if (buf_error(&w->scratch))
+		return buf_error(&w->scratch);
+	if (err == WEIR_ENOMEM)
 		return err;
 	if (err || !w->scratch.len) {
 		w->left_out++; /* what cannot be carried */
