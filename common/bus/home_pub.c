@@ -148,7 +148,9 @@ static void bind(struct binding *b, int64_t now_ms)
 	store_pub(s, b); /* first: who is displaced is told what stands now */
 	displace(s, b);
 	s->writer = b;
-	s->role = b->pub.flags & PUB_HOME ? ROLE_HOME : ROLE_REPLICA;
+	s->role = b->pub.flags & PUB_HOME || world->mutants & MUTANT_COPY_SERVES
+			  ? ROLE_HOME
+			  : ROLE_REPLICA;
 	s->has_left = false;
 	s->grace_ms = s->hint_ms = INT64_MAX;
 	s->hint_link = 0;
@@ -391,6 +393,8 @@ void home_on_end(struct binding *b, const struct record *r, int64_t now_ms)
 	if (s->role == ROLE_HOME)
 		begin_grace(s, WEIR_MIN(r->ms, world->publish_grace_ms),
 			    now_ms);
+	else
+		s->hint_ms = now_ms + world->publish_grace_ms;
 }
 
 void home_writer_lost(struct home_stream *s, int64_t now_ms)
@@ -398,6 +402,8 @@ void home_writer_lost(struct home_stream *s, int64_t now_ms)
 	home_event(s, "writer.lost", REASON_bus_lost, s->entry.writer_node);
 	if (s->role == ROLE_HOME)
 		begin_grace(s, s->homes->world->publish_grace_ms, now_ms);
+	else /* a copy is kept for the publisher's return */
+		s->hint_ms = now_ms + s->homes->world->publish_grace_ms;
 }
 
 void home_end_grace(struct home_stream *s, int64_t now_ms)

@@ -129,7 +129,8 @@ struct script_result {
 
 /* Rules that the simulator breaks to see that it notices. */
 enum mutant {
-	MUTANT_NO_FENCE = 1 << 0, /* origins take any term and epoch */
+	MUTANT_NO_FENCE = 1 << 0,    /* origins take any term and epoch */
+	MUTANT_COPY_SERVES = 1 << 1, /* a copy takes itself for the home */
 };
 
 /* The first byte of a tag says whose it is; others are the process's own. */

@@ -70,6 +70,11 @@ int writers_new(struct writers **out, const struct world *world)
 	return 0;
 }
 
+void writers_set_replicas(struct writers *ws, unsigned count)
+{
+	ws->replicas = count;
+}
+
 void writers_free(struct writers **ws)
 {
 	if (!*ws)
@@ -158,6 +163,7 @@ void writer_end(struct writer *w, enum reason why, const char *detail)
 	if (w->state == WRITER_SPENT)
 		return;
 	writer_stop_feed(w);
+	writer_copy_end(w, why);
 	claim_free(&w->claim);
 	w->state = WRITER_SPENT;
 	w->home = 0;
@@ -310,12 +316,14 @@ int writer_new(struct writer **out, struct writers *ws,
 		.settle_ms = INT64_MAX,
 		.check_ms = INT64_MAX,
 		.leave_ms = INT64_MAX,
+		.copy.due_ms = INT64_MAX,
 	};
 	w->entry.key = request->key;
 	w->entry.epoch.writer = request->session;
 	w->entry.start_us = request->start_us;
 	memcpy(w->entry.kind, request->kind, sizeof(w->entry.kind));
 	list_init(&w->feed.link);
+	list_init(&w->copy.feed.link);
 	c.tag_base = TAG_WRITERS | w->number << TAG_NUMBER;
 	err = claim_new(&w->claim, ws->world, &c, &claim_events, w, now_ms);
 	if (err) {
@@ -336,6 +344,7 @@ void writer_free(struct writer **wp)
 	if (!w)
 		return;
 	writer_stop_feed(w);
+	writer_copy_stop(w);
 	claim_free(&w->claim);
 	stateset_unref(&w->told);
 	if (w->ws->walk == &w->link)
@@ -358,6 +367,7 @@ void writer_appended(struct writer *w, int64_t now_ms)
 	w->input_ms = now_ms;
 	if (w->is_fed)
 		world->feed_kick(world->ctx, &w->feed);
+	writer_copy_kick(w);
 }
 
 void writer_input(struct writer *w, int64_t now_ms)
@@ -383,6 +393,9 @@ void writer_leave(struct writer *w, enum reason why, int64_t now_ms)
 	}
 	writer_note_lost(w);
 	writer_tell_homes(w, false);
+	if (w->copy.is_fed)
+		feed_owe_end(&w->copy.feed, why, world->publish_grace_ms);
+	writer_copy_kick(w);
 	if (!w->is_fed)
 		return; /* behind the next PUB */
 	feed_owe_end(&w->feed, why, world->publish_grace_ms);
@@ -405,14 +418,20 @@ void writers_on_link(struct writers *ws, const struct node_ref *node,
 			writer_on_origin_up(w, node, now_ms);
 		else if (w->home == node->link)
 			writer_on_home_lost(w, node->id, now_ms);
+		if (w->state != WRITER_SPENT)
+			writer_copy_on_link(w, node, is_up, now_ms);
 	}
 }
 
 static void on_drain(struct writers *ws, link_id link, int64_t now_ms)
 {
-	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
-		if (w->home == link && !w->is_leaving)
+	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
+		if (w->is_leaving)
+			continue;
+		writer_copy_on_drain(w, link, now_ms);
+		if (w->home == link)
 			writer_move(w, now_ms);
+	}
 }
 
 static void on_wanted(struct writer *w, bool is_wanted)
@@ -466,6 +485,8 @@ void writers_on_record(struct writers *ws, link_id link, const struct record *r,
 		on_term_told(ws, r, now_ms);
 		return;
 	}
+	if (writer_copy_on_record(ws, link, r, now_ms))
+		return;
 	w = find_sid(ws, link, r->sid);
 	if (!w || w->state == WRITER_SPENT)
 		return;
@@ -737,6 +758,8 @@ static void do_due(struct writer *w, int64_t now_ms)
 		settle_again(w, now_ms);
 	else if (now_ms >= w->due_ms)
 		writer_go_on(w, now_ms);
+	else if (now_ms >= w->copy.due_ms)
+		writer_copy_open(w, now_ms);
 }
 
 static int64_t next_due(const struct writer *w)
@@ -746,6 +769,7 @@ static int64_t next_due(const struct writer *w)
 	if (w->claim)
 		return claim_due_ms(w->claim);
 	due = WEIR_MIN(due, w->check_ms);
+	due = WEIR_MIN(due, w->copy.due_ms);
 	return WEIR_MIN(due, w->settle_ms);
 }
 

@@ -51,6 +51,9 @@ struct writer_request {
 WEIR_MUST_CHECK int writers_new(struct writers **out,
 				const struct world *world);
 void writers_free(struct writers **ws); /* all writers must be freed */
+/* On how many origins each stream is kept: 1, its home alone, or 2. Before the
+ * first writer. */
+void writers_set_replicas(struct writers *ws, unsigned count);
 
 /* Begin to claim. Until on_granted or on_end nothing is answered to the
  * publisher. Neither is called from inside. */

@@ -192,6 +192,7 @@ void writer_check(struct writer *w, int64_t now_ms)
 {
 	w->is_checking = true;
 	w->feed.is_paused = true;
+	writer_copy_pause(w, true);
 	verify(w, now_ms);
 }
 
@@ -204,6 +205,7 @@ static void checked(struct writer *w)
 	w->tag.verify = 0;
 	w->tag.validate_count = 0;
 	w->feed.is_paused = false;
+	writer_copy_pause(w, false);
 	if (w->is_fed)
 		world->feed_kick(world->ctx, &w->feed);
 }

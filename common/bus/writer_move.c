@@ -86,6 +86,7 @@ void writer_open(struct writer *w, int64_t now_ms)
 		return;
 	}
 	writer_stop_feed(w);
+	writer_copy_stop(w); /* a new one, of the new term, follows */
 	stateset_unref(&w->told);
 	w->home = link;
 	w->sid = ++w->ws->sids;
@@ -206,11 +207,17 @@ void writer_place(struct writer *w, const char *avoid, int64_t now_ms)
 		.term = w->entry.term,
 	};
 	char node[NODE_ID_SIZE]; /* `avoid` may be in the entry */
+	struct node_ref copy;
 
 	memset(node, 0, sizeof(node));
 	memcpy(node, avoid, strnlen(avoid, sizeof(node) - 1));
 	memcpy(w->avoid, node, sizeof(node));
 	memcpy(q.avoid, node, sizeof(node));
+	if (writer_copy_target(w, &copy)) { /* it has all that there is */
+		w->tag.place = 0;
+		move_to(w, &copy, now_ms);
+		return;
+	}
 	w->tag.place = writer_tag(w);
 	enter(w, WRITER_PLACING, now_ms + world->place_ms + ANSWER_MARGIN_MS);
 	world->ask_dispatch(world->ctx, w->tag.place, &q, world->place_ms);
@@ -398,6 +405,7 @@ void writer_on_resume(struct writer *w, const struct record *r, int64_t now_ms)
 	writer_event(w, "home.open", REASON_none, w->entry.home_node);
 	if (!w->is_leaving && w->must_settle)
 		w->settle_ms = now_ms;
+	writer_copy_open(w, now_ms);
 	if (w->events.on_wanted && w->is_wanted != is_wanted) {
 		w->is_wanted = is_wanted;
 		w->events.on_wanted(w->ctx, w, is_wanted);

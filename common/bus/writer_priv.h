@@ -1,6 +1,6 @@
 /* common/bus/writer_priv.h - the inside of the writers, shared by writer.c (the
- * interface), writer_move.c (homes) and writer_check.c (claims that stand or
- * fall). Nobody else includes it.
+ * interface), writer_move.c (homes), writer_copy.c (second origins) and
+ * writer_check.c (claims that stand or fall). Nobody else includes it.
  */
 #ifndef WEIR_BUS_WRITER_PRIV_H
 #define WEIR_BUS_WRITER_PRIV_H
@@ -36,7 +36,8 @@ struct writers {
 	uint32_t sids;       /* followers' have the highest bit */
 	int64_t now_ms;      /* of the event under way */
 	uint64_t generation; /* of the registry, as far as was noticed */
-	struct map memory;   /* key to struct writer_memory */
+	unsigned replicas;
+	struct map memory; /* key to struct writer_memory */
 	struct list memories;
 };
 
@@ -46,6 +47,17 @@ struct writer_tags {
 	uint64_t validate_first; /* one for each origin asked */
 	uint32_t validate_count, validate_left;
 	bool has_word; /* an origin answered */
+};
+
+/* The second origin. */
+struct writer_copy {
+	link_id link; /* PUB was sent there; 0: none */
+	uint32_t sid;
+	bool is_fed;
+	struct feed feed;
+	int64_t due_ms; /* when to ask again */
+	char node[NODE_ID_SIZE];
+	char avoid[NODE_ID_SIZE]; /* it drains */
 };
 
 struct writer {
@@ -86,6 +98,7 @@ struct writer {
 	bool is_fed; /* the feed is with the world, on `home` */
 	struct feed feed;
 	struct stateset *told; /* state frames of the home */
+	struct writer_copy copy;
 };
 
 /* ---- writer.c ---- */
@@ -124,6 +137,24 @@ void writer_on_origin_up(struct writer *w, const struct node_ref *origin,
 			 int64_t now_ms);
 /* The state's due time has come. */
 void writer_go_on(struct writer *w, int64_t now_ms);
+
+/* ---- writer_copy.c ---- */
+
+/* The home is fed: have a second origin, if there is to be one. */
+void writer_copy_open(struct writer *w, int64_t now_ms);
+/* Nothing more is sent there; and it is told that nothing comes. */
+void writer_copy_stop(struct writer *w);
+void writer_copy_end(struct writer *w, enum reason why);
+/* false: not of one of these. */
+bool writer_copy_on_record(struct writers *ws, link_id link,
+			   const struct record *r, int64_t now_ms);
+void writer_copy_on_link(struct writer *w, const struct node_ref *node,
+			 bool is_up, int64_t now_ms);
+void writer_copy_on_drain(struct writer *w, link_id link, int64_t now_ms);
+void writer_copy_kick(struct writer *w);
+void writer_copy_pause(struct writer *w, bool is_paused);
+/* Where the home goes when it is lost: false: there is no copy. */
+bool writer_copy_target(const struct writer *w, struct node_ref *out);
 
 /* ---- writer_check.c ---- */
 

@@ -21,6 +21,9 @@ static const struct conf_key keys[] = {
 		 "How much of each stream is kept for another origin; the newest group of pictures stays in any case."),
 	CONF_INT(S, retain_bytes, "bytes", 1000000, 17179869184, 67108864, CONF_FIXED,
 		 "Most bytes that are kept of one stream."),
+	CONF_INT(S, replicas, "count", 1, 2, 1, CONF_FIXED,
+		 "On how many origins each stream is kept: 1, its home alone; 2: the next home has all of it, and nothing is "
+		 "sent again when the first one dies."),
 	CONF_INT(S, gop_max_bytes, "bytes", 1000000, 1073741824, 67108864, CONF_FIXED,
 		 "Most bytes of one group of pictures."),
 	CONF_INT(S, tracks_settle_ms, "ms", 0, 60000, 500, CONF_FIXED,

@@ -227,6 +227,9 @@ static int start(struct ingest *in)
 	if (!err)
 		err = writers_new(&in->writers, member_world(in->member));
 	if (!err)
+		writers_set_replicas(in->writers,
+				     (unsigned)in->settings->replicas);
+	if (!err)
 		err = rtmp_door_new(&in->rtmp, in);
 	if (!err)
 		err = handed_new(&in->handed, in);

@@ -16,6 +16,7 @@ struct ingest_settings {
 	int64_t publish_idle_ms;
 	int64_t retain_ms;
 	int64_t retain_bytes;
+	int64_t replicas;
 	int64_t gop_max_bytes;
 	int64_t tracks_settle_ms;
 	int64_t join_wait_max_ms;

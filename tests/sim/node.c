@@ -72,6 +72,8 @@ static void fill_world(struct node *n)
 	};
 	if (s->options.mutant == SIM_NO_FENCE)
 		n->world.mutants = MUTANT_NO_FENCE;
+	if (s->options.mutant == SIM_COPY_SERVES)
+		n->world.mutants = MUTANT_COPY_SERVES;
 }
 
 static void make_machines(struct node *n)
@@ -88,6 +90,8 @@ static void make_machines(struct node *n)
 	switch (n->kind) {
 	case NODE_INGEST:
 		err = writers_new(&n->writers, &n->world);
+		if (!err)
+			writers_set_replicas(n->writers, n->sim->replicas);
 		break;
 	case NODE_ORIGIN:
 		err = homes_new(&n->homes, &n->world, &limits, &events, n);

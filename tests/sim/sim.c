@@ -72,6 +72,7 @@ const char *sim_mutant_name(enum sim_mutant m)
 		[SIM_WRONG_REPLAY] = "wrong-replay",
 		[SIM_REUSE_COUNTER] = "reuse-counter",
 		[SIM_NO_SETTLE] = "no-settle",
+		[SIM_COPY_SERVES] = "copy-serves",
 	};
 
 	return m < SIM_MUTANTS ? name[m] : "?";
@@ -296,6 +297,7 @@ static void build(struct sim *s)
 
 	list_init(&s->wires);
 	list_init(&s->sessions);
+	s->replicas = s->options.seed % 2 ? 2 : 1;
 	s->takeover = s->class != CLASS_ORIGIN && sim_chance(s, 10);
 	for (size_t i = 1; i <= origins; i++)
 		add_node(s, NODE_ORIGIN, "origin", i);

@@ -34,6 +34,7 @@ enum sim_mutant {
 	SIM_WRONG_REPLAY,
 	SIM_REUSE_COUNTER,
 	SIM_NO_SETTLE,
+	SIM_COPY_SERVES,
 	SIM_MUTANTS,
 };
 
@@ -232,6 +233,7 @@ struct sim {
 	struct sim_options options;
 	enum sim_class class;
 	bool takeover; /* a newcomer always wins */
+	unsigned replicas;
 	uint64_t random;
 	int64_t now_us;
 	uint64_t jobs;
