@@ -52,7 +52,9 @@ struct tracer {
 	uint16_t stream;
 	uint64_t count;   /* of frames */
 	uint64_t last_us; /* of the newest frame */
-	uint32_t last_session, last_counter;
+	struct {
+		uint32_t session, counter;
+	} last[2]; /* pictures, sounds; session 0: none yet */
 };
 
 WEIR_MUST_CHECK int tracer_open(struct tracer *t, const char *file,
@@ -62,6 +64,8 @@ void tracer_put(struct tracer *t, uint8_t kind, uint8_t flags, uint32_t session,
 /* A unit that came: find its mark and write down what it is. */
 void tracer_unit(struct tracer *t, uint8_t kind, uint32_t ms, struct span unit);
 void tracer_close(struct tracer *t);
+/* Append what it has come to: "last_us", "video", "audio". */
+void tracer_say(const struct tracer *t, struct buf *out);
 /* Append words as the inside of a JSON string; what would need an escape is
  * left out. */
 void say_text(struct buf *out, const char *words);

@@ -355,13 +355,13 @@ void publisher_abandon(struct publisher *p)
 
 void publisher_say(struct publisher *p, struct buf *out)
 {
-	fflush(p->tracer.file);
 	buf_printf(out,
 		   "{\"stream\":%u,\"ready\":%s,\"over\":%s,\"session\":%u,"
-		   "\"retries\":%u,\"last_us\":%llu,\"words\":\"",
+		   "\"retries\":%u,",
 		   p->o.stream, p->is_ready ? "true" : "false",
-		   p->is_over ? "true" : "false", p->session, p->retries,
-		   (unsigned long long)p->tracer.last_us);
+		   p->is_over ? "true" : "false", p->session, p->retries);
+	tracer_say(&p->tracer, out);
+	buf_printf(out, ",\"words\":\"");
 	say_text(out, p->words);
 	buf_printf(out, "\",\"left\":\"");
 	say_text(out, p->left_words);

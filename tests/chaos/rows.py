@@ -12,7 +12,7 @@ import time
 
 from lib.waiting import wait_for
 from stage.hosts import Networks
-from stage.load import END, read_trace
+from stage.load import AUDIO, END, VIDEO, read_trace
 from stage.redis import Redis, Sentinels, Slow
 from stage.stage import Stage
 
@@ -96,6 +96,45 @@ def origin_sleeps(s):
     s.wait_s(3)
     homes = s.homes()
     assert victim not in homes.values(), f"the sleeper is home again: {homes}"
+
+
+STATE_FRAMES = 30  # of one stream that may come again: EPOCH, TRACKS, CONFIG, …
+
+
+@row("replicas-origin-kill", short=True, settings={"ingest.replicas": 2})
+def origin_of_two_is_killed(s):
+    """With replicas: 2 the home is killed; the next one has all of it, and nothing
+    is sent again."""
+    wait_for(lambda: all("replica.open" in s.cluster.event_names(x.key)
+                         for x in s.streams), "a copy of each stream")
+    s.wait_s(3)
+    victim = s.home_of()
+    heir = next(n.id for n in s.cluster.role("origin") if n.id != victim)
+    came = s.cluster.metrics(heir).sum("weir_origin_frames_total")
+    since_us = time.monotonic_ns() // 1000
+    origin_is_killed(s)
+    came = s.cluster.metrics(heir).sum("weir_origin_frames_total") - came
+    s.load.say()
+    sent = sum(1 for p in s.load.publishers for e in read_trace(p.trace)
+               if e.at_us >= since_us and e.kind in (VIDEO, AUDIO))
+    s.note(f"the heir got {came:.0f} frames while {sent} were published")
+    assert came <= sent + STATE_FRAMES * len(s.streams), (came, sent)
+
+
+@row("replicas-both-kill", origin=3, settings={"ingest.replicas": 2})
+def home_and_ingest_are_killed_and_a_copy_is_there(s):
+    """With replicas: 2 home and ingest die in one moment: the copy goes on with the
+    publisher's return, as if only the ingest had died."""
+    wait_for(lambda: all("replica.open" in s.cluster.event_names(x.key)
+                         for x in s.streams), "a copy of each stream")
+    victim, ingest = s.home_of(), writer_of(s)
+    s.excuse()
+    s.kill(victim)
+    s.cluster.kill(ingest)
+    wait_for(lambda: any(p["session"] > 1 for p in s.load.say()[0]),
+             "a publisher to return", 30)
+    publishers_return(s, ingest)
+    s.wait_home_is_not(victim)
 
 
 @row("origin-kill-twice", origin=3)

@@ -27,8 +27,8 @@ void tracer_put(struct tracer *t, uint8_t kind, uint8_t flags, uint32_t session,
 	if (kind == TRACE_VIDEO || kind == TRACE_AUDIO) {
 		t->count++;
 		t->last_us = e.at_us;
-		t->last_session = session;
-		t->last_counter = counter;
+		t->last[kind == TRACE_AUDIO].session = session;
+		t->last[kind == TRACE_AUDIO].counter = counter;
 	}
 	if (t->file)
 		fwrite(&e, sizeof(e), 1, t->file);
@@ -60,6 +60,18 @@ void tracer_close(struct tracer *t)
 	if (t->file)
 		fclose(t->file);
 	t->file = NULL;
+}
+
+void tracer_say(const struct tracer *t, struct buf *out)
+{
+	if (t->file)
+		fflush(t->file);
+	buf_printf(out,
+		   "\"count\":%llu,\"last_us\":%llu,"
+		   "\"video\":[%u,%u],\"audio\":[%u,%u]",
+		   (unsigned long long)t->count, (unsigned long long)t->last_us,
+		   t->last[0].session, t->last[0].counter, t->last[1].session,
+		   t->last[1].counter);
 }
 
 void say_text(struct buf *out, const char *words)

@@ -300,14 +300,11 @@ int viewer_new(struct viewer **out, struct loop *loop, uint16_t stream,
 
 void viewer_say(struct viewer *v, struct buf *out)
 {
-	if (v->tracer.file)
-		fflush(v->tracer.file);
-	buf_printf(out,
-		   "{\"open\":%s,\"over\":%s,\"count\":%llu,\"session\":%u,"
-		   "\"last_us\":%llu,\"words\":\"",
-		   v->is_open ? "true" : "false", v->is_over ? "true" : "false",
-		   (unsigned long long)v->tracer.count, v->tracer.last_session,
-		   (unsigned long long)v->tracer.last_us);
+	buf_printf(out, "{\"open\":%s,\"over\":%s,",
+		   v->is_open ? "true" : "false",
+		   v->is_over ? "true" : "false");
+	tracer_say(&v->tracer, out);
+	buf_printf(out, ",\"words\":\"");
 	say_text(out, v->words);
 	buf_printf(out, "\"}");
 }

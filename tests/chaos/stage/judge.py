@@ -99,9 +99,9 @@ def judge_kind(verdict, who, published, events, kind, until_us, excused):
                               f"{last.session}/{last.counter}", len(missing))
 
 
-def judge_viewer(viewer, published, until_us, excused, may_end):
+def judge_viewer(viewer, published, until_us, excused, may_end, read_us=1 << 63):
     verdict = Verdict()
-    events = read_trace(viewer.trace)
+    events = [e for e in read_trace(viewer.trace) if e.at_us <= read_us]
     who = str(viewer)
     for kind in KINDS:
         judge_kind(verdict, who, published, events, kind, until_us, excused)

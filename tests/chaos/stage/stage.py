@@ -263,22 +263,19 @@ class Stage:
         self.wait_published()
         self.wait_s(settle_s)
         until_us = time.monotonic_ns() // 1000
-        self._wait_past(until_us)
+        goal = {p.stream.number: said for p, said
+                in zip(self.load.publishers, self.load.say()[0])}
+        try:
+            wait_for(lambda: self._are_past(goal), "viewers to get what was published", 20)
+        except AssertionError:  # they have lost frames, which the judge will say
+            self.note("some viewers never came that far")
         return until_us
 
-    def _are_past(self, until_us):
-        _, said = self.load.say()
-        return all(s is None or s["over"] or s["last_us"] > until_us
-                   for v, s in zip(self.load.viewers, said)
-                   if v.edge not in self.cut_edges)
-
-    def _wait_past(self, until_us):
-        """Who never gets there has lost frames, which the judge will say."""
-        try:
-            wait_for(lambda: self._are_past(until_us + 200000),
-                     "viewers to get what was published", 10)
-        except AssertionError:
-            self.note("some viewers never came that far")
+    def _are_past(self, goal):
+        """Has everybody got what the publishers had sent, of each kind?"""
+        return all(s is None or s["over"] or v.edge in self.cut_edges or all(
+            s[kind] >= goal[v.stream.number][kind] for kind in ("video", "audio"))
+            for v, s in zip(self.load.viewers, self.load.say()[1]))
 
     def result(self):
         """Compare; a Result."""
@@ -286,13 +283,15 @@ class Stage:
         skips = self.count_skips()
         skipped = {e: n - self.skips.get(e, 0) for e, n in skips.items()
                    if n != self.skips.get(e, 0)}
-        self.load.say()  # traces are written out
+        read_us = time.monotonic_ns() // 1000
+        self.load.say()  # traces are written out; they go on growing
         published = {p.stream.number: judge.Published(p) for p in self.load.publishers}
-        return Result(self, published, until_us, skipped)
+        return Result(self, published, until_us, read_us, skipped)
 
 
 class Result:
-    def __init__(self, stage, published, until_us, skipped):
+    def __init__(self, stage, published, until_us, read_us, skipped):
+        self.read_us = read_us  # what came later is not looked at
         self.skipped = skipped
         self.verdict = judge.Verdict()
         self.pauses, self.starts, self.excess = [], [], []
@@ -314,7 +313,7 @@ class Result:
         def is_excused(frame):
             return self.is_excused(stage, published, frame)
         verdict, events = judge.judge_viewer(viewer, published, until_us, is_excused,
-                                             may_end)
+                                             may_end, self.read_us)
         self.verdict.add(verdict)
         if viewer in stage.joiners:
             start = judge.first_frame_ms(events)
