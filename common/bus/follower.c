@@ -147,6 +147,19 @@ const struct follower_info *follower_info(const struct follower *f)
 	return &f->info;
 }
 
+bool follower_has_caught_up(const struct follower *f)
+{
+	struct position last;
+
+	if (!f->is_resumed)
+		return false;
+	if (!log_last_position(f->log, &last))
+		return !f->head.epoch.counter;
+	if (epoch_eq(&last.epoch, &f->head.epoch))
+		return last.sequence >= f->head.sequence;
+	return last.epoch.counter > f->head.epoch.counter;
+}
+
 void follower_set_wanting(struct follower *f, bool is_wanting)
 {
 	if (f->is_wanting == is_wanting)

@@ -63,6 +63,8 @@ void follower_free(struct follower **f);
 /* Stays until the follower has ENDED (its watches are then unlinked). */
 struct log *follower_log(struct follower *f);
 const struct follower_info *follower_info(const struct follower *f);
+/* Is all here that the home had when it said RESUME last? */
+bool follower_has_caught_up(const struct follower *f);
 /* FOLLOW_EXACT: somebody wants what is made of the stream, or nobody does any
  * more. It is not, at first. */
 void follower_set_wanting(struct follower *f, bool is_wanting);

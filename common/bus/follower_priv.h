@@ -42,6 +42,7 @@ struct follower {
 	uint32_t sid;
 	bool is_wanting;      /* as follower_set_wanting has it */
 	bool is_resumed;      /* RESUME came: what follows counts */
+	struct position head; /* of the home, when it said RESUME */
 	bool is_stopped;      /* the sender of MOVED or END sends no more */
 	bool may_gap;         /* the next frame need not follow */
 	bool from_oldest;     /* the place behind ours is gone everywhere */

@@ -43,6 +43,7 @@ static void on_resume(struct follower *f, const struct record *r,
 	}
 	f->term_number = r->term.number;
 	f->is_resumed = true;
+	f->head = r->position;
 	f->from_oldest = false;
 	/* A RESUME behind a SKIP takes nothing of it back. */
 	if (!(f->may_gap && f->has_told_gap)) {

@@ -174,7 +174,7 @@ static int try_playlist(struct hls *h, struct http_request *req,
 	case WEIR_EAGAIN:
 		return err;
 	case WEIR_EBUSY:
-		refuse(h, req, 503, "the segments are being copied");
+		refuse(h, req, 503, "what the stream had is being read");
 		return 0;
 	case WEIR_EUNSUPPORTED:
 		refuse(h, req, 404,

@@ -21,6 +21,7 @@ struct live {
 	struct log *log;
 	struct log_watch watch;
 	bool is_reading;
+	bool is_current;    /* as live_set_current has it */
 	int64_t touched_ms; /* NEVER: by nobody */
 	struct cutting *cutting;
 	struct cutting_stats counted;
@@ -242,11 +243,20 @@ void live_set_log(struct live *l, struct log *log)
 	log_watch_remove(&l->watch);
 	stop_reading(l);
 	l->log = log;
+	l->is_current = false;
 	if (!log)
 		return;
 	log_watch_add(log, &l->watch);
 	if (!l->room->is_on_demand || live_is_wanted(l))
 		start_reading(l);
+}
+
+void live_set_current(struct live *l)
+{
+	if (l->is_current)
+		return;
+	l->is_current = true;
+	changed(l);
 }
 
 void live_gap(struct live *l)
@@ -333,6 +343,8 @@ int live_page(struct live *l, struct live_page *out)
 		return WEIR_EBUSY;
 	if (!window_listed(&l->window, &shown_us))
 		return WEIR_EAGAIN;
+	if (!l->is_current && !l->window.is_ended)
+		return WEIR_EBUSY;
 	if (!l->has_bytes && !l->window.is_ended)
 		return WEIR_EUNSUPPORTED;
 	err = l->is_stale || !l->plain ? write_page(l) : 0;

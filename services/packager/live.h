@@ -70,6 +70,9 @@ void live_free(struct live **l); /* NULL is fine */
 /* Read this log (borrowed) from its beginning on: at first, and for a new life
  * of the stream. NULL: none. */
 void live_set_log(struct live *l, struct log *log);
+/* All was read that there was when reading began: only from now on the playlist
+ * is shown, for it would be an old one. */
+void live_set_current(struct live *l);
 /* Frames are missing before the next one. */
 void live_gap(struct live *l);
 /* The stream is over: ENDLIST. Or it is lost to here, and goes on elsewhere:
@@ -85,7 +88,7 @@ int64_t live_tick(struct live *l);
 int64_t live_linger_ms(const struct live *l);
 
 /* Returns 0 and *out; WEIR_EAGAIN: there is no segment yet; WEIR_EBUSY: the
- * window is being copied; WEIR_EUNSUPPORTED: nothing of the stream can be in a
+ * window is being copied, or what there was is still being read; WEIR_EUNSUPPORTED: nothing of the stream can be in a
  * transport stream; WEIR_ENOMEM. */
 WEIR_MUST_CHECK int live_page(struct live *l, struct live_page *out);
 /* Borrowed; NULL: not here. */

@@ -57,6 +57,7 @@ static void begin(struct scene *s)
 {
 	CHECK_EQ(live_new(&s->live, &s->room, &cam, &events, s), 0);
 	live_set_log(s->live, s->w.log);
+	live_set_current(s->live);
 }
 
 static void finish(struct scene *s)
@@ -136,6 +137,22 @@ LIVE_TEST(what_the_log_has_already_is_read)
 	begin(&s);
 	CHECK_EQ(page_error(&s), 0);
 	CHECK(find(&s, 1) && find(&s, 4));
+	finish(&s);
+}
+
+LIVE_TEST(an_old_playlist_is_not_shown)
+{
+	struct scene s;
+
+	scene_init(&s);
+	begin(&s);
+	live_set_log(s.live, s.w.log);
+	put_segment(&s.w, 1);
+	CHECK_EQ(page_error(&s), WEIR_EAGAIN);
+	put_segment(&s.w, 2);
+	CHECK_EQ(page_error(&s), WEIR_EBUSY);
+	live_set_current(s.live);
+	CHECK_EQ(page_error(&s), 0);
 	finish(&s);
 }
 

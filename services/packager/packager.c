@@ -44,6 +44,8 @@ static void on_append(void *ctx, struct log *log, uint64_t ordinal)
 	(void)log;
 	(void)ordinal;
 	s->packager->stats.frames++;
+	if (follower_has_caught_up(s->follower))
+		live_set_current(hls_stream_live(s->hls));
 }
 
 static void watch(struct packed *s)
@@ -51,8 +53,8 @@ static void watch(struct packed *s)
 	struct log *log = follower_log(s->follower);
 
 	log_watch_remove(&s->watch);
-	log_watch_add(log, &s->watch);
 	live_set_log(hls_stream_live(s->hls), log);
+	log_watch_add(log, &s->watch); /* behind it: it has read the frame */
 }
 
 /* The grace may be over here only: we lost sight of it. */
