@@ -1,6 +1,6 @@
 // web/src/page.js - the page: a list of streams, and a player for one of them.
 import { show } from './list.js';
-import { address, forms } from './players.js';
+import { address, canShow, forms } from './players.js';
 import { ask, keepToken, takeToken } from './server.js';
 
 const EACH_MS = 2000;
@@ -19,6 +19,15 @@ let again = 0; // timer
 function say(text, isWrong = false) {
 	at('state').textContent = text;
 	at('state').classList.toggle('wrong', isWrong);
+}
+
+function sayPlaying() {
+	const video = known.streams.find(({ key }) => key === chosen)?.video;
+
+	if (video && !canShow(video.codec))
+		say(`This browser cannot show ${video.codec}; there is only sound.`, true);
+	else
+		say('');
 }
 
 function end() {
@@ -99,7 +108,6 @@ function makeForms() {
 		input.type = 'radio';
 		input.name = 'form';
 		input.value = each.id;
-		input.checked = each === form;
 		input.addEventListener('change', () => {
 			form = each;
 			remember();
@@ -145,18 +153,26 @@ async function keepFresh() {
 
 // ---- the beginning
 
+/* #play=live/cam1&by=flv&token=… */
+async function readAddress() {
+	takeToken();
+	const said = new URLSearchParams(location.hash.slice(1));
+
+	form = forms.find((each) => each.id === said.get('by')) ?? form;
+	for (const input of at('forms').querySelectorAll('input'))
+		input.checked = input.value === form?.id;
+	await refresh();
+	if (said.get('play') && known.http.length)
+		choose(said.get('play'));
+}
+
 at('ask').addEventListener('submit', (event) => {
 	event.preventDefault();
 	keepToken(at('token').value);
 	refresh();
 });
-at('video').addEventListener('playing', () => say(''));
-
-takeToken();
-const said = new URLSearchParams(location.hash.slice(1));
-form = forms.find((each) => each.id === said.get('by')) ?? form;
+at('video').addEventListener('playing', sayPlaying);
+addEventListener('hashchange', readAddress);
 makeForms();
-await refresh();
-if (said.get('play') && known.http.length)
-	choose(said.get('play'));
+await readAddress();
 setTimeout(keepFresh, EACH_MS);

@@ -26,6 +26,13 @@ export const forms = [
 	{ id: 'native', name: 'HLS by the browser itself', end: '.m3u8', play: byBrowser, can: canPlayHls },
 ].filter((form) => form.can());
 
+/* Can this browser decode it? What is not asked for here, most can. */
+export function canShow(codec) {
+	const source = globalThis.MediaSource;
+
+	return codec !== 'H.265' || !source || source.isTypeSupported('video/mp4; codecs="hvc1.1.6.L93.B0"');
+}
+
 /* Where a stream is, in that form, below the address of an edge. */
 export function address(base, key, form) {
 	const path = key.split('/').map(encodeURIComponent).join('/');
