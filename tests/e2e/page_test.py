@@ -46,6 +46,18 @@ def lals_address_leads_to_the_page(t):
 
 
 @case
+def weir_up_says_first_where_the_page_is(t):
+    need_page(t)
+    words = [w for w in Cluster(packager=0).command(t.file("people")) if w != "--json"]
+    up = t.run(*words)
+    wait_for(lambda: "Stop      Ctrl-C" in up.text() or up.has_ended(), "its page", 40)
+    told = re.match(r"Open      (http://127\.0\.0\.1:\d+/)\n", up.text())
+    assert told, up.text()
+    with urllib.request.urlopen(told.group(1), timeout=20) as r:
+        assert b"<title>weir</title>" in r.read()
+
+
+@case
 def the_page_may_do_what_it_needs_and_nothing_else(t):
     need_page(t)
     status, headers, body = get(t, "/")
