@@ -46,8 +46,8 @@ struct edge_stats {
 	uint64_t wire_bytes;
 	uint64_t written_bytes; /* into wires */
 	uint64_t sent_bytes;
-	uint64_t delay_us; /* for which frames wait for others */
-	uint64_t sends;    /* system calls */
+	uint64_t delay_us;           /* for which frames wait for others */
+	uint64_t sends;              /* system calls */
 	struct stat_histogram age;   /* of the newest frame when it is sent */
 	struct stat_histogram start; /* connected to first key frame sent */
 	struct edge_skip_stats lag, gap, unsupported;
