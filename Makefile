@@ -275,6 +275,12 @@ soak: all $(CHAOS)
 		tests/chaos/chaos.py --soak --seed $(or $(SEED),1) \
 		--seconds $(or $(T),1800)
 
+.PHONY: soak-hls
+## make soak-hls         live HLS for MINUTES=10, with returns and deaths
+soak-hls: all
+	$(Q)WEIR_BIN=$(BUILD)/bin MINUTES=$(or $(MINUTES),10) \
+		tests/soak/hls_soak.py
+
 .PHONY: fuzz fuzzers fuzz-built cov cov-built
 ## make fuzz             fuzz each parser for T=60 s; P=part of a path
 fuzz:

@@ -250,6 +250,8 @@ static void serve_segment(struct hls *h, struct http_request *req,
 	segment = path->has_name ? live_find(s->live, &path->name) : NULL;
 	if (segment && segment->body)
 		answer_segment(h, req, segment);
+	else if (!segment && live_is_filling(s->live))
+		refuse(h, req, 503, "what the stream had is being read");
 	else
 		refuse(h, req, 404,
 		       segment ? "frames of this segment are missing"

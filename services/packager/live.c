@@ -343,7 +343,7 @@ int live_page(struct live *l, struct live_page *out)
 		return WEIR_EBUSY;
 	if (!window_listed(&l->window, &shown_us))
 		return WEIR_EAGAIN;
-	if (!l->is_current && !l->window.is_ended)
+	if (live_is_filling(l))
 		return WEIR_EBUSY;
 	if (!l->has_bytes && !l->window.is_ended)
 		return WEIR_EUNSUPPORTED;
@@ -351,6 +351,12 @@ int live_page(struct live *l, struct live_page *out)
 	if (!err)
 		*out = (struct live_page){l->plain, l->gzip, l->etag};
 	return err == WEIR_ENOENT ? WEIR_EAGAIN : err;
+}
+
+bool live_is_filling(const struct live *l)
+{
+	return l->copying == COPY_WINDOW ||
+	       (!l->is_current && !l->window.is_ended);
 }
 
 struct segment *live_find(struct live *l, const struct hls_name *name)

@@ -91,6 +91,8 @@ int64_t live_linger_ms(const struct live *l);
  * window is being copied, or what there was is still being read; WEIR_EUNSUPPORTED: nothing of the stream can be in a
  * transport stream; WEIR_ENOMEM. */
 WEIR_MUST_CHECK int live_page(struct live *l, struct live_page *out);
+/* May what is not here yet still come: is the window being read or copied? */
+bool live_is_filling(const struct live *l);
 /* Borrowed; NULL: not here. */
 struct segment *live_find(struct live *l, const struct hls_name *name);
 

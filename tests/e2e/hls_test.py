@@ -2,14 +2,11 @@
 """Live HLS: exact, the same from every packager, whole over returns and deaths;
 and what the edges' cache makes of many who ask."""
 
-import hashlib
-import os
 import signal
 
-from lib import clips, flv, hls, ts
+from lib import clips, flv, hls, hls_story, ts
 from lib.cluster import Cluster
 from lib.crowd import Crowd, raise_file_limit
-from lib.env import BIN
 from lib.weirtest import case, main, wait_for
 
 SETTINGS = {"cluster.fragment_duration_ms": 1000, "cluster.publish_grace_ms": 3000}
@@ -236,14 +233,8 @@ def a_thousand_ask_and_the_packagers_are_asked_once(t):
 
 
 def restart_packager(t, id_):
-    """As `weir up` would do it: the same id, another process."""
-    words = [os.path.join(BIN, "weir-packager"), "--node-id", id_, "--conf",
-             os.path.join(t.cluster.dir, "conf.json"), "--set", "admin.listen=127.0.0.1:0",
-             "--set", "packager.http.listen=127.0.0.1:0"]
-    for name, value in t.cluster.settings.items():
-        words += ["--set", f"{name}={value}"]
     before = address_of(t, id_)
-    t.run(*words, name=id_)
+    hls_story.start_packager(t, id_, "127.0.0.1:0")
     return wait_for(lambda: address_of(t, id_) not in (None, before) and address_of(t, id_),
                     f"{id_} to be back")
 
@@ -341,6 +332,12 @@ def a_packager_that_is_frozen_makes_nobody_wait(t):
         push.finish()
         viewer.wait_over()
         ts.assert_same(flv.read(clip), viewer.transport_stream().pes)
+
+
+@case
+def the_validator_stays_quiet_over_returns_and_deaths(t):
+    """The short form of `make soak-hls`."""
+    hls_story.tell(t, 40, 12, SETTINGS)
 
 
 # ---- on demand
