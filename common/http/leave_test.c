@@ -105,6 +105,10 @@ TEST_NO_OOM(a_target_can_be_read_as_it_was_written)
 		     "HTTP/1.1 200 ", "\r\n\r\n/a%20b/%2525.m3u8 ? x=%41&y");
 	check_answer(&s, "GET /a " HEAD "\r\n", "HTTP/1.1 200 ",
 		     "\r\n\r\n/a ? ");
+	check_answer(&s, "GET http://h:80/a%20b?x " HEAD "\r\n",
+		     "HTTP/1.1 200 ", "\r\n\r\n/a%20b ? x");
+	check_answer(&s, "GET http://h?x " HEAD "\r\n", "HTTP/1.1 200 ",
+		     "\r\n\r\n/ ? ");
 	close_site(&s);
 }
 

@@ -60,6 +60,19 @@ static void note_peer(struct http_request *req)
 	memcpy(&req->peer.ss, addr, req->peer.len);
 }
 
+/* A target may be a whole address, whose host is ours whatever it says: what
+ * stands behind it. */
+static const char *without_host(const char *target)
+{
+	const char *host = *target == '/' ? NULL : strstr(target, "://");
+
+	if (!host)
+		return target;
+	host += strlen("://");
+	return host[strcspn(host, "/?")] == '/' ? host + strcspn(host, "/")
+						: "/";
+}
+
 /* The first line is here. Without memory there is no request, which on_request
  * sees. */
 static void *on_target(void *cls, const char *target,
@@ -74,7 +87,7 @@ static void *on_target(void *cls, const char *target,
 	req->server = s;
 	req->connection = connection;
 	req->body.limit_bytes = s->options.body_bytes_max;
-	req->target = strdup(target);
+	req->target = strdup(without_host(target));
 	if (!req->target) {
 		free_request(req);
 		return NULL;
@@ -88,8 +101,8 @@ static bool take_head(struct http_request *req, const char *url,
 {
 	req->method = method;
 	req->version = version;
-	req->path = strdup(url);
-	req->elements = strdup(url);
+	req->path = strdup(without_host(url));
+	req->elements = strdup(req->path ? req->path : "");
 	if (!req->path || !req->elements)
 		return false;
 	cut_elements(req);
