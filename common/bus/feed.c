@@ -449,13 +449,12 @@ static const struct frame *next_media(const struct feed *f)
 uint32_t feed_lag_ms(const struct feed *f)
 {
 	const struct frame *frame = next_media(f);
-	struct log_stats stats;
 	int64_t lag_ns;
 
 	if (!frame)
 		return 0;
-	log_stats(f->log, &stats);
-	if (__builtin_sub_overflow(stats.last_dts_ns, frame->dts_ns, &lag_ns) ||
+	if (__builtin_sub_overflow(log_last_dts_ns(f->log), frame->dts_ns,
+				   &lag_ns) ||
 	    lag_ns < 0)
 		return 0;
 	return (uint32_t)WEIR_MIN(lag_ns / NS_PER_MS, (int64_t)UINT32_MAX);

@@ -116,6 +116,7 @@ int follower_new(struct follower **out, struct followers *fs,
 	f->info.until_ms = INT64_MAX;
 	f->info.entry.key = *key;
 	f->look_ms = f->resolve_ms = now_ms;
+	fs->has_news = true;
 	list_append(&fs->all, &f->link);
 	*out = f;
 	return 0;
@@ -202,6 +203,7 @@ void follower_set_state(struct follower *f, enum follower_state state,
 {
 	bool is_same = f->info.state == state && f->info.why == why;
 
+	f->fs->has_news = true;
 	f->info.state = state;
 	f->info.why = why;
 	f->info.until_ms = until_ms;
@@ -238,6 +240,7 @@ static void link_down(struct follower *f, link_id link, int64_t now_ms)
 void followers_on_link(struct followers *fs, const struct node_ref *node,
 		       bool is_up, int64_t now_ms)
 {
+	fs->has_news = true;
 	for (struct follower *f = walk_first(fs); f; f = walk_next(fs)) {
 		if (is_up)
 			link_up(f, node, now_ms);
@@ -251,6 +254,7 @@ int followers_on_record(struct followers *fs, link_id link,
 {
 	struct follower *f = find_sid(fs, r->sid);
 
+	fs->has_news = true;
 	if (!f)
 		return 0; /* of a SUB or WHERE that was given up */
 	if (r->sid == f->sid && link == f->home)
@@ -292,6 +296,7 @@ bool followers_on_answer(struct followers *fs, uint64_t tag,
 	(void)now_ms;
 	if (tag >> 56 != TAG_FOLLOWERS >> 56)
 		return false;
+	fs->has_news = true;
 	f = find_tag(fs, tag);
 	if (f && tag == f->resolve_tag && !a->err)
 		follower_hear(f, &a->epoch, &a->term, a->node, a->url);
@@ -302,6 +307,7 @@ void followers_on_entry(struct followers *fs, const struct stream_entry *e,
 			int64_t now_ms)
 {
 	(void)now_ms;
+	fs->has_news = true;
 	for (struct follower *f = walk_first(fs); f; f = walk_next(fs))
 		if (!strcmp(f->key.text, e->key.text))
 			follower_hear_entry(f, e);
@@ -338,6 +344,9 @@ int64_t followers_tick(struct followers *fs, int64_t now_ms)
 {
 	int64_t due = INT64_MAX;
 
+	if (!fs->has_news && now_ms < fs->due_ms)
+		return fs->due_ms; /* only frames came */
+	fs->has_news = false;
 	for (struct follower *f = walk_first(fs); f; f = walk_next(fs))
 		do_due(f, now_ms);
 	list_each (l, &fs->all) {
@@ -349,5 +358,6 @@ int64_t followers_tick(struct followers *fs, int64_t now_ms)
 		if (must_look(f))
 			due = WEIR_MIN(due, f->look_ms);
 	}
+	fs->due_ms = due;
 	return due;
 }

@@ -19,6 +19,8 @@ struct followers {
 	struct map by_sid; /* of SUBs and WHEREs */
 	uint64_t numbers;
 	uint32_t sids;
+	bool has_news;  /* something is due earlier, maybe, than */
+	int64_t due_ms; /* … when the last tick said */
 };
 
 struct follower_where {

@@ -210,6 +210,7 @@ static bool goes_on(const struct follower *f, const struct frame *frame)
 /* Memory: this frame is left out, and what follows begins at a join. */
 static int starve(struct follower *f)
 {
+	f->fs->has_news = true;
 	f->gap_why = REASON_no_resources;
 	f->is_stopped = true; /* SUB again, from where we are */
 	f->look_ms = 0;

@@ -188,6 +188,7 @@ void homes_on_link(struct homes *hs, const struct node_ref *node, bool is_up,
 {
 	struct home_link *peer;
 
+	hs->has_news = true;
 	if (is_up) {
 		link_up(hs, node);
 		return;
@@ -248,6 +249,7 @@ int homes_on_record(struct homes *hs, link_id link, const struct record *r,
 	struct home_link *peer = find_link(hs, link);
 	struct binding *b;
 
+	hs->has_news = true;
 	if (!peer)
 		return WEIR_EPROTO;
 	b = map_get(&peer->writers, span_of(&r->sid, sizeof(r->sid)));
@@ -313,6 +315,7 @@ bool homes_on_answer(struct homes *hs, uint64_t tag, const struct answer *a,
 
 	if (tag >> 56 != TAG_HOMES >> 56)
 		return false;
+	hs->has_news = true;
 	s = find_tag(hs, tag);
 	if (s)
 		home_on_validated(s, tag, a, now_ms);
@@ -326,6 +329,7 @@ bool homes_on_script(struct homes *hs, uint64_t tag,
 
 	if (tag >> 56 != TAG_HOMES >> 56)
 		return false;
+	hs->has_news = true;
 	s = find_tag(hs, tag);
 	if (s && tag == s->verify_tag)
 		home_on_verified(s, r, now_ms);
@@ -409,6 +413,7 @@ void homes_on_question(struct homes *hs, const struct question *q,
 {
 	struct home_stream *s = home_find(hs, &q->key);
 
+	hs->has_news = true;
 	out->err = 0;
 	if (!s && q->kind == QUESTION_CLAIM)
 		s = home_get(hs, &q->key);
@@ -433,6 +438,7 @@ void homes_on_registry(struct homes *hs, bool is_up, bool is_other,
 		       int64_t now_ms)
 {
 	(void)is_other;
+	hs->has_news = true;
 	if (!is_up)
 		return;
 	/* Ends and losses that it has not heard of are told at once. */
@@ -445,12 +451,14 @@ void homes_on_entry(struct homes *hs, const struct stream_entry *e,
 {
 	struct home_stream *s = home_find(hs, &e->key);
 
+	hs->has_news = true;
 	if (s)
 		home_learn_entry(s, e, now_ms);
 }
 
 void homes_on_away(struct homes *hs, int64_t now_ms)
 {
+	hs->has_news = true;
 	list_each (l, &hs->streams) {
 		struct home_stream *s = list_entry(l, struct home_stream, link);
 
@@ -537,6 +545,9 @@ int64_t homes_tick(struct homes *hs, int64_t now_ms)
 {
 	int64_t due = INT64_MAX;
 
+	if (!hs->has_news && now_ms < hs->due_ms)
+		return hs->due_ms; /* only frames came */
+	hs->has_news = false;
 	list_each_safe (l, &hs->streams) {
 		struct home_stream *s = list_entry(l, struct home_stream, link);
 
@@ -544,13 +555,14 @@ int64_t homes_tick(struct homes *hs, int64_t now_ms)
 		if (is_idle(s, now_ms))
 			drop_stream(s);
 	}
+	hs->due_ms = due;
 	return due;
 }
 
 void homes_drain(struct homes *hs, int64_t now_ms)
 {
 	(void)now_ms;
-	hs->is_draining = true;
+	hs->is_draining = hs->has_news = true;
 	list_each (l, &hs->links) {
 		struct home_link *peer = list_entry(l, struct home_link, link);
 

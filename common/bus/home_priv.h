@@ -26,6 +26,8 @@ struct homes {
 	struct list links; /* struct home_link */
 	uint64_t numbers;
 	bool is_draining;
+	bool has_news;  /* something is due earlier, maybe, than */
+	int64_t due_ms; /* … when the last tick said */
 };
 
 /* One peer. */

@@ -331,6 +331,7 @@ int writer_new(struct writer **out, struct writers *ws,
 		return err;
 	}
 	writer_note_asked(w);
+	ws->has_news = true;
 	list_append(&ws->all, &w->link);
 	*out = w;
 	return 0;
@@ -379,6 +380,7 @@ void writer_leave(struct writer *w, enum reason why, int64_t now_ms)
 {
 	const struct world *world = w->ws->world;
 
+	w->ws->has_news = true;
 	if (w->is_leaving || w->state == WRITER_SPENT)
 		return;
 	w->is_leaving = true;
@@ -404,6 +406,7 @@ void writer_leave(struct writer *w, enum reason why, int64_t now_ms)
 
 void writer_move(struct writer *w, int64_t now_ms)
 {
+	w->ws->has_news = true;
 	if (w->state == WRITER_FEEDING)
 		writer_place(w, w->entry.home_node, now_ms);
 }
@@ -413,6 +416,7 @@ void writer_move(struct writer *w, int64_t now_ms)
 void writers_on_link(struct writers *ws, const struct node_ref *node,
 		     bool is_up, int64_t now_ms)
 {
+	ws->has_news = true;
 	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
 		if (is_up)
 			writer_on_origin_up(w, node, now_ms);
@@ -477,6 +481,7 @@ void writers_on_record(struct writers *ws, link_id link, const struct record *r,
 {
 	struct writer *w;
 
+	ws->has_news = true;
 	if (r->type == RECORD_DRAIN) {
 		on_drain(ws, link, now_ms);
 		return;
@@ -543,6 +548,7 @@ bool writers_on_answer(struct writers *ws, uint64_t tag, const struct answer *a,
 {
 	struct writer *w = find_tag(ws, tag);
 
+	ws->has_news = true;
 	ws->now_ms = now_ms;
 	if (!w || w->state == WRITER_SPENT)
 		return tag >> 56 == TAG_WRITERS >> 56;
@@ -573,6 +579,7 @@ bool writers_on_script(struct writers *ws, uint64_t tag,
 {
 	struct writer *w = find_tag(ws, tag);
 
+	ws->has_news = true;
 	ws->now_ms = now_ms;
 	if (!w || w->state == WRITER_SPENT)
 		return tag >> 56 == TAG_WRITERS >> 56;
@@ -667,6 +674,7 @@ static void on_question_lost(struct writers *ws, const struct question *q)
 void writers_on_question(struct writers *ws, const struct question *q,
 			 struct answer *out, int64_t now_ms)
 {
+	ws->has_news = true;
 	out->err = 0;
 	switch (q->kind) {
 	case QUESTION_ALIVE:
@@ -702,6 +710,7 @@ static void settle_or_leave(struct writer *w, int64_t now_ms)
 void writers_on_registry(struct writers *ws, bool is_up, bool is_other,
 			 int64_t now_ms)
 {
+	ws->has_news = true;
 	if (!is_up)
 		return;
 	ws->generation += is_other;
@@ -718,6 +727,7 @@ void writers_on_registry(struct writers *ws, bool is_up, bool is_other,
 void writers_on_entry(struct writers *ws, const struct stream_entry *e,
 		      int64_t now_ms)
 {
+	ws->has_news = true;
 	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
 		if (is_granted(w) && !strcmp(w->entry.key.text, e->key.text))
 			writer_on_entry(w, e, now_ms);
@@ -725,6 +735,7 @@ void writers_on_entry(struct writers *ws, const struct stream_entry *e,
 
 void writers_on_away(struct writers *ws, int64_t now_ms)
 {
+	ws->has_news = true;
 	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
 		if (is_granted(w))
 			writer_check(w, now_ms);
@@ -778,6 +789,9 @@ int64_t writers_tick(struct writers *ws, int64_t now_ms)
 	int64_t due = INT64_MAX;
 
 	ws->now_ms = now_ms;
+	if (!ws->has_news && now_ms < ws->due_ms)
+		return ws->due_ms; /* only media came */
+	ws->has_news = false;
 	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
 		if (w->state != WRITER_SPENT)
 			do_due(w, now_ms);
@@ -787,5 +801,6 @@ int64_t writers_tick(struct writers *ws, int64_t now_ms)
 		if (w->state != WRITER_SPENT)
 			due = WEIR_MIN(due, next_due(w));
 	}
+	ws->due_ms = due;
 	return due;
 }

@@ -35,6 +35,8 @@ struct writers {
 	uint64_t numbers;
 	uint32_t sids;       /* followers' have the highest bit */
 	int64_t now_ms;      /* of the event under way */
+	bool has_news;       /* something is due earlier, maybe, than */
+	int64_t due_ms;      /* … when the last tick said */
 	uint64_t generation; /* of the registry, as far as was noticed */
 	unsigned replicas;
 	struct map memory; /* key to struct writer_memory */

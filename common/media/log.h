@@ -128,6 +128,8 @@ struct log_stats {
 	uint64_t evicted_past_join; /* frames, ever */
 };
 void log_stats(const struct log *log, struct log_stats *out);
+/* last_dts_ns of these alone: cheap. */
+int64_t log_last_dts_ns(const struct log *log);
 
 /* `w` is the caller's and must stay until it is removed or the log is freed;
  * removing it twice, or after the log, is fine. */

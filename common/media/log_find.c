@@ -145,6 +145,11 @@ static int64_t first_dts(const struct log *log)
 	return 0;
 }
 
+int64_t log_last_dts_ns(const struct log *log)
+{
+	return log->time.last_dts_ns;
+}
+
 void log_stats(const struct log *log, struct log_stats *out)
 {
 	*out = (struct log_stats){

@@ -31,6 +31,7 @@ struct member {
 	struct store *store;
 	struct event_book *book;
 	struct timer *timer;  /* the machines' next due time */
+	int64_t due_ms;       /* which is this */
 	struct timer *second; /* load, once a second */
 	struct pass_task pass_end;
 	struct pass_task deferred_task;

@@ -63,6 +63,9 @@ static void tick(struct member *m)
 
 	if (m->events->tick)
 		due = m->events->tick(m->ctx, now);
+	if (due == m->due_ms && timer_is_running(m->timer))
+		return;
+	m->due_ms = due;
 	if (due == INT64_MAX)
 		timer_stop(m->timer);
 	else

@@ -243,7 +243,8 @@ int publish_tag(struct publish *p, uint8_t type, uint32_t timestamp_ms,
 	err = maker_put(p->maker, &unit, timestamp_ms, io_utc_us(),
 			member_now_ms(p->in->member));
 	count(p);
-	member_wake(p->in->member);
+	if (maker_due_ms(p->maker) != INT64_MAX)
+		member_wake(p->in->member);
 	return err;
 }
 
