@@ -157,10 +157,14 @@ def rtmpdump_plays(t):
 
 
 def assert_plays(t, stream):
-    """What is published is seen, and its sound is there."""
+    """What is published is seen; its sound is there (GStreamer gives two packets
+    the same time now and then, which ffmpeg would complain about)."""
+    viewer = t.view(stream)
     p = t.ffmpeg("-xerror", "-i", t.cluster.flv_url(stream), "-map", "0:v:0",
-                 "-map", "0:a:0", "-frames:v", FRAMES, "-c:a", "copy", "-f", "null", "-")
+                 "-frames:v", FRAMES, "-f", "null", "-")
     assert not p.finish().text(), p.text()
+    wait_for(lambda: sum(1 for tag in viewer.media if tag.type == flv.AUDIO) > FRAMES,
+             "sound")
 
 
 @case
