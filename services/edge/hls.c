@@ -138,18 +138,11 @@ static bool wait_for(struct edge_hls *h, struct http_request *req,
 	return true;
 }
 
-static struct waiter_hls *first_waiter(const struct hls_item *it)
-{
-	return list_is_empty(&it->waiters)
-		       ? NULL
-		       : list_entry(it->waiters.next, struct waiter_hls, link);
-}
-
 static void answer_all(struct edge_hls *h, struct hls_item *it)
 {
-	struct waiter_hls *w;
+	list_each_safe (at, &it->waiters) {
+		struct waiter_hls *w = list_entry(at, struct waiter_hls, link);
 
-	while ((w = first_waiter(it))) {
 		answer(h, w->req, it);
 		forget(w);
 	}
@@ -158,9 +151,9 @@ static void answer_all(struct edge_hls *h, struct hls_item *it)
 static void refuse_all(struct edge_hls *h, struct hls_item *it, unsigned status,
 		       const char *why)
 {
-	struct waiter_hls *w;
+	list_each_safe (at, &it->waiters) {
+		struct waiter_hls *w = list_entry(at, struct waiter_hls, link);
 
-	while ((w = first_waiter(it))) {
 		refuse(h, w->req, status, why);
 		forget(w);
 	}
@@ -196,12 +189,15 @@ static void on_fetched(void *ctx, struct hls_item *it, int err)
 
 static void time_out(struct edge_hls *h, struct hls_item *it)
 {
-	struct waiter_hls *w;
+	const char *why = it->is_playlist ? "there is no segment yet"
+					  : "no packager answers";
 
-	while ((w = first_waiter(it)) && now_ms(h) >= w->until_ms) {
-		refuse(h, w->req, 503,
-		       it->is_playlist ? "there is no segment yet"
-				       : "no packager answers");
+	list_each_safe (at, &it->waiters) {
+		struct waiter_hls *w = list_entry(at, struct waiter_hls, link);
+
+		if (now_ms(h) < w->until_ms)
+			break;
+		refuse(h, w->req, 503, why);
 		forget(w);
 	}
 }
@@ -213,7 +209,7 @@ static void on_tick(struct edge_hls *h)
 		struct hls_item *it = list_entry(at, struct hls_item, link);
 
 		time_out(h, it);
-		if (first_waiter(it))
+		if (!list_is_empty(&it->waiters))
 			(void)!hls_fetch(h->fetcher, it);
 	}
 	hls_cache_tick(&h->cache, now_ms(h));

@@ -224,8 +224,8 @@ static void time_out_held(struct hls *h)
 {
 	int64_t now_ms = (int64_t)loop_now_ms(h->loop);
 
-	while (!list_is_empty(&h->held)) {
-		struct held *w = list_entry(h->held.next, struct held, link);
+	list_each_safe (it, &h->held) {
+		struct held *w = list_entry(it, struct held, link);
 
 		if (w->until_ms > now_ms)
 			break;
