@@ -49,7 +49,7 @@ def origin_is_killed(s):
     s.wait_playing(s.joiners)
 
 
-@row("origin-kill-50", streams=50)
+@row("origin-kill-50", streams=50, protos_each=1)
 def origin_of_fifty_is_killed(s):
     """The home of fifty streams is killed."""
     origin_is_killed(s)
@@ -79,7 +79,7 @@ def origin_freezes(s):
     s.wait_playing(s.joiners)
 
 
-@row("origin-freeze-50", streams=50)
+@row("origin-freeze-50", streams=50, protos_each=1)
 def origin_of_fifty_freezes(s):
     """The home of fifty streams stops for ever."""
     origin_freezes(s)
@@ -391,11 +391,63 @@ def edge_freezes(s):
 # ---- packager
 
 
-@row("packager-kill", packager=2)
+SEGMENTS = {"cluster.fragment_duration_ms": 1000}
+WITH_HLS = {"hls": 2, "packager": 2, "gop_ms": 1000, "settings": SEGMENTS}
+
+
+@row("packager-kill", short=True, **WITH_HLS)
 def packager_is_killed(s):
-    """One packager dies; live viewers have nothing to do with it."""
+    """One of two packagers dies: who plays segments at edges notices nothing, and
+    has the same as at the other packager."""
     s.kill("packager-1")
-    s.wait_s(2)
+    s.wait_segments(5)
+
+
+@row("packager-restart", restarts=True, **WITH_HLS)
+def packager_is_restarted(s):
+    """A packager is killed and started again: it lists the same as its sibling,
+    what it never saw included."""
+    before = s.cluster.node("packager-1").pid
+    s.kill("packager-1")
+    s.wait_back("packager-1", before)
+    s.wait_segments(5)
+
+
+@row("packager-kill-both", restarts=True, **WITH_HLS)
+def both_packagers_die(s):
+    """Both are killed in one moment and started again. What is listed then is
+    there, and nothing is listed twice or otherwise."""
+    before = {id_: s.cluster.node(id_).pid for id_ in ("packager-1", "packager-2")}
+    s.fault()
+    for id_ in before:
+        s.cluster.kill(id_)
+    for id_, pid in before.items():
+        s.wait_back(id_, pid)
+    s.wait_segments(5)
+
+
+@row("packager-freeze", **WITH_HLS)
+def packager_freezes(s):
+    """A packager stops for ever."""
+    s.kill("packager-1", signal.SIGSTOP)
+    s.watchers = [w for w in s.watchers if w.id != "packager-1"]
+    s.wait_segments(5)
+
+
+@row("hls-origin-kill", short=True, **WITH_HLS)
+def origin_of_segments_is_killed(s):
+    """The home dies: segments lack nothing, and are the same everywhere."""
+    victim = s.home_of()
+    s.kill(victim)
+    s.wait_home_is_not(victim)
+    s.wait_segments(5)
+
+
+@row("hls-ingest-kill", **WITH_HLS)
+def ingest_of_segments_is_killed(s):
+    """An ingest dies: segments go on, the same everywhere."""
+    ingest_is_killed(s)
+    s.wait_segments(5)
 
 
 # ---- drain, and one by one

@@ -10,7 +10,29 @@ void tsread_init(struct tsread *r, struct tracer *t)
 	*r = (struct tsread){.tracer = t};
 }
 
-/* A PES packet is whole: its head, then a unit. */
+/* Segments gather sounds: ADTS frames, one behind the other. */
+static void take_sounds(struct tsread *r, uint64_t pts, struct span in)
+{
+	for (unsigned n = 0; in.len; n++) {
+		const uint8_t *p = in.data;
+		size_t len = 0;
+
+		if (in.len > 7 && p[0] == 0xff && (p[1] & 0xf0) == 0xf0)
+			len = (size_t)(p[3] & 3) << 11 | (size_t)p[4] << 3 |
+			      p[5] >> 5;
+		if (len < 7 || len > in.len) {
+			tracer_put(r->tracer, TRACE_WRONG, 0, 0, 0, 0);
+			return;
+		}
+		tracer_unit(
+			r->tracer, TRACE_AUDIO,
+			(uint32_t)((pts + n * 90000ULL * 1024 / 44100) / 90),
+			span_first(in, len));
+		in = span_from(in, len);
+	}
+}
+
+/* A PES packet is whole: its head, then a picture, or sounds. */
 static void take_pes(struct tsread *r, size_t i)
 {
 	struct span pes = buf_span(&r->lane[i].pes);
@@ -24,8 +46,11 @@ static void take_pes(struct tsread *r, size_t i)
 	      (uint64_t)pes.data[10] << 22 |
 	      (uint64_t)(pes.data[11] >> 1) << 15 |
 	      (uint64_t)pes.data[12] << 7 | pes.data[13] >> 1;
-	tracer_unit(r->tracer, r->lane[i].kind, (uint32_t)(pts / 90),
-		    span_from(pes, 9 + pes.data[8]));
+	pes = span_from(pes, 9 + (size_t)pes.data[8]);
+	if (r->lane[i].kind == TRACE_AUDIO)
+		take_sounds(r, pts, pes);
+	else
+		tracer_unit(r->tracer, TRACE_VIDEO, (uint32_t)(pts / 90), pes);
 }
 
 static void end_pes(struct tsread *r, size_t i)

@@ -13,6 +13,7 @@ from lib.waiting import wait_for
 from stage import judge
 from stage.load import Load
 from stage.redis import Redis
+from stage.segments import Watcher, compare
 
 GRACE_MS = 8000
 FLUSH_MS = 20  # what a dying ingest may lose: bus.flush_ms (0) and 20 ms
@@ -51,10 +52,13 @@ class Stage:
 
     def __init__(self, name, streams=4, protos=PROTOS, kinds="b", kbps=500,
                  gop_ms=2000, pin=False, settings=None, registry=None, retry_ms=200,
-                 cluster=Pinned, restarts=False, watched=None, **counts):
+                 cluster=Pinned, restarts=False, watched=None, protos_each=None,
+                 hls=0, **counts):
         self.folder = tempfile.mkdtemp(prefix=f"chaos-{name}-", dir=LOGS)
         self.protos, self.kinds, self.kbps = protos, kinds, kbps
         self.gop_ms, self.retry_ms = gop_ms, retry_ms
+        self.protos_each = protos_each or len(protos)  # of one stream, in turn
+        self.hls_streams, self.watchers = hls, []  # so many are watched by HLS, too
         self.watched = watched  # how many edges have viewers; None: all
         self.streams = [Stream(i + 1) for i in range(streams)]
         self.registry = registry(self.folder) if registry else Redis(self.folder).start()
@@ -87,6 +91,7 @@ class Stage:
             for stream in self.streams:
                 self.watch(stream)
             self.wait_playing(self.load.viewers)
+            self.watch_segments()
             self.skips = self.count_skips()
         except BaseException:
             self.__exit__()
@@ -94,6 +99,8 @@ class Stage:
         return self
 
     def __exit__(self, *unused):
+        for w in self.watchers:
+            w.player.halt()
         self.load.end()
         self.cluster.kill_all()
         self.registry.end()
@@ -131,7 +138,26 @@ class Stage:
     def watch(self, stream, edges=None):
         return [self.view(stream, proto, edge)
                 for edge in edges or self.cluster.role("edge")[:self.watched]
-                for proto in self.protos]
+                for proto in self.protos_of(stream)]
+
+    def protos_of(self, stream):
+        turn = stream.number % len(self.protos)
+        return (self.protos[turn:] + self.protos[:turn])[:self.protos_each]
+
+    def watch_segments(self):
+        """Of the first streams, at every edge and packager; once they have two."""
+        nodes = self.cluster.role("edge")[:self.watched] + self.cluster.role("packager")
+        self.watchers = [Watcher(self, stream, node.id) for node in nodes
+                         for stream in self.streams[:self.hls_streams]]
+        for w in self.watchers:
+            w.player.wait_segments(2)
+
+    def wait_segments(self, count):
+        """Until who watches by HLS and lives has so many more."""
+        goals = [(w, len(w.player.bodies) + count) for w in self.watchers
+                 if any(n.id == w.id for n in self.cluster.nodes)]
+        for w, goal in goals:
+            w.player.wait_segments(goal)
 
     def join(self, within_s=0.1):
         """New viewers of every stream, now: they have to begin at once."""
@@ -188,12 +214,8 @@ class Stage:
         wait_for(lambda: not is_alive(node.pid), f"{id_} to end", timeout_s)
         self.cluster.nodes.remove(node)
 
-    def restart(self, id_):
-        """Drain it; whoever started the cluster starts it again; wait until it
-        serves, and who had to go has come back."""
-        before = self.cluster.node(id_).pid
-        self.cluster.api(f"/api/ctrl/drain?node={id_}", {})
-
+    def wait_back(self, id_, before):
+        """Until whoever started the cluster has started it again, and it serves."""
         def is_another():
             try:
                 self.cluster.read_nodes()
@@ -202,6 +224,14 @@ class Stage:
             except (OSError, ValueError, StopIteration):
                 return False
         wait_for(is_another, f"{id_} to be back", 30)
+
+    def restart(self, id_):
+        """Drain it; whoever started the cluster starts it again; wait until it
+        serves, and who had to go has come back."""
+        before = self.cluster.node(id_).pid
+        self.cluster.api(f"/api/ctrl/drain?node={id_}", {})
+
+        self.wait_back(id_, before)
         self.wait_linked()
         self.wait_published()
 
@@ -283,6 +313,10 @@ class Stage:
         skips = self.count_skips()
         skipped = {e: n - self.skips.get(e, 0) for e, n in skips.items()
                    if n != self.skips.get(e, 0)}
+        for w in self.watchers:
+            w.player.halt()
+        for w in self.watchers:
+            w.player.join(30)
         read_us = time.monotonic_ns() // 1000
         self.load.say()  # traces are written out; they go on growing
         published = {p.stream.number: judge.Published(p) for p in self.load.publishers}
@@ -298,11 +332,17 @@ class Result:
         self.by_proto = {}
         for viewer in stage.load.viewers if stage.is_judged else []:
             self.take(stage, viewer, published[viewer.stream.number], until_us)
+        for watcher in stage.watchers:
+            of = published[watcher.stream.number]
+            self.verdict.add(watcher.judge(
+                of, lambda frame, of=of: self.is_excused(stage, of, frame)))
+        compare(self.verdict, stage.watchers)
         for p in stage.load.publishers:
             cuts = published[p.stream.number].cuts
             if cuts and not stage.is_publisher_cut:
                 self.verdict.count("cut", f"publisher of {p.stream.key}: "
                                           f"{stage.load.say()[0][p.number]['words']}")
+        self.segments = sum(len(w.player.bodies) for w in stage.watchers)
         self.notes = stage.notes
 
     def take(self, stage, viewer, published, until_us):
@@ -360,6 +400,8 @@ class Result:
         if self.pauses:
             words.append(f"pause p50 {judge.quantile(self.pauses, .5):.0f} "
                          f"max {max(self.pauses):.0f} ms")
+        if self.segments:
+            words.append(f"{self.segments} segments")
         if self.starts:
             words.append(f"joiners' start max {max(self.starts):.0f} ms")
         if self.excess:
