@@ -309,8 +309,8 @@ class Stage:
 
     def result(self):
         """Compare; a Result."""
-        until_us = self.finish()
-        skips = self.count_skips()
+        until_us = self.finish() if self.is_judged else 0
+        skips = self.count_skips() if self.is_judged else self.skips
         skipped = {e: n - self.skips.get(e, 0) for e, n in skips.items()
                    if n != self.skips.get(e, 0)}
         for w in self.watchers:
