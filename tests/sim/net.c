@@ -717,15 +717,6 @@ size_t net_origins(void *ctx, struct node_ref *out, size_t max)
 	return count;
 }
 
-/* The process is dead, and its machine is reached and says so. */
-static bool is_absent(const struct sim *s, const struct node *by,
-		      const struct node *n)
-{
-	return n->kind == NODE_INGEST && !n->is_alive &&
-	       s->now_us >= s->blocked_us[by->index][n->index] &&
-	       s->now_us >= s->blocked_us[n->index][by->index];
-}
-
 link_id net_link_to(void *ctx, const char *id)
 {
 	struct node *n = ctx;
@@ -743,7 +734,7 @@ link_id net_link_to(void *ctx, const char *id)
 	for (size_t i = 0; i < s->node_count; i++) {
 		if (strcmp(s->node[i].id, id) != 0 || &s->node[i] == n)
 			continue;
-		if (is_absent(s, n, &s->node[i]))
+		if (node_is_absent(s, n, &s->node[i]))
 			return ABSENT_LINK;
 		net_dial(s, n, &s->node[i]);
 	}

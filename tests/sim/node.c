@@ -370,3 +370,11 @@ void node_on_entry(struct node *n, const struct stream_entry *e)
 	if (n->followers)
 		followers_on_entry(n->followers, e, now_ms);
 }
+
+bool node_is_absent(const struct sim *s, const struct node *by,
+		    const struct node *n)
+{
+	return n->kind == NODE_INGEST && !n->is_alive &&
+	       s->now_us >= s->blocked_us[by->index][n->index] &&
+	       s->now_us >= s->blocked_us[n->index][by->index];
+}

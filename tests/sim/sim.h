@@ -361,6 +361,9 @@ void node_on_question(struct node *n, const struct question *q,
 void node_on_registry(struct node *n, bool is_up, bool is_other);
 void node_on_entry(struct node *n, const struct stream_entry *e);
 void node_free_all(struct sim *s);
+/* The process is dead, and its machine is reached and says so. */
+bool node_is_absent(const struct sim *s, const struct node *by,
+		    const struct node *n);
 
 /* ---- people.c: publishers and viewers ---- */
 
