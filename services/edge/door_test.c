@@ -454,14 +454,6 @@ TEST_NO_OOM(bytes_that_are_no_rtmp_close_the_peer)
 
 /* ---- without memory ---- */
 
-#define ENOUGH 30 /* passes; on loopback nothing takes longer */
-
-static void let_run(struct scene *s)
-{
-	for (int i = 0; i < ENOUGH; i++)
-		loop_pass(s->edge.loop);
-}
-
 TEST(a_starved_http_door_neither_crashes_nor_leaks)
 {
 	struct scene s;

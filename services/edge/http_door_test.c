@@ -1,7 +1,7 @@
 /* services/edge/http_door_test.c - the HTTP port: who serves what, connections
  * that change hands, players by WebSocket.
  *
- * Not repeated with failing allocations, as most of door_test.c.
+ * Not repeated with failing allocations, as most of door_test.c; but the last.
  */
 #include <sys/socket.h>
 
@@ -366,5 +366,29 @@ TEST_NO_OOM(a_page_that_may_not_read_gets_no_socket)
 	ask(&s, SPAN_LIT(UPGRADE "Origin: http://other.example\r\n\r\n"), &got);
 	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 403 ", 13));
 	buf_fini(&got);
+	end(&s);
+}
+
+TEST(a_starved_websocket_neither_crashes_nor_leaks)
+{
+	struct scene s;
+	struct buf ping = {0};
+	int fd;
+
+	begin(&s, &door_http);
+	tell_story(&s);
+	fd = dial(&s);
+	let_run(&s);
+	CHECK(send(fd, UPGRADE "\r\n", sizeof(UPGRADE) + 1, MSG_NOSIGNAL) != 0);
+	let_run(&s);
+	CHECK(test_is_starved() || s.edge.stats.way[EDGE_WS_FLV].viewers == 1);
+	ws_frame_put_masked(&ping, WS_PING, SPAN_LIT("hi"), 1);
+	CHECK(send(fd, ping.data, ping.len, MSG_NOSIGNAL) != 0);
+	let_run(&s);
+	fanout_end(stream_fanout(s.stream), REASON_stream_ended);
+	let_run(&s);
+	buf_fini(&ping);
+	close(fd);
+	let_run(&s);
 	end(&s);
 }
