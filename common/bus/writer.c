@@ -90,7 +90,7 @@ void writers_free(struct writers **ws)
 
 /* ---- a walk over all writers that outlives their ends ---- */
 
-static struct writer *walk_next(struct writers *ws)
+struct writer *writers_walk_next(struct writers *ws)
 {
 	struct list *at = ws->walk;
 
@@ -102,10 +102,10 @@ static struct writer *walk_next(struct writers *ws)
 	return list_entry(at, struct writer, link);
 }
 
-static struct writer *walk_first(struct writers *ws)
+struct writer *writers_walk_first(struct writers *ws)
 {
 	ws->walk = ws->all.next;
-	return walk_next(ws);
+	return writers_walk_next(ws);
 }
 
 static struct writer *find_number(const struct writers *ws, uint64_t number)
@@ -417,7 +417,8 @@ void writers_on_link(struct writers *ws, const struct node_ref *node,
 		     bool is_up, int64_t now_ms)
 {
 	ws->has_news = true;
-	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
+	for (struct writer *w = writers_walk_first(ws); w;
+	     w = writers_walk_next(ws)) {
 		if (is_up)
 			writer_on_origin_up(w, node, now_ms);
 		else if (w->home == node->link)
@@ -429,7 +430,8 @@ void writers_on_link(struct writers *ws, const struct node_ref *node,
 
 static void on_drain(struct writers *ws, link_id link, int64_t now_ms)
 {
-	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
+	for (struct writer *w = writers_walk_first(ws); w;
+	     w = writers_walk_next(ws)) {
 		if (w->is_leaving)
 			continue;
 		writer_copy_on_drain(w, link, now_ms);
@@ -596,102 +598,6 @@ bool writers_on_script(struct writers *ws, uint64_t tag,
 	return true;
 }
 
-/* ---- questions ---- */
-
-static void answer_alive(const struct writers *ws, const struct question *q,
-			 struct answer *out, int64_t now_ms)
-{
-	const struct world *world = ws->world;
-	const struct writer *w = NULL;
-	int64_t silent_ms;
-
-	list_each (l, &ws->all) {
-		const struct writer *o = list_entry(l, struct writer, link);
-
-		if (uuid_eq(&o->request.session, &q->epoch.writer))
-			w = o;
-	}
-	out->verdict = ALIVE_UNKNOWN;
-	if (!w || w->state == WRITER_SPENT)
-		return;
-	silent_ms = now_ms - w->input_ms;
-	out->silent_ms = (uint32_t)WEIR_MAX(silent_ms, 0);
-	if (w->is_leaving)
-		out->verdict = ALIVE_LEFT;
-	else if (silent_ms >= world->publish_stall_ms)
-		out->verdict = ALIVE_SILENT;
-	else if (q->credential[0] &&
-		 !strcmp(q->credential, w->request.credential))
-		out->verdict = ALIVE_SAME_USER;
-	else
-		out->verdict = ALIVE_YES;
-}
-
-/* The highest epoch of the key that has been granted here. */
-static void answer_validate(const struct writers *ws, const struct question *q,
-			    struct answer *out)
-{
-	list_each (l, &ws->all) {
-		const struct writer *w = list_entry(l, struct writer, link);
-		const struct stream_entry *e = &w->entry;
-
-		if (!e->epoch.counter || w->state == WRITER_SPENT ||
-		    strcmp(e->key.text, q->key.text) != 0)
-			continue;
-		if (out->is_known &&
-		    claim_order(&e->epoch, e->start_us, &out->epoch,
-				out->start_us) < 0)
-			continue;
-		out->is_known = true;
-		out->is_live = !w->is_leaving;
-		out->epoch = e->epoch;
-		out->term = e->term;
-		out->start_us = e->start_us;
-		memcpy(out->node, e->home_node, sizeof(out->node));
-		memcpy(out->url, e->home_url, sizeof(out->url));
-		memcpy(out->kind, e->kind, sizeof(out->kind));
-		memcpy(out->writer_node, ws->world->self.id,
-		       sizeof(out->writer_node));
-	}
-}
-
-/* A winner tells: its claim stands above those here. */
-static void on_question_lost(struct writers *ws, const struct question *q)
-{
-	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
-		const struct stream_entry *e = &w->entry;
-
-		if (!e->epoch.counter || w->state == WRITER_SPENT ||
-		    strcmp(e->key.text, q->key.text) != 0)
-			continue;
-		if (claim_order(&q->epoch, q->start_us, &e->epoch,
-				e->start_us) > 0)
-			writer_end(w, REASON_lost_claim,
-				   "another publisher won it");
-	}
-}
-
-void writers_on_question(struct writers *ws, const struct question *q,
-			 struct answer *out, int64_t now_ms)
-{
-	ws->has_news = true;
-	out->err = 0;
-	switch (q->kind) {
-	case QUESTION_ALIVE:
-		answer_alive(ws, q, out, now_ms);
-		break;
-	case QUESTION_VALIDATE:
-		answer_validate(ws, q, out);
-		break;
-	case QUESTION_LOST:
-		on_question_lost(ws, q);
-		break;
-	default:
-		out->err = WEIR_EUNSUPPORTED;
-		break;
-	}
-}
-
 /* ---- registry and time ---- */
 
 static bool is_granted(const struct writer *w)
@@ -714,7 +620,8 @@ void writers_on_registry(struct writers *ws, bool is_up, bool is_other,
 	if (!is_up)
 		return;
 	ws->generation += is_other;
-	for (struct writer *w = walk_first(ws); w; w = walk_next(ws)) {
+	for (struct writer *w = writers_walk_first(ws); w;
+	     w = writers_walk_next(ws)) {
 		if (!is_granted(w))
 			continue;
 		/* While it could not be reached, it may have been emptied. */
@@ -728,7 +635,8 @@ void writers_on_entry(struct writers *ws, const struct stream_entry *e,
 		      int64_t now_ms)
 {
 	ws->has_news = true;
-	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
+	for (struct writer *w = writers_walk_first(ws); w;
+	     w = writers_walk_next(ws))
 		if (is_granted(w) && !strcmp(w->entry.key.text, e->key.text))
 			writer_on_entry(w, e, now_ms);
 }
@@ -736,7 +644,8 @@ void writers_on_entry(struct writers *ws, const struct stream_entry *e,
 void writers_on_away(struct writers *ws, int64_t now_ms)
 {
 	ws->has_news = true;
-	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
+	for (struct writer *w = writers_walk_first(ws); w;
+	     w = writers_walk_next(ws))
 		if (is_granted(w))
 			writer_check(w, now_ms);
 }
@@ -792,7 +701,8 @@ int64_t writers_tick(struct writers *ws, int64_t now_ms)
 	if (!ws->has_news && now_ms < ws->due_ms)
 		return ws->due_ms; /* only media came */
 	ws->has_news = false;
-	for (struct writer *w = walk_first(ws); w; w = walk_next(ws))
+	for (struct writer *w = writers_walk_first(ws); w;
+	     w = writers_walk_next(ws))
 		if (w->state != WRITER_SPENT)
 			do_due(w, now_ms);
 	list_each (l, &ws->all) {

@@ -1,6 +1,7 @@
 /* common/bus/writer_priv.h - the inside of the writers, shared by writer.c (the
- * interface), writer_move.c (homes), writer_copy.c (second origins) and
- * writer_check.c (claims that stand or fall). Nobody else includes it.
+ * interface), writer_ask.c (what others ask), writer_move.c (homes),
+ * writer_copy.c (second origins) and writer_check.c (claims that stand or
+ * fall). Nobody else includes it.
  */
 #ifndef WEIR_BUS_WRITER_PRIV_H
 #define WEIR_BUS_WRITER_PRIV_H
@@ -116,6 +117,10 @@ void writer_note_asked(struct writer *w);
 void writer_note_answered(struct writer *w, int64_t now_ms);
 /* Remember the highest counter and term of the key. */
 void writer_remember(struct writer *w);
+
+/* A walk over all that outlives their ends; one at a time. NULL: at the end. */
+struct writer *writers_walk_first(struct writers *ws);
+struct writer *writers_walk_next(struct writers *ws);
 
 /* ---- writer_move.c ---- */
 
