@@ -32,7 +32,8 @@ static void on_gap(void *ctx, struct follower *f, uint64_t frames,
 	s->gap_frames = frames;
 }
 
-static void scene_init(struct scene *s, bool has_copy)
+static void scene_init_as(struct scene *s, enum follower_mode mode,
+			  bool has_copy)
 {
 	static const struct follower_events events = {on_state, on_gap};
 	struct stream_key key = test_key("live/cam");
@@ -48,10 +49,13 @@ static void scene_init(struct scene *s, bool has_copy)
 	s->w.copy.term.number = 10;
 	memcpy(s->w.copy.home_node, "origin-1", 9);
 	CHECK_EQ(followers_new(&s->all, &s->w.world, &test_limits), 0);
-	CHECK_EQ(follower_new(&s->f, s->all, &key, FOLLOW_WANTING, &events, s,
-			      BEGIN),
-		 0);
+	CHECK_EQ(follower_new(&s->f, s->all, &key, mode, &events, s, BEGIN), 0);
 	followers_tick(s->all, BEGIN);
+}
+
+static void scene_init(struct scene *s, bool has_copy)
+{
+	scene_init_as(s, FOLLOW_WANTING, has_copy);
 }
 
 static void finish(struct scene *s)
@@ -138,6 +142,46 @@ TEST(it_subscribes_where_the_copy_says)
 	CHECK_EQ(r.flags, SUB_FROM_JOIN | SUB_WANTING);
 	CHECK_EQ(r.count, 10);
 	CHECK_EQ(test_count(&s.w, OTHER, RECORD_SUB), 0);
+	finish(&s);
+}
+
+TEST(an_exact_one_begins_with_the_oldest_and_says_when_it_is_wanted)
+{
+	struct scene s;
+	struct record r;
+
+	scene_init_as(&s, FOLLOW_EXACT, true);
+	r = test_take(&s.w, HOME, RECORD_SUB);
+	CHECK_EQ(r.flags, SUB_FROM_OLDEST | SUB_EXACT);
+	resume(&s, r.sid, RESUME_KNOWN);
+	CHECK_EQ(give(&s, r.sid, 10, 0), 0);
+	s.w.sent_count = 0;
+	follower_set_wanting(s.f, true);
+	r = test_take(&s.w, HOME, RECORD_SUB);
+	CHECK_EQ(r.flags, SUB_FROM_POSITION | SUB_EXACT | SUB_WANTING);
+	s.w.sent_count = 0;
+	follower_set_wanting(s.f, true);
+	CHECK_EQ(test_count(&s.w, HOME, RECORD_SUB), 0);
+	follower_set_wanting(s.f, false);
+	CHECK_EQ(test_take(&s.w, HOME, RECORD_SUB).flags,
+		 SUB_FROM_POSITION | SUB_EXACT);
+	finish(&s);
+}
+
+TEST(it_has_caught_up_when_all_is_here_that_the_home_had)
+{
+	struct scene s;
+	uint32_t sid;
+
+	scene_init(&s, true);
+	CHECK(!follower_has_caught_up(s.f));
+	sid = test_take(&s.w, HOME, RECORD_SUB).sid;
+	resume(&s, sid, RESUME_KNOWN); /* it has frames up to 3 */
+	for (uint64_t n = 0; n <= 3; n++) {
+		CHECK(!follower_has_caught_up(s.f));
+		CHECK_EQ(give(&s, sid, 10, n), 0);
+	}
+	CHECK(follower_has_caught_up(s.f));
 	finish(&s);
 }
 
