@@ -8,7 +8,7 @@
 #define SEGMENT_MS  2000
 #define AGAIN_MS    250 /* a sibling may be about to have it */
 
-/* Most segments of one playlist that are looked at. */
+/* Most segments of one playlist, and behind one, that are looked at. */
 #define LOOK_MAX 64
 
 /* A segment that a sibling lists. */
@@ -34,6 +34,7 @@ struct copying {
 	struct offer offer[LOOK_MAX];
 	size_t offer_count; /* not looked at yet: the last one is next */
 	uint32_t target_ms;
+	unsigned removed_left; /* that may still be asked for */
 };
 
 static void ask_playlist(struct copying *c);
@@ -85,6 +86,7 @@ void copying_start(struct copying *c)
 	c->until_ms = loop_now_ms(c->loop) + COPYING_MS;
 	c->siblings(c->ctx, &c->who);
 	c->at = 0;
+	c->removed_left = LOOK_MAX;
 	timer_start(c->timer, 0);
 }
 
@@ -246,7 +248,8 @@ static void on_got(void *ctx, int err, unsigned status, struct span body)
 	ask_segment(c);
 }
 
-static int ask_offer(struct copying *c, const struct offer *o)
+static int ask_offer(struct copying *c, const struct offer *o,
+		     http_done_fn *done)
 {
 	struct buf path = {0};
 	char name[HLS_NAME_SIZE];
@@ -255,9 +258,42 @@ static int ask_offer(struct copying *c, const struct offer *o)
 	hls_name_write(name, &o->name);
 	hls_put_folder(&path, live_key(c->live));
 	buf_put(&path, span_str(name));
-	err = ask(c, buf_text(&path), SEGMENT_MS, on_got);
+	err = ask(c, buf_text(&path), SEGMENT_MS, done);
 	buf_fini(&path);
 	return err;
+}
+
+static void ask_removed(struct copying *c);
+
+/* What left the list has no lines any more: it is as long as it may be. */
+static void on_removed(void *ctx, int err, unsigned status, struct span body)
+{
+	struct copying *c = ctx;
+	struct offer o = {.duration_us = (int64_t)c->target_ms * 1000};
+	struct segment *s;
+
+	c->call = NULL;
+	if (err || status != 200 || !is_ts(body) ||
+	    !live_before_all(c->live, &o.name)) {
+		finish(c);
+		return;
+	}
+	s = segment_of(c, &o, body);
+	if (!s) {
+		finish(c);
+		return;
+	}
+	live_keep(c->live, s);
+	ask_removed(c);
+}
+
+static void ask_removed(struct copying *c)
+{
+	struct offer o = {0};
+
+	if (!c->removed_left-- || loop_now_ms(c->loop) >= c->until_ms ||
+	    !live_before_all(c->live, &o.name) || ask_offer(c, &o, on_removed))
+		finish(c);
 }
 
 /* Is all here that was asked for? What the sibling does not list may come. */
@@ -266,7 +302,7 @@ static void end_of_offers(struct copying *c)
 	if (live_is_asking(c->live))
 		next_sibling(c);
 	else
-		finish(c);
+		ask_removed(c);
 }
 
 static void ask_segment(struct copying *c)
@@ -284,6 +320,6 @@ static void ask_segment(struct copying *c)
 	}
 	if (!c->offer_count)
 		end_of_offers(c);
-	else if (ask_offer(c, &c->offer[c->offer_count - 1]))
+	else if (ask_offer(c, &c->offer[c->offer_count - 1], on_got))
 		next_sibling(c);
 }

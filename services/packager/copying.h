@@ -2,8 +2,9 @@
  * siblings.
  *
  * A sibling is asked by HTTP like any server: its playlist, and then those
- * segments of it that are missing here, newest first. Names with another form
- * (another mux, other settings) are passed over.
+ * segments of it that are missing here, newest first; and those before them, one
+ * by one, as far as it still has them, for players may come back for them.
+ * Names with another form (another mux, other settings) are passed over.
  */
 #ifndef WEIR_PACKAGER_COPYING_H
 #define WEIR_PACKAGER_COPYING_H

@@ -389,6 +389,28 @@ bool live_lacks(const struct live *l, const struct hls_name *name)
 	       name->number < open.number;
 }
 
+bool live_before_all(const struct live *l, struct hls_name *out)
+{
+	struct hls_name open;
+
+	if (l->copying != COPY_WINDOW || !cutting_open(l->cutting, &open))
+		return false;
+	(void)window_lowest(&l->window, open.incarnation, &open.number);
+	if (!open.number)
+		return false;
+	open.number--;
+	*out = open;
+	return true;
+}
+
+void live_keep(struct live *l, struct segment *s)
+{
+	if (s->body)
+		make_room(l, s);
+	l->room->stats.copied++;
+	window_keep(&l->window, s, now_ms(l));
+}
+
 bool live_is_asking(const struct live *l)
 {
 	return window_asked(&l->window) != NULL;

@@ -101,6 +101,11 @@ struct segment *live_find(struct live *l, const struct hls_name *name);
 const struct stream_key *live_key(const struct live *l);
 /* Is a segment of that name missing here? */
 bool live_lacks(const struct live *l, const struct hls_name *name);
+/* The segment before all that are here, while the window is being copied: a
+ * sibling may still have it, though it is listed no more. */
+bool live_before_all(const struct live *l, struct hls_name *out);
+/* Such a one; takes `s`. */
+void live_keep(struct live *l, struct segment *s);
 /* Is there a gap that waits for one? */
 bool live_is_asking(const struct live *l);
 /* Takes `s`. */

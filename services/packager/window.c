@@ -178,6 +178,15 @@ bool window_fill(struct window *w, struct segment *s,
 	return true;
 }
 
+void window_keep(struct window *w, struct segment *s, int64_t now_ms)
+{
+	(void)window_listed(w, &s->longest_us);
+	s->gone_ms = now_ms;
+	w->bytes += segment_bytes(s);
+	w->count++;
+	list_prepend(&w->gone, &s->link);
+}
+
 void window_give_up(struct window *w, int64_t now_ms)
 {
 	list_each (it, &w->listed)
@@ -244,6 +253,28 @@ struct segment *window_find(const struct window *w, const struct hls_name *name)
 		return NULL;
 	s = find_in(&w->listed, name);
 	return s ? s : find_in(&w->gone, name);
+}
+
+static bool lowest_in(const struct list *list, uint64_t incarnation,
+		      uint64_t *lowest, bool is_any)
+{
+	list_each (it, list) {
+		const struct segment *s = at(it);
+
+		if (s->incarnation != incarnation)
+			continue;
+		if (!is_any || s->number < *lowest)
+			*lowest = s->number;
+		is_any = true;
+	}
+	return is_any;
+}
+
+bool window_lowest(const struct window *w, uint64_t incarnation, uint64_t *out)
+{
+	bool is_any = lowest_in(&w->gone, incarnation, out, false);
+
+	return lowest_in(&w->listed, incarnation, out, is_any);
 }
 
 const struct segment *window_asked(const struct window *w)

@@ -41,6 +41,10 @@ void window_take(struct window *w, struct segment *s, int64_t now_ms);
 bool window_fill(struct window *w, struct segment *s,
 		 const struct hls_name *open);
 
+/* One from a sibling that had left the list there: kept as if it had left ours
+ * now. Takes `s`. */
+void window_keep(struct window *w, struct segment *s, int64_t now_ms);
+
 /* What is asked for and was not filled is a gap. */
 void window_give_up(struct window *w, int64_t now_ms);
 
@@ -59,6 +63,8 @@ bool window_shed(struct window *w);
 /* The segment of that name, or NULL. */
 struct segment *window_find(const struct window *w,
 			    const struct hls_name *name);
+/* The lowest number of an incarnation that is here; false: there is none. */
+bool window_lowest(const struct window *w, uint64_t incarnation, uint64_t *out);
 /* The first gap that is asked for, or NULL. */
 const struct segment *window_asked(const struct window *w);
 const struct segment *window_oldest(const struct window *w); /* listed; NULL */

@@ -319,6 +319,27 @@ SCENE_TEST(older_ones_of_a_sibling_go_in_front_without_a_hole)
 	finish(&s);
 }
 
+SCENE_TEST(what_a_sibling_lists_no_more_is_kept_like_our_own)
+{
+	struct scene s;
+	uint64_t lowest = 99;
+
+	scene_init(&s, 3);
+	CHECK(!window_lowest(&s.w, 1000, &lowest));
+	add(&s, 6, 2);
+	CHECK(window_lowest(&s.w, 1000, &lowest));
+	CHECK_EQ(lowest, 6);
+	window_keep(&s.w, make(5, 2, "x"), s.now_ms);
+	CHECK(has(&s, 5));
+	CHECK_EQ(listed(&s), 1);
+	CHECK(window_lowest(&s.w, 1000, &lowest));
+	CHECK_EQ(lowest, 5);
+	CHECK(!window_lowest(&s.w, 1001, &lowest));
+	(void)window_tick(&s.w, s.now_ms + 4000 + WINDOW_SPARE_MS);
+	CHECK(!has(&s, 5));
+	finish(&s);
+}
+
 SCENE_TEST(what_must_go_early_goes_oldest_first_and_only_from_behind_the_list)
 {
 	struct scene s;

@@ -305,6 +305,9 @@ def a_window_that_the_home_no_longer_has_comes_from_the_sibling(t):
         t.cluster.kill("packager-2")
         back = play(t, restart_packager(t, "packager-2"), "live/copied").wait_segments(8)
         assert len(back.playlists[0].segments) >= 6, back.playlists[0].text
+        removed = stays.segments[stays.playlists[-1].sequence - 1]
+        again = hls.ask(back.address(), removed.uri)
+        assert again.status == 200 and again.body == stays.bodies[removed.number], again
         node = next(n for n in t.cluster.api("/api/nodes")["nodes"] if n["id"] == "packager-2")
         text = hls.ask(node["addresses"]["admin"], "/metrics").body.decode()
         copied = [l for l in text.splitlines()
