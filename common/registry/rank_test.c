@@ -31,7 +31,7 @@ static struct copy *copy_of(size_t count)
 
 static const struct stream_key key = {"live/cam1"};
 
-TEST_NO_OOM(everybody_finds_the_same_order) /* checks end without a free */
+TEST(everybody_finds_the_same_order)
 {
 	struct copy *c = copy_of(5);
 	const struct node *n[RANK_MAX];
@@ -42,7 +42,7 @@ TEST_NO_OOM(everybody_finds_the_same_order) /* checks end without a free */
 	copy_free(&c);
 }
 
-TEST_NO_OOM(fewer_are_given_from_the_top_of_the_same_order)
+TEST(fewer_are_given_from_the_top_of_the_same_order)
 {
 	struct copy *c = copy_of(9);
 	const struct node *all[RANK_MAX], *top[2];
@@ -54,7 +54,7 @@ TEST_NO_OOM(fewer_are_given_from_the_top_of_the_same_order)
 	copy_free(&c);
 }
 
-TEST_NO_OOM(no_more_than_the_most_are_given)
+TEST(no_more_than_the_most_are_given)
 {
 	struct copy *c = copy_of(40);
 	const struct node *n[100];
@@ -64,7 +64,7 @@ TEST_NO_OOM(no_more_than_the_most_are_given)
 	copy_free(&c);
 }
 
-TEST_NO_OOM(who_drains_or_has_another_role_is_left_out)
+TEST(who_drains_or_has_another_role_is_left_out)
 {
 	struct copy *c = copy_of(3);
 	const struct node *n[RANK_MAX];
@@ -77,7 +77,7 @@ TEST_NO_OOM(who_drains_or_has_another_role_is_left_out)
 	copy_free(&c);
 }
 
-TEST_NO_OOM(a_node_that_goes_leaves_the_order_of_the_others)
+TEST(a_node_that_goes_leaves_the_order_of_the_others)
 {
 	struct copy *c = copy_of(4);
 	const struct node *n[RANK_MAX];

@@ -7,9 +7,6 @@
 
 static const struct stream_key cam = {"live/cam"};
 
-/* Checks in the middle leave memory when starved. */
-#define CACHE_TEST(name) TEST_NO_OOM(name)
-
 static struct hls_item *get(struct hls_cache *c, const struct hls_name *name)
 {
 	struct hls_item *it = NULL;
@@ -55,7 +52,7 @@ static int put_playlist(struct hls_cache *c, uint64_t incarnation,
 	return err;
 }
 
-CACHE_TEST(playlists_and_segments_of_a_stream_are_items_of_their_own)
+TEST(playlists_and_segments_of_a_stream_are_items_of_their_own)
 {
 	const struct hls_name one = {1, 2, 1}, two = {1, 2, 2};
 	struct hls_cache c;
@@ -70,7 +67,7 @@ CACHE_TEST(playlists_and_segments_of_a_stream_are_items_of_their_own)
 	hls_cache_fini(&c);
 }
 
-CACHE_TEST(a_playlist_is_fresh_for_half_a_second)
+TEST(a_playlist_is_fresh_for_half_a_second)
 {
 	struct hls_cache c;
 
@@ -82,7 +79,7 @@ CACHE_TEST(a_playlist_is_fresh_for_half_a_second)
 	hls_cache_fini(&c);
 }
 
-CACHE_TEST(a_playlist_never_takes_the_place_of_a_newer_one)
+TEST(a_playlist_never_takes_the_place_of_a_newer_one)
 {
 	struct hls_cache c;
 
@@ -98,7 +95,7 @@ CACHE_TEST(a_playlist_never_takes_the_place_of_a_newer_one)
 	hls_cache_fini(&c);
 }
 
-CACHE_TEST(what_is_no_playlist_of_ours_is_refused)
+TEST(what_is_no_playlist_of_ours_is_refused)
 {
 	static const char *const bad[] = {
 		"", "<html>", "#EXTM3U\n",
@@ -114,7 +111,7 @@ CACHE_TEST(what_is_no_playlist_of_ours_is_refused)
 	hls_cache_fini(&c);
 }
 
-CACHE_TEST(segments_go_when_there_is_no_room_least_used_first)
+TEST(segments_go_when_there_is_no_room_least_used_first)
 {
 	struct hls_cache c;
 
@@ -131,7 +128,7 @@ CACHE_TEST(segments_go_when_there_is_no_room_least_used_first)
 	CHECK_EQ(c.bytes, 0);
 }
 
-CACHE_TEST(what_is_waited_for_stays)
+TEST(what_is_waited_for_stays)
 {
 	struct hls_cache c;
 	struct hls_item *it;
@@ -149,7 +146,7 @@ CACHE_TEST(what_is_waited_for_stays)
 	hls_cache_fini(&c);
 }
 
-CACHE_TEST(items_are_as_many_as_may_be_and_no_more)
+TEST(items_are_as_many_as_may_be_and_no_more)
 {
 	struct hls_item *it, *other = NULL;
 	const struct hls_name name = {9, 9, 9};
@@ -170,7 +167,7 @@ CACHE_TEST(items_are_as_many_as_may_be_and_no_more)
 	hls_cache_fini(&c);
 }
 
-CACHE_TEST(what_is_good_for_nothing_any_more_is_dropped)
+TEST(what_is_good_for_nothing_any_more_is_dropped)
 {
 	struct hls_cache c;
 

@@ -76,10 +76,7 @@ static size_t listed(struct scene *s)
 	return window_listed(&s->w, &shown_us);
 }
 
-/* Tests that check with CHECK in the middle leave memory when starved. */
-#define SCENE_TEST(name) TEST_NO_OOM(name)
-
-SCENE_TEST(an_empty_window_has_no_playlist)
+TEST(an_empty_window_has_no_playlist)
 {
 	struct scene s;
 
@@ -88,7 +85,7 @@ SCENE_TEST(an_empty_window_has_no_playlist)
 	finish(&s);
 }
 
-SCENE_TEST(a_playlist_says_all_that_rfc_8216_asks_for)
+TEST(a_playlist_says_all_that_rfc_8216_asks_for)
 {
 	struct scene s;
 	char want[512];
@@ -109,7 +106,7 @@ SCENE_TEST(a_playlist_says_all_that_rfc_8216_asks_for)
 	finish(&s);
 }
 
-SCENE_TEST(as_many_are_listed_as_was_set)
+TEST(as_many_are_listed_as_was_set)
 {
 	struct scene s;
 
@@ -121,7 +118,7 @@ SCENE_TEST(as_many_are_listed_as_was_set)
 	finish(&s);
 }
 
-SCENE_TEST(never_less_than_three_target_durations_once_they_exist)
+TEST(never_less_than_three_target_durations_once_they_exist)
 {
 	struct scene s;
 	int64_t shown_us;
@@ -140,7 +137,7 @@ SCENE_TEST(never_less_than_three_target_durations_once_they_exist)
 	finish(&s);
 }
 
-SCENE_TEST(what_left_the_list_is_kept_for_its_time)
+TEST(what_left_the_list_is_kept_for_its_time)
 {
 	struct scene s;
 
@@ -160,7 +157,7 @@ SCENE_TEST(what_left_the_list_is_kept_for_its_time)
 	finish(&s);
 }
 
-SCENE_TEST(names_of_another_form_or_incarnation_are_not_found)
+TEST(names_of_another_form_or_incarnation_are_not_found)
 {
 	struct scene s;
 	struct hls_name name = {1000, segment_form(), 1};
@@ -176,7 +173,7 @@ SCENE_TEST(names_of_another_form_or_incarnation_are_not_found)
 	finish(&s);
 }
 
-SCENE_TEST(another_discontinuity_number_is_marked_where_it_begins)
+TEST(another_discontinuity_number_is_marked_where_it_begins)
 {
 	struct scene s;
 	struct segment *other = make(2, 1, "ts");
@@ -191,7 +188,7 @@ SCENE_TEST(another_discontinuity_number_is_marked_where_it_begins)
 	finish(&s);
 }
 
-SCENE_TEST(the_mark_goes_into_the_sequence_when_its_segment_leaves)
+TEST(the_mark_goes_into_the_sequence_when_its_segment_leaves)
 {
 	struct scene s;
 
@@ -213,7 +210,7 @@ SCENE_TEST(the_mark_goes_into_the_sequence_when_its_segment_leaves)
 	finish(&s);
 }
 
-SCENE_TEST(the_end_is_said_and_taken_back_when_it_goes_on)
+TEST(the_end_is_said_and_taken_back_when_it_goes_on)
 {
 	struct scene s;
 
@@ -227,7 +224,7 @@ SCENE_TEST(the_end_is_said_and_taken_back_when_it_goes_on)
 	finish(&s);
 }
 
-SCENE_TEST(a_number_that_is_missing_begins_a_new_list)
+TEST(a_number_that_is_missing_begins_a_new_list)
 {
 	struct scene s;
 
@@ -240,7 +237,7 @@ SCENE_TEST(a_number_that_is_missing_begins_a_new_list)
 	finish(&s);
 }
 
-SCENE_TEST(another_incarnation_begins_a_new_list)
+TEST(another_incarnation_begins_a_new_list)
 {
 	struct scene s;
 	struct segment *other = make(2, 1, "ts");
@@ -254,7 +251,7 @@ SCENE_TEST(another_incarnation_begins_a_new_list)
 	finish(&s);
 }
 
-SCENE_TEST(a_gap_is_listed_as_one)
+TEST(a_gap_is_listed_as_one)
 {
 	struct scene s;
 
@@ -266,7 +263,7 @@ SCENE_TEST(a_gap_is_listed_as_one)
 	finish(&s);
 }
 
-SCENE_TEST(nothing_is_listed_behind_a_gap_that_may_be_filled)
+TEST(nothing_is_listed_behind_a_gap_that_may_be_filled)
 {
 	struct scene s;
 	struct segment *gap = make(2, 1, NULL);
@@ -286,7 +283,7 @@ SCENE_TEST(nothing_is_listed_behind_a_gap_that_may_be_filled)
 	finish(&s);
 }
 
-SCENE_TEST(a_gap_that_nobody_fills_is_one_in_the_end)
+TEST(a_gap_that_nobody_fills_is_one_in_the_end)
 {
 	struct scene s;
 	struct segment *gap = make(2, 1, NULL);
@@ -302,7 +299,7 @@ SCENE_TEST(a_gap_that_nobody_fills_is_one_in_the_end)
 	finish(&s);
 }
 
-SCENE_TEST(older_ones_of_a_sibling_go_in_front_without_a_hole)
+TEST(older_ones_of_a_sibling_go_in_front_without_a_hole)
 {
 	struct scene s;
 	const struct hls_name open = {1000, segment_form(), 6};
@@ -319,7 +316,7 @@ SCENE_TEST(older_ones_of_a_sibling_go_in_front_without_a_hole)
 	finish(&s);
 }
 
-SCENE_TEST(what_a_sibling_lists_no_more_is_kept_like_our_own)
+TEST(what_a_sibling_lists_no_more_is_kept_like_our_own)
 {
 	struct scene s;
 	uint64_t lowest = 99;
@@ -340,7 +337,7 @@ SCENE_TEST(what_a_sibling_lists_no_more_is_kept_like_our_own)
 	finish(&s);
 }
 
-SCENE_TEST(what_must_go_early_goes_oldest_first_and_only_from_behind_the_list)
+TEST(what_must_go_early_goes_oldest_first_and_only_from_behind_the_list)
 {
 	struct scene s;
 
