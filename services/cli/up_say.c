@@ -118,6 +118,8 @@ static void say_page(const struct up *up)
 	       "rtmp://%s/live/test110\n\n",
 	       up->rtmp.addr);
 	printf("Play      http://%s/live/test110.flv\n", up->http.addr);
+	printf("          http://%s/live/test110.ts\n", up->http.addr);
+	printf("          http://%s/live/test110.m3u8\n", up->http.addr);
 	printf("          rtmp://%s/live/test110\n", play_addr(up, play));
 	printf("          ffplay -fflags nobuffer "
 	       "http://%s/live/test110.flv\n\n",
