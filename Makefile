@@ -199,6 +199,15 @@ $(CHAOS): $(CHAOS_OBJ) $(LIB)
 	$(SAY) LD $@
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
+# Load and limit are programs of one file each, with what both share.
+BENCH_OBJ := $(call objects,$(filter-out tests/bench/load.c \
+               tests/bench/limit.c,$(wildcard tests/bench/*.c)))
+
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BENCH_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
 $(BUILD)/run/%_fuzz: $(BUILD)/obj/%_fuzz.o $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) LD $@
@@ -280,6 +289,11 @@ soak: all $(CHAOS)
 soak-hls: all
 	$(Q)WEIR_BIN=$(BUILD)/bin MINUTES=$(or $(MINUTES),10) \
 		tests/soak/hls_soak.py
+
+.PHONY: bench
+## make bench            load against the limit and nginx; ROUNDS=3, PART=names
+bench: all $(BUILD)/bench/load $(BUILD)/bench/limit
+	$(Q)tests/bench/bench.py --build $(BUILD) --rounds $(or $(ROUNDS),3) $(PART)
 
 .PHONY: fuzz fuzzers fuzz-built cov cov-built
 ## make fuzz             fuzz each parser for T=60 s; P=part of a path

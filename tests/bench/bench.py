@@ -1,0 +1,467 @@
+#!/usr/bin/env python3
+"""bench - weir beside the kernel's limit and nginx-rtmp, on this machine.
+
+usage: tests/bench/bench.py [--build DIR] [--rounds N] [--window S] [PART ...]
+
+Parts: fan curve jump streams light join memory; none: all of them.
+Servers run on processor 0, load on processor 1. What is compared runs in turns
+within each round; a figure is the median of the rounds (least - most). Only
+ratios within one run mean anything. Results: tests/bench/results/.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SERVER, LOAD = ["taskset", "-c", "0"], ["taskset", "-c", "1"]
+NGINX_MODULE = os.environ.get(
+    "NGINX_RTMP_MODULE", "/usr/lib/nginx/modules/ngx_rtmp_module.so")
+ROLES = ("ingest", "origin", "edge", "packager", "dispatch")
+
+
+# ---- clips
+
+CLIPS = {
+    # name: (picture, its kb/s, sound's kb/s)
+    "hi": ("1280x720", 2370, 128),
+    "lo": ("640x360", 432, 64),
+    "sound": (None, 0, 40),
+}
+
+
+def make_clip(folder, name):
+    path = os.path.join(folder, name + ".flv")
+    size, video, audio = CLIPS[name]
+    if os.path.exists(path):
+        return path
+    words = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y"]
+    if size:
+        words += ["-f", "lavfi", "-i",
+                  f"testsrc2=s={size}:r=30,noise=alls=12:allf=t"]
+    words += ["-f", "lavfi", "-i", "anoisesrc=c=pink:r=48000:a=0.3", "-t", "60"]
+    if size:
+        words += ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p",
+                  "-b:v", f"{video}k", "-maxrate", f"{video}k",
+                  "-bufsize", f"{video}k", "-bf", "2", "-g", "60",
+                  "-keyint_min", "60", "-sc_threshold", "0"]
+    words += ["-c:a", "aac", "-ac", "2", "-b:a", f"{audio}k",
+              "-flvflags", "no_duration_filesize", "-f", "flv", path + ".part"]
+    subprocess.run(words, check=True)
+    os.rename(path + ".part", path)
+    return path
+
+
+# ---- servers
+
+class Weir:
+    """A cluster of one process of each role."""
+
+    name = "weir"
+
+    def __init__(self, build, settings=(), roles=ROLES):
+        self.dir = tempfile.mkdtemp(prefix="weir-bench-")
+        words = SERVER + [os.path.join(build, "bin", "weir"), "up", "--json",
+                          "--no-restart", "--dir", self.dir, "--base-port", "0"]
+        for role in ROLES:
+            words += ["--" + role, "1" if role in roles else "0"]
+        for s in settings:
+            words += ["--set", s]
+        with open(os.path.join(self.dir, "up.log"), "w", encoding="utf-8") as log:
+            self.up = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log,
+                                       text=True)
+        self.nodes = json.loads(self.up.stdout.readline())["nodes"]
+        edge = self.node("edge")["addresses"]
+        self.rtmp, self.http = edge["rtmp"], edge["http"]
+
+    def node(self, role):
+        return next(n for n in self.nodes if n["role"] == role)
+
+    def pids(self):
+        return [(n["role"], n["pid"]) for n in self.nodes]
+
+    def metrics(self, role):
+        url = "http://" + self.node(role)["addresses"]["admin"] + "/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.read().decode()
+
+    def stop(self):
+        self.up.send_signal(signal.SIGTERM)
+        try:
+            self.up.wait(20)
+        except subprocess.TimeoutExpired:
+            self.up.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Nginx:
+    """nginx with its RTMP module: one process, relays as it is shipped."""
+
+    name = "nginx"
+
+    def __init__(self, build):
+        self.dir = tempfile.mkdtemp(prefix="weir-bench-nginx-")
+        port = free_port()
+        conf = os.path.join(self.dir, "nginx.conf")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(f"""
+load_module {NGINX_MODULE};
+daemon off; master_process off; worker_rlimit_nofile 65536;
+pid {self.dir}/pid; error_log {self.dir}/error.log;
+events {{ worker_connections 20000; }}
+rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096; access_log off;
+  application live {{ live on; }} }} }}
+""")
+        self.up = subprocess.Popen(
+            SERVER + ["nginx", "-c", conf, "-p", self.dir],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.rtmp = self.http = f"127.0.0.1:{port}"
+        time.sleep(0.5)
+
+    @staticmethod
+    def missing():
+        """Why there is no such peer; None: there is."""
+        if not shutil.which("nginx"):
+            return "nginx is not installed"
+        if not os.path.exists(NGINX_MODULE):
+            return "libnginx-mod-rtmp is not installed (NGINX_RTMP_MODULE names it)"
+        return None
+
+    def pids(self):
+        return [("nginx", self.up.pid)]
+
+    def stop(self):
+        self.up.terminate()
+        self.up.wait(10)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def free_port():
+    import socket
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+# ---- load
+
+def number(text, name):
+    m = re.search(r"^%s (\S+)$" % re.escape(name), text, re.M)
+    return float(m.group(1)) if m else 0.0
+
+
+class Watch(threading.Thread):
+    """What an edge says of itself, ten times a second."""
+
+    def __init__(self, weir):
+        super().__init__(daemon=True)
+        self.weir, self.samples, self.is_over = weir, [], False
+
+    def run(self):
+        while not self.is_over:
+            try:
+                text = self.weir.metrics("edge")
+            except OSError:
+                continue
+            self.samples.append((
+                time.monotonic(), number(text, "weir_edge_sends_total"),
+                number(text, "weir_edge_sent_bytes_total"),
+                number(text, "weir_edge_send_delay_seconds"),
+                number(text, "weir_edge_connections")))
+            time.sleep(0.1)
+
+    def window(self, begin, end):
+        inside = [s for s in self.samples if begin <= s[0] <= end]
+        if len(inside) < 2:
+            return {}
+        first, last = inside[0], inside[-1]
+        sends, sent = last[1] - first[1], last[2] - first[2]
+        delays = [s[3] * 1000 for s in inside]
+        return {"bytes_per_send": sent / sends if sends else 0,
+                "delay_ms": statistics.median(delays),
+                "delay_least_ms": min(delays), "delay_most_ms": max(delays)}
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        self.build = os.path.abspath(args.build)
+        self.clips = os.path.join(self.build, "bench-clips")
+        os.makedirs(self.clips, exist_ok=True)
+        self.rows = []
+        self.no_nginx = Nginx.missing()
+
+    def load(self, server, form, viewers, clip="hi", streams=1, window=None,
+             rate=400, probes=4, rest=2.0):
+        """Lines of the load tool, one a step; with what the edge said."""
+        window = window or self.args.window
+        port = server.rtmp if form == "rtmp" else server.http
+        words = LOAD + [os.path.join(self.build, "bench", "load"),
+                        "-f", make_clip(self.clips, clip),
+                        "-P", "rtmp:" + server.rtmp, "-V", f"{form}:{port}",
+                        "-m", str(streams), "-n", ",".join(map(str, viewers)),
+                        "-w", str(window), "-r", str(rate), "-k", str(probes),
+                        "-s", str(rest), "-p",
+                        ",".join(f"{n}={pid}" for n, pid in server.pids())]
+        watch = Watch(server) if isinstance(server, Weir) else None
+        if watch:
+            watch.start()
+        tool = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        lines = []
+        for text in tool.stdout:
+            end = time.monotonic()
+            line = json.loads(text)
+            if watch:
+                line.update(watch.window(end - line["window_s"], end))
+            lines.append(line)
+        if tool.wait():
+            raise RuntimeError("the load tool gave up")
+        if watch:
+            watch.is_over = True
+            watch.join()
+            self.last_watch = watch
+        return lines
+
+    def limit(self, sockets, each_ms, clip="hi", window=None):
+        words = [os.path.join(self.build, "bench", "limit"),
+                 "-f", make_clip(self.clips, clip), "-n", str(sockets),
+                 "-e", str(each_ms), "-w", str(window or self.args.window)]
+        return json.loads(subprocess.run(words, check=True, text=True,
+                                         capture_output=True).stdout)
+
+    def with_server(self, make, *args, **kw):
+        server = make()
+        try:
+            return self.load(server, *args, **kw)
+        finally:
+            server.stop()
+
+    def weir(self, *settings, roles=("ingest", "origin", "edge", "dispatch")):
+        return lambda: Weir(self.build, settings, roles)
+
+    def note(self, part, what, **values):
+        self.rows.append({"part": part, "what": what, **values})
+        print(part, what, " ".join(f"{k}={v:.4g}" if isinstance(v, float)
+                                   else f"{k}={v}" for k, v in values.items()),
+              file=sys.stderr, flush=True)
+
+    # ---- parts
+
+    def fan(self, viewers):
+        """Cost of a gigabyte, against the limit at equal bytes a send."""
+        for form in ("rtmp", "flv", "ws", "ts"):
+            line = self.with_server(self.weir(), form, [viewers])[0]
+            cost = line["cpu_s"] / line["gb"]
+            edge = line["edge_cpu_s"] / line["gb"]
+            per_s = line["gb"] * 1e9 / line["viewers"] / line["window_s"]
+            each = max(round(line["bytes_per_send"] / per_s * 1000), 1)
+            tag_each = self.tag_bytes("hi") * 1.15
+            if line["bytes_per_send"] < tag_each:
+                each = 0
+            floor = self.limit(viewers, each)
+            floor_cost = floor["cpu_s"] / floor["gb"]
+            self.note(f"fan {viewers}", form, cost=cost, edge_cost=edge,
+                      limit=floor_cost, ratio=cost / floor_cost,
+                      edge_ratio=edge / floor_cost,
+                      bytes_per_send=line["bytes_per_send"],
+                      limit_each_ms=each, delay_ms=line["delay_ms"],
+                      p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
+                      worst=line["worst_1_percent"],
+                      load_percent=line["load_percent"])
+        real = self.limit(viewers, 0)
+        self.note(f"fan {viewers}", "limit, each tag",
+                  cost=real["cpu_s"] / real["gb"])
+        if not self.no_nginx:
+            line = self.with_server(lambda: Nginx(self.build), "rtmp", [viewers])[0]
+            self.note(f"fan {viewers}", "nginx rtmp",
+                      cost=line["cpu_s"] / line["gb"], p50_ms=line["p50_ms"],
+                      p99_ms=line["p99_ms"], worst=line["worst_1_percent"],
+                      load_percent=line["load_percent"])
+
+    def tag_bytes(self, clip):
+        size = os.path.getsize(make_clip(self.clips, clip))
+        return size / (60 * (30 + 48000 / 1024))
+
+    def part_fan(self):
+        for viewers in (1000, 2000):
+            self.fan(viewers)
+
+    def part_curve(self):
+        steps = [10, 50, 100, 250, 500, 1000, 1500, 2000, 3000]
+        for line in self.with_server(self.weir(), "rtmp", steps):
+            self.note("curve", str(line["viewers"]),
+                      cpu_percent=line["cpu_percent"],
+                      cost=line["cpu_s"] / line["gb"], p50_ms=line["p50_ms"],
+                      p99_ms=line["p99_ms"],
+                      bytes_per_send=line["bytes_per_send"],
+                      delay_ms=line["delay_ms"], worst=line["worst_1_percent"],
+                      load_percent=line["load_percent"])
+
+    def part_jump(self):
+        """From 100 viewers to 1,000 at once: when does the delay settle?"""
+        self.with_server(self.weir(), "rtmp", [100, 1000], rate=2000, rest=0.1,
+                         window=12)
+        samples = self.last_watch.samples
+        begin = next(t for t, _, _, _, n in samples if n > 150)
+        late = [s[3] * 1000 for s in samples if begin + 5 <= s[0] <= begin + 12]
+        mid = statistics.median(late)
+        inside = sum(0.8 * mid <= d <= 1.2 * mid for d in late) / len(late)
+        self.note("jump", "100 to 1000", delay_ms=mid, least_ms=min(late),
+                  most_ms=max(late), share_within_20_percent=inside)
+
+    def part_streams(self):
+        for streams in (200, 500):
+            for flush in (0, 1, 2, 5):
+                line = self.with_server(
+                    self.weir(f"bus.flush_ms={flush}"), "rtmp", [streams],
+                    clip="lo", streams=streams, probes=8)[0]
+                self.note(f"streams {streams}", f"flush {flush} ms",
+                          cpu_percent=line["cpu_percent"],
+                          p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
+                          pss_mb=line["pss_kb"] / 1000,
+                          worst=line["worst_1_percent"],
+                          **{r + "_percent":
+                             line[r + "_cpu_s"] / line["window_s"] * 100
+                             for r in ("ingest", "origin", "edge")})
+            line = self.with_server(
+                self.weir("ingest.retain_ms=1000", "origin.retain_ms=1000"),
+                "rtmp", [streams], clip="lo", streams=streams, probes=8)[0]
+            self.note(f"streams {streams}", "retention 1 s",
+                      pss_mb=line["pss_kb"] / 1000,
+                      cpu_percent=line["cpu_percent"])
+            if not self.no_nginx:
+                line = self.with_server(lambda: Nginx(self.build), "rtmp",
+                                        [streams], clip="lo", streams=streams,
+                                        probes=8)[0]
+                self.note(f"streams {streams}", "nginx",
+                          cpu_percent=line["cpu_percent"],
+                          p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
+                          pss_mb=line["pss_kb"] / 1000)
+
+    def part_light(self):
+        """Publish to play through three processes, ten viewers."""
+        for form in ("rtmp", "flv", "ws", "ts"):
+            server = self.weir()()
+            try:
+                line = self.load(server, form, [10])[0]
+                ages = {role + "_age_ms": mean_age_ms(server.metrics(role), role)
+                        for role in ("ingest", "origin", "edge")}
+            finally:
+                server.stop()
+            self.note("light", form, p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
+                      max_ms=line["max_ms"], **ages)
+
+    def part_join(self):
+        """2,000 viewers within 2 s."""
+        for form in ("rtmp", "flv"):
+            line = self.with_server(self.weir(), form, [2000], clip="lo",
+                                    rate=1000)[0]
+            self.note("join 2000 in 2 s", form, start_p50_ms=line["start_p50_ms"],
+                      start_p99_ms=line["start_p99_ms"], began=line["began"])
+
+    def part_memory(self):
+        """8,000 viewers of sound only; and a process without any."""
+        for form in ("rtmp", "flv"):
+            few, many = self.with_server(self.weir(), form, [10, 8000],
+                                         clip="sound", rate=1500, window=3)
+            grown = many["edge_uss_kb"] - few["edge_uss_kb"]
+            self.note("memory", form, viewers=many["alive"],
+                      kb_per_viewer=grown * 1.024 / (many["alive"] - 10),
+                      worst=many["worst_1_percent"])
+            self.note("memory", form + ", ten viewers",
+                      edge_uss_mb=few["edge_uss_kb"] * 1.024 / 1000,
+                      edge_rss_mb=few["edge_rss_kb"] * 1.024 / 1000)
+
+
+def mean_age_ms(text, role):
+    name = f"weir_{role}_frame_age_seconds"
+    count = number(text, name + "_count")
+    return number(text, name + "_sum") / count * 1000 if count else -1.0
+
+
+# ---- what comes of it
+
+def spread(values):
+    mid = statistics.median(values)
+    if len(values) == 1:
+        return f"{mid:.4g}"
+    return f"{mid:.4g} ({min(values):.4g}-{max(values):.4g})"
+
+
+def table(rows):
+    """Median (least-most) of each figure, a table for each part."""
+    out, parts = [], {}
+    for row in rows:
+        parts.setdefault(row["part"], {}).setdefault(row["what"], []).append(row)
+    for part, whats in parts.items():
+        keys = []
+        for many in whats.values():
+            for key in many[0]:
+                if key not in keys and key not in ("part", "what"):
+                    keys.append(key)
+        out += ["", f"| {part} | " + " | ".join(keys) + " |",
+                "|---" * (len(keys) + 1) + "|"]
+        for what, many in whats.items():
+            cells = [spread([r[k] for r in many if k in r])
+                     if any(k in r for r in many) else "" for k in keys]
+            out.append(f"| {what} | " + " | ".join(cells) + " |")
+    return "\n".join(out) + "\n"
+
+
+def facts(commit):
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        model = re.search(r"model name\s*: (.*)", f.read())
+    return {"commit": commit, "date": datetime.date.today().isoformat(),
+            "kernel": platform.release(),
+            "processor": model.group(1) if model else platform.machine(),
+            "processors": os.cpu_count(),
+            "load_before": os.getloadavg()[0]}
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--build", default="build")
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--window", type=float, default=6)
+    p.add_argument("--out", default=os.path.join(HERE, "results"))
+    p.add_argument("parts", nargs="*")
+    args = p.parse_args()
+    b = Bench(args)
+    parts = args.parts or ["fan", "curve", "jump", "streams", "light", "join",
+                           "memory"]
+    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"],
+                            text=True, capture_output=True).stdout.strip()
+    told = facts(commit)
+    if b.no_nginx:
+        print(f"nginx is left out: {b.no_nginx}", file=sys.stderr)
+    for _ in range(args.rounds):
+        for part in parts:
+            getattr(b, "part_" + part)()
+    told["load_after"] = os.getloadavg()[0]
+    text = table(b.rows)
+    print(", ".join(f"{k} {v}" for k, v in told.items()))
+    print(text)
+    os.makedirs(args.out, exist_ok=True)
+    name = os.path.join(args.out, f"{told['date']}-{commit}-{'-'.join(parts)}")
+    with open(name + ".json", "w", encoding="utf-8") as f:
+        json.dump({"facts": told, "nginx": b.no_nginx or "there",
+                   "rounds": args.rounds, "rows": b.rows}, f, indent=1)
+    with open(name + ".md", "w", encoding="utf-8") as f:
+        f.write("".join(f"{k}: {v}\n" for k, v in told.items()) + text)
+
+
+if __name__ == "__main__":
+    main()
