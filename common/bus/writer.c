@@ -283,28 +283,14 @@ static void ask_self(void *ctx, const struct question *q, struct answer *out,
 	writers_on_question(w->ws, q, out, now_ms);
 }
 
-int writer_new(struct writer **out, struct writers *ws,
-	       const struct writer_request *request,
-	       const struct writer_events *events, void *ctx, int64_t now_ms)
+int writer_make(struct writer **out, struct writers *ws,
+		const struct writer_request *request,
+		const struct writer_events *events, void *ctx, int64_t now_ms)
 {
-	static const struct claim_events claim_events = {on_granted,
-							 on_refused};
 	struct writer *w = calloc(1, sizeof(*w));
-	const struct writer_memory *m = memory_of(ws, &request->key);
-	struct claim_request c = {
-		.key = request->key,
-		.session = request->session,
-		.start_us = request->start_us,
-		.own_counter = m ? m->counter : 0,
-		.own_term = m ? m->term : 0,
-		.ask_self = ask_self,
-	};
-	int err;
 
 	if (!w)
 		return WEIR_ENOMEM;
-	memcpy(c.kind, request->kind, sizeof(c.kind));
-	memcpy(c.credential, request->credential, sizeof(c.credential));
 	*w = (struct writer){
 		.ws = ws,
 		.number = ++ws->numbers,
@@ -319,20 +305,46 @@ int writer_new(struct writer **out, struct writers *ws,
 		.copy.due_ms = INT64_MAX,
 	};
 	w->entry.key = request->key;
+	list_init(&w->feed.link);
+	list_init(&w->copy.feed.link);
+	ws->has_news = true;
+	list_append(&ws->all, &w->link);
+	*out = w;
+	return 0;
+}
+
+int writer_new(struct writer **out, struct writers *ws,
+	       const struct writer_request *request,
+	       const struct writer_events *events, void *ctx, int64_t now_ms)
+{
+	static const struct claim_events claim_events = {on_granted,
+							 on_refused};
+	const struct writer_memory *m = memory_of(ws, &request->key);
+	struct claim_request c = {
+		.key = request->key,
+		.session = request->session,
+		.start_us = request->start_us,
+		.own_counter = m ? m->counter : 0,
+		.own_term = m ? m->term : 0,
+		.ask_self = ask_self,
+	};
+	struct writer *w;
+	int err = writer_make(&w, ws, request, events, ctx, now_ms);
+
+	if (err)
+		return err;
+	memcpy(c.kind, request->kind, sizeof(c.kind));
+	memcpy(c.credential, request->credential, sizeof(c.credential));
 	w->entry.epoch.writer = request->session;
 	w->entry.start_us = request->start_us;
 	memcpy(w->entry.kind, request->kind, sizeof(w->entry.kind));
-	list_init(&w->feed.link);
-	list_init(&w->copy.feed.link);
 	c.tag_base = TAG_WRITERS | w->number << TAG_NUMBER;
 	err = claim_new(&w->claim, ws->world, &c, &claim_events, w, now_ms);
 	if (err) {
-		free(w);
+		writer_free(&w);
 		return err;
 	}
 	writer_note_asked(w);
-	ws->has_news = true;
-	list_append(&ws->all, &w->link);
 	*out = w;
 	return 0;
 }

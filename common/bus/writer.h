@@ -64,6 +64,19 @@ WEIR_MUST_CHECK int writer_new(struct writer **out, struct writers *ws,
 /* Before writer_leave: gives the claim up silently (as a crash would). */
 void writer_free(struct writer **w);
 
+/* writer_pass.c: the same epoch goes on in another process of this machine. The
+ * one that has it saves it, and frees it without a word when the other has got
+ * it; what it was sending is refused then. request: key and log, which holds the
+ * epoch's frames. The other goes on from what the home has; on_granted does not
+ * come. writer_take returns 0, WEIR_EPROTO, WEIR_EUNSUPPORTED or WEIR_ENOMEM. */
+bool writer_can_pass(const struct writer *w);
+void writer_pass(const struct writer *w, struct buf *out);
+WEIR_MUST_CHECK int writer_take(struct writer **out, struct writers *ws,
+				const struct writer_request *request,
+				struct span passed,
+				const struct writer_events *events, void *ctx,
+				int64_t now_ms);
+
 /* The owner appended to the log. */
 void writer_appended(struct writer *w, int64_t now_ms);
 /* Bytes came from the publisher (media or not): it lives. */

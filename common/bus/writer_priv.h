@@ -107,6 +107,11 @@ struct writer {
 /* ---- writer.c ---- */
 
 uint64_t writer_tag(struct writer *w);
+/* One that has nothing yet, among the others. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int writer_make(struct writer **out, struct writers *ws,
+				const struct writer_request *request,
+				const struct writer_events *events, void *ctx,
+				int64_t now_ms);
 void writer_event(struct writer *w, const char *what, enum reason why,
 		  const char *detail);
 /* Stop, tell the owner; *w may be gone afterwards. */

@@ -21,6 +21,12 @@ struct handed {
 	struct handover_door *door;
 };
 
+/* Another ingest ends, and this one publishes. */
+static bool is_live(const struct handover_offer *o)
+{
+	return !strcmp(o->work, INGEST_WORK_LIVE);
+}
+
 static enum reason on_offer(void *ctx, const struct handover_offer *o,
 			    char detail[HANDOVER_DETAIL_SIZE])
 {
@@ -33,7 +39,7 @@ static enum reason on_offer(void *ctx, const struct handover_offer *o,
 		return REASON_not_found;
 	}
 	if (strcmp(o->protocol, RTMP_SERVER_SAVED) != 0 ||
-	    strcmp(o->work, "publish") != 0 || o->hops)
+	    !(is_live(o) || (!strcmp(o->work, "publish") && !o->hops)))
 		return REASON_unsupported;
 	if (in->is_draining)
 		return REASON_draining;
@@ -42,6 +48,15 @@ static enum reason on_offer(void *ctx, const struct handover_offer *o,
 		return REASON_no_resources;
 	}
 	return REASON_none;
+}
+
+static void take_live(struct ingest *in, const struct handover_offer *o, int fd,
+		      const struct handover_goods *goods)
+{
+	struct stream_key key = {0};
+
+	snprintf(key.text, sizeof(key.text), "%s", o->stream);
+	rtmp_door_take_live(in->rtmp, fd, goods, &key);
 }
 
 static void on_given(void *ctx, const struct handover_offer *o, int fd,
@@ -54,7 +69,10 @@ static void on_given(void *ctx, const struct handover_offer *o, int fd,
 	logger_event(in->log, &ingest_peer_handed, kv_str("stream", o->stream),
 		     kv_str("peer", o->peer), kv_str("proto", "RTMP"),
 		     kv_str("from", o->from));
-	rtmp_door_take_over(in->rtmp, fd, goods);
+	if (is_live(o))
+		take_live(in, o, fd, goods);
+	else
+		rtmp_door_take_over(in->rtmp, fd, goods);
 	member_wake(in->member);
 }
 

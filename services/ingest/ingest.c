@@ -5,6 +5,8 @@
 
 #include "services/ingest/internal.h"
 
+#define GIVING_MAX 32 /* at a time */
+
 const struct log_event ingest_publish_start = {"publish.start", LOG_INFO,
 					       "stream session peer proto",
 					       "A publisher was let in."};
@@ -179,7 +181,14 @@ static void on_left(void *ctx)
 	svc_drained(in->svc);
 }
 
-/* Publishers are closed in groups. */
+/* Other ingests of this machine take what they can. */
+static void give_due(struct ingest *in)
+{
+	if (in->giving_count < GIVING_MAX)
+		publish_give_some(in, GIVING_MAX - in->giving_count);
+}
+
+/* The rest is closed in groups. */
 static void end_due(struct ingest *in)
 {
 	const struct svc_cluster_settings *cluster =
@@ -197,6 +206,13 @@ static void end_due(struct ingest *in)
 /* What was published is delivered before the end. */
 static void on_drain_tick(struct ingest *in)
 {
+	give_due(in);
+	if (in->giving_count) {
+		in->drain_ms = loop_now_ms(in->loop);
+		return;
+	}
+	if (!in->drain_total)
+		in->drain_total = publish_open_count(in);
 	end_due(in);
 	if (!rtmp_door_is_empty(in->rtmp) || !list_is_empty(&in->publishes) ||
 	    !bus_is_drained(member_bus(in->member)))
@@ -213,8 +229,7 @@ static void on_drain(struct ingest *in)
 	rtmp_door_close(in->rtmp);
 	handed_free(&in->handed);
 	in->drain_ms = loop_now_ms(in->loop);
-	in->drain_total = publish_open_count(in);
-	end_due(in);
+	on_drain_tick(in);
 	timer_repeat(in->drain, 20);
 }
 

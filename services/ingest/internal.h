@@ -9,7 +9,7 @@ struct ingest_stats {
 	uint64_t connections, publishers, in_bytes, in_frames;
 	uint64_t accepted, refused, dropped, corrupt, clamped, jumps;
 	uint64_t unsupported, protocol_errors, timeouts;
-	uint64_t handed, handed_faults;
+	uint64_t handed, handed_faults, given;
 };
 
 struct rtmp_door;
@@ -32,6 +32,7 @@ struct ingest {
 	bool is_draining;
 	uint64_t drain_ms; /* when that began */
 	size_t drain_total, drain_done;
+	size_t giving_count;
 };
 
 extern const struct log_event ingest_publish_start, ingest_publish_end,
@@ -47,6 +48,13 @@ void publish_on_second(struct ingest *in);
 bool publish_kick(struct ingest *in, const char *session_id);
 /* Those whose maker waits: settle what is due; the next time. */
 int64_t publish_tick_all(struct ingest *in, int64_t now_ms);
+/* giving.c: while this process drains. */
+#define INGEST_WORK_LIVE "publishing" /* handover_offer.work */
+struct giving;
+void giving_start(struct publish *p); /* done in a while, or not at all */
+void giving_free(struct giving **g);
+/* Begin with so many of those that were not offered yet. */
+void publish_give_some(struct ingest *in, size_t count);
 /* Those with a connection; and close so many of them. */
 size_t publish_open_count(const struct ingest *in);
 void publish_end_some(struct ingest *in, size_t count, enum reason why);
@@ -62,6 +70,11 @@ bool rtmp_door_is_empty(const struct rtmp_door *d);
  * borrowed. */
 void rtmp_door_take_over(struct rtmp_door *d, int fd,
 			 const struct handover_goods *goods);
+
+/* One that publishes, in the middle of it. */
+void rtmp_door_take_live(struct rtmp_door *d, int fd,
+			 const struct handover_goods *goods,
+			 const struct stream_key *key);
 
 /* handed.c: publishers that edges of this machine hand over. *out stays NULL
  * without cluster.run_dir. */

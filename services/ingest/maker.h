@@ -69,6 +69,22 @@ int64_t maker_due_ms(const struct maker *m);
 WEIR_MUST_CHECK int maker_tick(struct maker *m, int64_t now_ms);
 
 bool maker_is_settled(const struct maker *m);
+
+/* maker_save.c: the maker as bytes, for another ingest of this machine to go on
+ * with in the middle of the epoch: the next frame is the one that this maker
+ * would have made. Versioned, little-endian. Only when it is steady: its tracks
+ * are settled and nothing is held back. Errors of save are the buffer's; load
+ * returns 0 and *out; WEIR_EPROTO: damaged; WEIR_EUNSUPPORTED: another version;
+ * WEIR_ENOMEM. */
+bool maker_is_steady(const struct maker *m);
+void maker_save(const struct maker *m, struct buf *out);
+WEIR_MUST_CHECK int maker_load(struct maker **out,
+			       const struct maker_limits *limits,
+			       const struct epoch *epoch,
+			       const struct maker_events *events, void *ctx,
+			       struct span saved);
+/* The number of the frame that it makes next. */
+uint64_t maker_next_sequence(const struct maker *m);
 const struct tracks *maker_tracks(const struct maker *m);
 void maker_get_stats(const struct maker *m, struct maker_stats *out);
 

@@ -375,3 +375,101 @@ TEST(times_that_jump_are_marked_and_break_the_segment)
 	CHECK_EQ(s.cut.discontinuity, 1);
 	done(m, &s);
 }
+
+/* ---- in another process ---- */
+
+static const struct maker_limits passed_limits = {500, 10000, 1 << 20, 3000,
+						  30000};
+static const struct epoch passed_epoch = {.counter = 1};
+
+/* Both kinds, some seconds of them. */
+static void play(struct maker *m, uint32_t from_ms, uint32_t to_ms)
+{
+	for (uint32_t ms = from_ms; ms < to_ms; ms += 40) {
+		video(m, ms % 2000 == 0, ms);
+		audio(m, ms);
+	}
+}
+
+static struct maker *make_steady(struct seen *s)
+{
+	struct maker *m = make(s, NULL);
+
+	video_config(m, AVCC, 0);
+	audio_config(m, SPAN(asc_44100), 0);
+	play(m, 0, 1000);
+	CHECK(maker_is_steady(m));
+	return m;
+}
+
+TEST(a_maker_goes_on_elsewhere_as_if_nothing_had_been)
+{
+	struct seen here = {0}, there = {0};
+	struct maker *stays = make_steady(&here), *moved = NULL;
+	struct buf saved = {0};
+
+	maker_save(stays, &saved);
+	CHECK_EQ(buf_error(&saved), 0);
+	there.next_sequence = maker_next_sequence(stays);
+	CHECK_EQ(there.next_sequence, here.next_sequence);
+	CHECK_EQ(maker_load(&moved, &passed_limits, &passed_epoch, &events,
+			    &there, buf_span(&saved)),
+		 0);
+	here.len = 0;
+	play(stays, 1000, 4000);
+	play(moved, 1000, 4000);
+	/* A new sound, times that jump: what it remembers matters. */
+	audio_config(stays, SPAN(asc_48000), 4000);
+	audio_config(moved, SPAN(asc_48000), 4000);
+	play(stays, 90000, 91000);
+	play(moved, 90000, 91000);
+	CHECK(there.len > 300);
+	CHECK_STR(there.text, here.text);
+	CHECK_EQ(there.next_sequence, here.next_sequence);
+	buf_fini(&saved);
+	maker_free(&stays);
+	maker_free(&moved);
+	stateset_unref(&here.state);
+	stateset_unref(&there.state);
+}
+
+TEST(a_maker_that_waits_for_tracks_is_not_steady)
+{
+	struct seen s = {0};
+	struct maker *m = make(&s, NULL);
+
+	CHECK(!maker_is_steady(m));
+	video_config(m, AVCC, 0);
+	video(m, true, 0);
+	CHECK(!maker_is_steady(m));
+	maker_free(&m);
+	stateset_unref(&s.state);
+}
+
+/* TEST_NO_OOM: thousands of makers. */
+TEST_NO_OOM(what_was_saved_and_damaged_is_refused_or_harmless)
+{
+	struct seen s = {0};
+	struct maker *m = make_steady(&s), *other = NULL;
+	struct buf saved = {0};
+
+	maker_save(m, &saved);
+	for (size_t len = 0; len < saved.len; len++)
+		CHECK(maker_load(&other, &passed_limits, &passed_epoch, &events,
+				 &s, span_of(saved.data, len)) != 0);
+	CHECK(other == NULL);
+	for (size_t i = 0; i < saved.len; i++) {
+		saved.data[i] ^= 0xff;
+		if (!maker_load(&other, &passed_limits, &passed_epoch, &events,
+				&s, buf_span(&saved)))
+			maker_free(&other);
+		saved.data[i] ^= 0xff;
+	}
+	saved.data[0]++;
+	CHECK_EQ(maker_load(&other, &passed_limits, &passed_epoch, &events, &s,
+			    buf_span(&saved)),
+		 WEIR_EUNSUPPORTED);
+	buf_fini(&saved);
+	maker_free(&m);
+	stateset_unref(&s.state);
+}

@@ -1,44 +1,17 @@
 /* services/ingest/publish.c - one publisher's stream, whatever it speaks. */
-#include "services/ingest/publish.h"
+#include "services/ingest/publish_priv.h"
 
 #include <stdlib.h>
-
-#include "services/ingest/internal.h"
-
-#define URL_PARAM_MAX 1024
-#define SECONDS       32
-
-struct publish {
-	struct list link; /* in ingest.publishes */
-	struct ingest *in;
-	const struct publish_door *door; /* NULL: it has left */
-	void *ctx;
-	struct stream_key key;
-	struct net_addr peer;
-	struct session session;
-	struct log *log;
-	struct writer *writer;
-	struct maker *maker; /* from on_granted on */
-	struct maker_stats counted;
-	uint64_t before_bytes; /* of the connection, when it began */
-	bool has_input;
-	/* Video frames of each of the last seconds, newest first. */
-	struct {
-		int64_t unix_s;
-		uint32_t count;
-	} second[SECONDS];
-	size_t second_count;
-	uint64_t frames_before; /* this second */
-};
 
 /* From here on nobody is told, and it is no publisher any more. */
 static void forget_door(struct publish *p)
 {
+	giving_free(&p->giving);
 	p->in->stats.publishers -= p->door != NULL;
 	p->door = NULL;
 }
 
-static void publish_free(struct publish *p)
+void publish_free(struct publish *p)
 {
 	forget_door(p);
 	list_remove(&p->link);
@@ -83,11 +56,11 @@ static void on_notice(void *ctx, enum reason why, const char *detail)
 	member_event(p->in->member, &p->key, "notice", why, detail);
 }
 
-static const struct maker_events maker_events = {on_frame, on_notice};
+const struct maker_events publish_maker_events = {on_frame, on_notice};
 
 /* ---- the writer's decisions ---- */
 
-static void log_end(struct publish *p, enum reason why, const char *detail)
+void publish_log_end(struct publish *p, enum reason why, const char *detail)
 {
 	int64_t long_ms = (io_utc_us() - p->session.start_us) / 1000;
 
@@ -109,7 +82,7 @@ static void end(struct publish *p, enum reason why, const char *detail)
 	forget_door(p);
 	if (door) {
 		p->in->stats.refused += !p->maker;
-		log_end(p, why, detail);
+		publish_log_end(p, why, detail);
 		door->on_end(ctx, why, detail);
 	}
 	publish_free(p);
@@ -122,11 +95,30 @@ static void close_one(struct publish *p, enum reason why)
 	const struct publish_door *door = p->door;
 	struct ingest *in = p->in;
 
-	log_end(p, why, "");
+	publish_log_end(p, why, "");
 	forget_door(p);
 	door->on_end(p->ctx, why, "");
 	writer_leave(p->writer, why, member_now_ms(in->member));
 	member_wake(in->member);
+}
+
+struct maker_limits publish_maker_limits(const struct ingest *in)
+{
+	return (struct maker_limits){
+		.tracks_settle_ms = (uint32_t)in->settings->tracks_settle_ms,
+		.join_wait_max_ms = (uint32_t)in->settings->join_wait_max_ms,
+		.hold_bytes = (uint32_t)in->settings->gop_max_bytes,
+		.fragment_ms = (uint32_t)in->rules->fragment_duration_ms,
+		.max_fragment_ms = (uint32_t)in->rules->max_fragment_ms,
+	};
+}
+
+void publish_log_start(const struct publish *p)
+{
+	logger_event(
+		p->in->log, &ingest_publish_start,
+		kv_str("stream", p->key.text), kv_str("session", p->session.id),
+		kv_addr("peer", &p->peer), kv_str("proto", p->door->protocol));
 }
 
 static void on_granted(void *ctx, struct writer *w,
@@ -134,13 +126,7 @@ static void on_granted(void *ctx, struct writer *w,
 {
 	struct publish *p = ctx;
 	struct ingest *in = p->in;
-	const struct maker_limits limits = {
-		.tracks_settle_ms = (uint32_t)in->settings->tracks_settle_ms,
-		.join_wait_max_ms = (uint32_t)in->settings->join_wait_max_ms,
-		.hold_bytes = (uint32_t)in->settings->gop_max_bytes,
-		.fragment_ms = (uint32_t)in->rules->fragment_duration_ms,
-		.max_fragment_ms = (uint32_t)in->rules->max_fragment_ms,
-	};
+	const struct maker_limits limits = publish_maker_limits(in);
 	const struct maker_start from = {
 		.epoch = start->epoch,
 		.open = start->open,
@@ -151,16 +137,13 @@ static void on_granted(void *ctx, struct writer *w,
 	(void)w;
 	if (!p->door)
 		return; /* it left before it was granted */
-	if (maker_new(&p->maker, &limits, &from, &maker_events, p)) {
+	if (maker_new(&p->maker, &limits, &from, &publish_maker_events, p)) {
 		in->stats.refused++;
 		close_one(p, REASON_no_resources);
 		return;
 	}
 	in->stats.accepted++;
-	logger_event(
-		in->log, &ingest_publish_start, kv_str("stream", p->key.text),
-		kv_str("session", p->session.id), kv_addr("peer", &p->peer),
-		kv_str("proto", p->door->protocol));
+	publish_log_start(p);
 	p->door->on_accept(p->ctx);
 }
 
@@ -171,14 +154,14 @@ static void on_end(void *ctx, struct writer *w, enum reason why,
 	end(ctx, why, detail);
 }
 
-static const struct writer_events writer_events = {
+const struct writer_events publish_writer_events = {
 	.on_granted = on_granted,
 	.on_end = on_end,
 };
 
 /* ---- the door's side ---- */
 
-static int start(struct publish *p)
+static int open_log(struct publish *p)
 {
 	const struct ingest_settings *s = p->in->settings;
 	const struct log_limits limits = {
@@ -187,26 +170,30 @@ static int start(struct publish *p)
 		.gop_max_bytes = (uint64_t)s->gop_max_bytes,
 		.join_spacing_ms = 100,
 	};
-	struct writer_request rq = {
+
+	return log_new(&p->log, &limits);
+}
+
+static int start(struct publish *p)
+{
+	const struct writer_request rq = {
 		.key = p->key,
 		.session = io_uuid(),
 		.kind = "publish",
 		.start_us = p->session.start_us,
+		.log = p->log,
 	};
-	int err = log_new(&p->log, &limits);
+	int err = writer_new(&p->writer, p->in->writers, &rq,
+			     &publish_writer_events, p,
+			     member_now_ms(p->in->member));
 
-	if (err)
-		return err;
-	rq.log = p->log;
-	err = writer_new(&p->writer, p->in->writers, &rq, &writer_events, p,
-			 member_now_ms(p->in->member));
 	member_wake(p->in->member);
 	return err;
 }
 
-int publish_new(struct publish **out, struct ingest *in,
-		const struct publish_request *request,
-		const struct publish_door *door, void *ctx)
+int publish_make(struct publish **out, struct ingest *in,
+		 const struct publish_request *request,
+		 const struct publish_door *door, void *ctx)
 {
 	struct publish *p = calloc(1, sizeof(*p));
 	int err;
@@ -225,6 +212,23 @@ int publish_new(struct publish **out, struct ingest *in,
 		     &p->key, &p->peer,
 		     span_first(request->url_param, URL_PARAM_MAX),
 		     loop_now_ms(in->loop));
+	err = open_log(p);
+	if (err)
+		publish_free(p);
+	else
+		*out = p;
+	return err;
+}
+
+int publish_new(struct publish **out, struct ingest *in,
+		const struct publish_request *request,
+		const struct publish_door *door, void *ctx)
+{
+	struct publish *p;
+	int err = publish_make(&p, in, request, door, ctx);
+
+	if (err)
+		return err;
 	err = start(p);
 	if (err)
 		publish_free(p);
@@ -270,7 +274,7 @@ void publish_leave(struct publish **pp, enum reason why)
 	*pp = NULL;
 	if (!p)
 		return;
-	log_end(p, why, "");
+	publish_log_end(p, why, "");
 	forget_door(p);
 	writer_leave(p->writer, why, member_now_ms(p->in->member));
 }
@@ -319,6 +323,20 @@ bool publish_kick(struct ingest *in, const char *session_id)
 	return false;
 }
 
+void publish_give_some(struct ingest *in, size_t count)
+{
+	list_each_safe (it, &in->publishes) {
+		struct publish *p = publish_of(it);
+
+		if (!count)
+			return;
+		if (p->was_offered || !publish_can_pass(p))
+			continue;
+		giving_start(p);
+		count--;
+	}
+}
+
 size_t publish_open_count(const struct ingest *in)
 {
 	size_t count = 0;
@@ -335,7 +353,7 @@ void publish_end_some(struct ingest *in, size_t count, enum reason why)
 
 		if (!count)
 			return;
-		if (!p->door)
+		if (!p->door || p->giving)
 			continue;
 		close_one(p, why);
 		count--;

@@ -6,10 +6,12 @@
 #ifndef WEIR_INGEST_PUBLISH_H
 #define WEIR_INGEST_PUBLISH_H
 
+#include "common/base/buf.h"
 #include "common/media/key.h"
 #include "common/member/session.h"
 #include "services/ingest/ingest.h"
 
+struct conn;
 struct publish;
 
 /* Neither comes from inside a call of the door. */
@@ -21,6 +23,14 @@ struct publish_door {
 	/* Refused, or over: tell the peer why and close. The publish is gone
 	 * when this returns. */
 	void (*on_end)(void *ctx, enum reason why, const char *detail);
+	/* For another ingest of this machine to go on with; conn NULL: that
+	 * cannot be. The peer's connection; the session behind the bytes that
+	 * it has used; how many came in all. */
+	struct conn *(*conn)(void *ctx);
+	void (*save)(void *ctx, struct buf *out);
+	uint64_t (*in_bytes)(void *ctx);
+	/* Another process has it: close without a word. The publish is gone. */
+	void (*on_given)(void *ctx);
 };
 
 struct publish_request {
@@ -40,6 +50,16 @@ WEIR_MUST_CHECK int publish_tag(struct publish *p, uint8_t type,
 
 /* Bytes came from the peer, media or not. `total` since it connected. */
 void publish_input(struct publish *p, uint64_t total_bytes);
+
+/* publish_pass.c: what another ingest needs to go on with it, frame by frame. Not
+ * from inside a call of the door. publish_take returns 0; WEIR_EPROTO,
+ * WEIR_EUNSUPPORTED: it cannot be gone on with; WEIR_ENOMEM. */
+bool publish_can_pass(const struct publish *p);
+void publish_pass(const struct publish *p, struct buf *out);
+WEIR_MUST_CHECK int publish_take(struct publish **out, struct ingest *in,
+				 const struct publish_request *request,
+				 struct span passed, uint64_t total_bytes,
+				 const struct publish_door *door, void *ctx);
 
 /* The publisher is gone. The door forgets the publish; it ends by itself. Sets
  * *p to NULL; NULL is fine. */

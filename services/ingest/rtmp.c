@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/reader.h"
 #include "common/io/conn.h"
 #include "proto/rtmp/server.h"
 #include "services/ingest/internal.h"
@@ -160,11 +161,42 @@ static void on_publish_end(void *ctx, enum reason why, const char *detail)
 	conn_resume(p->conn);
 }
 
+static struct conn *conn_of(void *ctx)
+{
+	return ((struct peer *)ctx)->conn;
+}
+
+static void save(void *ctx, struct buf *out)
+{
+	rtmp_server_save(((struct peer *)ctx)->session, out);
+}
+
+static uint64_t in_bytes(void *ctx)
+{
+	struct peer *p = ctx;
+	struct conn_stats s;
+
+	conn_stats(p->conn, &s);
+	return p->in_before + s.in_bytes;
+}
+
+static void on_given(void *ctx)
+{
+	struct peer *p = ctx;
+
+	p->publish = NULL;
+	peer_free(p, REASON_draining);
+}
+
 static const struct publish_door publish_door = {
 	.protocol = "RTMP",
 	.id_prefix = "RTMPPUBSUB",
 	.on_accept = on_accept,
 	.on_end = on_publish_end,
+	.conn = conn_of,
+	.save = save,
+	.in_bytes = in_bytes,
+	.on_given = on_given,
 };
 
 /* ---- what the session says ---- */
@@ -370,15 +402,16 @@ static void on_accepted(struct entrance *e, int fd, const struct net_addr *addr)
 
 /* ---- from another process ---- */
 
-/* Where the other one stopped: behind a publish that nobody has answered. */
-static int peer_resume(struct peer *p, int fd, const struct handover_goods *g)
+/* Where the other one stopped. */
+static int peer_resume(struct peer *p, int fd, const struct handover_goods *g,
+		       struct span session)
 {
 	struct rtmp_server_events ev = session_events;
 	int err;
 
 	ev.ctx = p;
 	p->in_before = g->in_bytes;
-	err = rtmp_server_load(&p->session, &ev, g->state);
+	err = rtmp_server_load(&p->session, &ev, session);
 	if (err) {
 		close(fd);
 		return err;
@@ -389,8 +422,6 @@ static int peer_resume(struct peer *p, int fd, const struct handover_goods *g)
 		err = conn_send(p->conn, g->unsent);
 	if (!err)
 		err = conn_feed(p->conn, g->unread);
-	if (!err && rtmp_server_waits_for(p->session) != RTMP_WAIT_PUBLISH)
-		err = WEIR_EPROTO;
 	return err;
 }
 
@@ -405,10 +436,46 @@ void rtmp_door_take_over(struct rtmp_door *d, int fd,
 		return;
 	}
 	leave_half_open(p);
-	err = peer_resume(p, fd, goods);
+	err = peer_resume(p, fd, goods, goods->state);
+	/* Behind a publish that nobody has answered. */
+	if (!err && rtmp_server_waits_for(p->session) != RTMP_WAIT_PUBLISH)
+		err = WEIR_EPROTO;
 	if (!err)
 		err = on_publish(p, rtmp_server_request(p->session));
 	if (err && err != WEIR_ESTOP) {
+		d->in->stats.refused++;
+		peer_free(p, REASON_no_resources);
+	}
+}
+
+void rtmp_door_take_live(struct rtmp_door *d, int fd,
+			 const struct handover_goods *goods,
+			 const struct stream_key *key)
+{
+	struct peer *p = peer_make(d, NULL);
+	struct reader in = reader_of(goods->state);
+	struct span session = read_span(&in, read_u32_le(&in));
+	struct span publish = read_span(&in, read_u32_le(&in));
+	struct publish_request rq = {.key = *key};
+	int err;
+
+	if (!p) {
+		close(fd);
+		return;
+	}
+	leave_half_open(p);
+	p->has_published = true;
+	err = peer_resume(p, fd, goods, session);
+	if (!err && reader_failed(&in))
+		err = WEIR_EPROTO;
+	if (!err && rtmp_server_waits_for(p->session) != RTMP_WAIT_NONE)
+		err = WEIR_EPROTO;
+	if (!err) {
+		rq.peer = *conn_peer_addr(p->conn);
+		err = publish_take(&p->publish, d->in, &rq, publish,
+				   goods->in_bytes, &publish_door, p);
+	}
+	if (err) {
 		d->in->stats.refused++;
 		peer_free(p, REASON_no_resources);
 	}

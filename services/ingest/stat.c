@@ -22,6 +22,8 @@ static const struct stat_metric metrics[] = {
 		     "Peers that broke their protocol or a limit."),
 	STAT_COUNTER(S, handed, "weir_ingest_handed_total", "count",
 		     "Publishers that edges of this machine handed over."),
+	STAT_COUNTER(S, given, "weir_ingest_given_total", "count",
+		     "Publishers that were given to another ingest of this machine when this one ended."),
 	STAT_COUNTER(S, handed_faults, "weir_ingest_handed_faults_total", "count",
 		     "Hand-overs that were broken off because of what the other process sent."),
 	STAT_COUNTER(S, timeouts, "weir_ingest_timeouts_total", "count", "Peers that did not go on in time."),

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 
-from lib.process import open_files
+from lib.process import is_alive, open_files
 from lib.waiting import wait_for
 
 EACH_S = 10
@@ -114,7 +114,9 @@ class Mix:
         def is_whole():
             try:
                 self.s.cluster.read_nodes()
-                return all(self.s.cluster.admin(n.id, "/readyz")[0] == 200
+                # A new one may serve where the old one did before it is told of.
+                return all(is_alive(n.pid)
+                           and self.s.cluster.admin(n.id, "/readyz")[0] == 200
                            for n in self.s.cluster.nodes)
             except (OSError, ValueError):
                 return False

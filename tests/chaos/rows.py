@@ -473,10 +473,24 @@ def origin_is_drained_by_the_api(s):
     s.wait_gone(victim)
 
 
-@row("drain-ingest", short=True)
+@row("ingest-hand-over", short=True)
+def ingest_hands_its_publishers_over(s):
+    """SIGTERM to an ingest whose sibling takes its publishers, sockets and all:
+    nobody is cut, nothing is lost. Then the sibling's home dies."""
+    mine = writers_at(s, "ingest-1")
+    s.kill_gently("ingest-1")
+    s.wait_gone("ingest-1")
+    s.note(f"{len(mine)} were handed over")
+    s.wait_s(1)
+    victim = s.home_of()
+    s.cluster.kill(victim)
+    s.wait_home_is_not(victim)
+
+
+@row("drain-ingest", settings={"cluster.run_dir": ""})
 def ingest_is_drained(s):
-    """SIGTERM to an ingest: it takes nobody, brings out what came, and closes its
-    publishers; they go on elsewhere."""
+    """SIGTERM to an ingest without a sibling that takes its publishers: it takes
+    nobody, brings out what came, and closes them; they go on elsewhere."""
     s.allow_return()
     s.kill_gently("ingest-1")
     s.wait_gone("ingest-1")
@@ -515,9 +529,8 @@ def drain_of_nobody_is_refused(s):
 @row("rolling-restart", restarts=True, short=True, packager=2)
 def rolling_restart(s):
     """Everything but the edges that are watched is restarted, one by one, in
-    order: dispatch, packagers, origins, ingests."""
+    order: dispatch, packagers, origins, ingests. Publishers are handed over."""
     s.fault()
-    s.allow_return()
     for role in ("dispatch", "packager", "origin", "ingest"):
         for node in s.cluster.role(role):
             s.restart(node.id)
