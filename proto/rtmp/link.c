@@ -5,7 +5,7 @@
 
 /* A peer that announces a tiny window would make us send more than it does. */
 #define ACK_STEP_BYTES_MIN 4096
-#define OUT_KEPT_BYTES     4096
+#define OUT_KEPT_BYTES     1024 /* not the handshake's answer */
 
 const struct rtmp_chunk_limits rtmp_limits_small = {
 	.message_bytes = 16 * 1024,

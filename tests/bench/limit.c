@@ -191,9 +191,9 @@ static void parse(struct limit *l, int argc, char **argv)
 		if (c == 'f')
 			clip_load(&l->clip, optarg);
 		else if (c == 'n')
-			l->sockets = (unsigned)atoi(optarg);
+			l->sockets = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'e')
-			l->each_ms = (unsigned)atoi(optarg);
+			l->each_ms = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'w')
 			l->window_s = atof(optarg);
 		else

@@ -62,7 +62,8 @@ static void parse_steps(struct load *l, char *text)
 {
 	for (char *p = strtok(text, ","); p; p = strtok(NULL, ","))
 		if (l->step_count < STEPS_MAX)
-			l->step[l->step_count++] = (unsigned)atoi(p);
+			l->step[l->step_count++] =
+				(unsigned)strtoul(p, NULL, 10);
 }
 
 static void parse_watched(struct load *l, char *text)
@@ -90,7 +91,8 @@ static void parse(struct load *l, int argc, char **argv)
 		else if (c == 'V')
 			viewer_target_parse(&l->target, optarg);
 		else if (c == 'm')
-			l->publish.streams = (unsigned)atoi(optarg);
+			l->publish.streams =
+				(unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'n')
 			parse_steps(l, optarg);
 		else if (c == 'w')
@@ -98,9 +100,9 @@ static void parse(struct load *l, int argc, char **argv)
 		else if (c == 's')
 			l->rest_s = atof(optarg);
 		else if (c == 'k')
-			l->probes = (unsigned)atoi(optarg);
+			l->probes = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'r')
-			l->rate = (unsigned)atoi(optarg);
+			l->rate = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'p')
 			parse_watched(l, optarg);
 		else if (c != 'P')
