@@ -38,9 +38,14 @@ const kinds = {
 	async shaka(video, url, fail) {
 		const player = new shaka.Player();
 
-		player.addEventListener('error', (event) => fail(`shaka ${event.detail.code} ${event.detail.data}`));
+		const say = (error) => fail(`shaka ${error.code ?? error.stack} ${error.data ?? ''}`);
+
+		player.addEventListener('error', (event) => say(event.detail));
+		// Shaka 5.2 may trip over dates that jump at a discontinuity: it then walks
+		// through a list of segments that it has just emptied.
+		player.configure('manifest.hls.ignoreManifestProgramDateTime', true);
 		await player.attach(video);
-		await player.load(url).catch((error) => fail(`shaka ${error.code} ${error.data}`));
+		await player.load(url).catch(say);
 	},
 	native(video, url) {
 		video.crossOrigin = 'anonymous';
