@@ -249,6 +249,14 @@ static bool is_worth_it(struct edge_hls *h, const struct stream_key *key)
 	return it && it->body;
 }
 
+static void refuse_stranger(struct edge_hls *h, struct http_request *req)
+{
+	if (store_is_read(member_store(h->edge->member)))
+		refuse(h, req, 404, "there is no such stream");
+	else
+		refuse(h, req, 503, "the registry is not known yet");
+}
+
 static void serve_path(struct edge_hls *h, struct http_request *req,
 		       const struct hls_path *path)
 {
@@ -262,7 +270,7 @@ static void serve_path(struct edge_hls *h, struct http_request *req,
 	}
 	it = hls_cache_find(&h->cache, &path->key, name);
 	if (!it && !is_worth_it(h, &path->key)) {
-		refuse(h, req, 404, "there is no such stream");
+		refuse_stranger(h, req);
 		return;
 	}
 	if (!it && hls_cache_get(&h->cache, &it, &path->key, name))

@@ -113,6 +113,8 @@ static void refuse_stranger(struct hls *h, struct http_request *req,
 {
 	if (is_known(h, key))
 		refuse(h, req, 503, "the stream is not carried here");
+	else if (!store_is_read(member_store(h->member)))
+		refuse(h, req, 503, "the registry is not known yet");
 	else
 		refuse(h, req, 404, "there is no such stream");
 }
