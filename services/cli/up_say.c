@@ -152,12 +152,13 @@ void up_say(struct up *up, bool is_first)
 {
 	struct json_object *o = up_say_json(up);
 
+	/* First the file: whoever has read the line may look for it. */
+	write_file(up, o);
 	if (is_first && up->o.is_json) {
 		printf("%s\n", json_text(o));
 		fflush(stdout);
 	} else if (is_first) {
 		say_page(up);
 	}
-	write_file(up, o);
 	json_object_put(o);
 }

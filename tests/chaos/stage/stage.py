@@ -7,7 +7,7 @@ import tempfile
 import time
 
 from lib.cluster import Cluster, Node
-from lib.env import LOGS
+from lib.env import LOGS, SLOWER
 from lib.process import is_alive
 from lib.waiting import wait_for
 from stage import judge
@@ -16,7 +16,7 @@ from stage.redis import Redis
 from stage.segments import Watcher, compare
 
 GRACE_MS = 8000
-FLUSH_MS = 20  # what a dying ingest may lose: bus.flush_ms (0) and 20 ms
+FLUSH_MS = 20 * SLOWER  # what a dying ingest may lose: bus.flush_ms (0) and 20 ms
 SETTLE_S = 1.5  # of media behind what a row has done
 PROTOS = ("rtmp", "flv", "ts", "wsflv", "wsts")
 
