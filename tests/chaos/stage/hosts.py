@@ -31,12 +31,12 @@ def leave_the_network():
     """This process, and what it starts, have a network of their own from now on.
     Before any thread. Returns why that cannot be, or None."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET):
-        return os.strerror(ctypes.get_errno())
-    ip("link", "set", "lo", "up")
     for tool in ("ip", "iptables", "nsenter"):
         if not shutil.which(tool):
             return f"{tool} is not installed"
+    if libc.unshare(CLONE_NEWNET):
+        return os.strerror(ctypes.get_errno())
+    ip("link", "set", "lo", "up")
     ip("link", "add", "cluster", "type", "bridge")
     ip("addr", "add", HERE + "/24", "dev", "cluster")
     ip("link", "set", "cluster", "up")
