@@ -150,8 +150,8 @@ static void move_alone(struct writer *w, int64_t now_ms)
 	writer_open(w, now_ms);
 }
 
-static void move_to(struct writer *w, const struct node_ref *target,
-		    int64_t now_ms)
+static void ask_to_move(struct writer *w, const struct node_ref *target,
+			int64_t now_ms)
 {
 	const struct world *world = w->ws->world;
 	struct script_call call = {
@@ -161,11 +161,6 @@ static void move_to(struct writer *w, const struct node_ref *target,
 	};
 
 	w->target = *target;
-	if (!strcmp(target->id, w->entry.home_node) &&
-	    uuid_eq(&target->instance, &w->entry.home_instance)) {
-		writer_open(w, now_ms); /* it only was away */
-		return;
-	}
 	call.entry.term.number++;
 	call.entry.term.by = world->self.instance;
 	memcpy(call.entry.home_node, target->id, sizeof(target->id));
@@ -175,6 +170,18 @@ static void move_to(struct writer *w, const struct node_ref *target,
 	writer_note_asked(w);
 	enter(w, WRITER_MOVING, now_ms + world->registry_ms + ANSWER_MARGIN_MS);
 	world->script(world->ctx, w->tag.move, &call);
+}
+
+static void move_to(struct writer *w, const struct node_ref *target,
+		    int64_t now_ms)
+{
+	if (strcmp(target->id, w->entry.home_node) != 0 ||
+	    !uuid_eq(&target->instance, &w->entry.home_instance)) {
+		ask_to_move(w, target, now_ms);
+		return;
+	}
+	w->target = *target;
+	writer_open(w, now_ms); /* it only was away */
 }
 
 /* Take what dispatch says, else what the hash says, else what there is. */
@@ -215,7 +222,7 @@ void writer_place(struct writer *w, const char *avoid, int64_t now_ms)
 	memcpy(q.avoid, node, sizeof(node));
 	if (writer_copy_target(w, &copy)) { /* it has all that there is */
 		w->tag.place = 0;
-		move_to(w, &copy, now_ms);
+		ask_to_move(w, &copy, now_ms); /* never the home */
 		return;
 	}
 	w->tag.place = writer_tag(w);

@@ -64,12 +64,13 @@ static void on_given(void *ctx, const struct handover_offer *o, int fd,
 {
 	struct handed *h = ctx;
 	struct ingest *in = h->in;
+	const bool live = is_live(o);
 
 	in->stats.handed++;
 	logger_event(in->log, &ingest_peer_handed, kv_str("stream", o->stream),
 		     kv_str("peer", o->peer), kv_str("proto", "RTMP"),
 		     kv_str("from", o->from));
-	if (is_live(o))
+	if (live)
 		take_live(in, o, fd, goods);
 	else
 		rtmp_door_take_over(in->rtmp, fd, goods);
