@@ -274,6 +274,21 @@ static void settle(struct viewer *v, enum viewer_state state)
 		    &v->link);
 }
 
+/* Have the next two come nearer while the kernel works for this one. */
+static void look_ahead(const struct outlet *o, const struct viewer *v)
+{
+	struct list *next = v->link.next;
+	const char *after;
+
+	if (next == &o->due || next->next == &o->due)
+		return;
+	after = (const char *)viewer_at(next->next);
+	__builtin_prefetch(&viewer_at(next)->session->wrote_bytes, 1);
+	__builtin_prefetch(after, 1);
+	__builtin_prefetch(after + 64, 1);
+	__builtin_prefetch(after + 128, 1);
+}
+
 /* Send to all that can take it, but not for too long. */
 static void send_due(struct outlet *o, uint64_t until_us)
 {
@@ -282,6 +297,7 @@ static void send_due(struct outlet *o, uint64_t until_us)
 	while (!list_is_empty(&o->due)) {
 		struct viewer *v = viewer_at(o->due.next);
 
+		look_ahead(o, v);
 		settle(v, viewer_send(v));
 		if (++looks % LOOK_EACH == 0 &&
 		    loop_now_us(o->fo->loop) > until_us)

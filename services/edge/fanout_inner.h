@@ -45,25 +45,27 @@ struct fanout {
 	uint64_t told_ms;
 };
 
+/* What a send touches stands first: with thousands of viewers none of it is in
+ * the processor's cache when its turn comes. */
 struct viewer {
 	struct list link; /* in a list of its outlet */
 	struct outlet *outlet;
+	struct session *session;
 	int fd;
+	uint8_t slot;    /* in which it has its turn */
+	bool is_blocked; /* since progress_ms no byte was taken */
+	bool is_over;
+	uint32_t allow_ms; /* lag that is allowed now */
+	struct wire_cursor cursor;
+	struct buf insert; /* goes out at a unit's end */
+	size_t inserted;   /* bytes of it that are sent */
+	uint64_t connected_us;
+	size_t insert_max;
+	uint64_t progress_ms;
 	struct loop_watch *watch;
 	struct pass_task end_task;
 	const struct viewer_ops *ops;
 	void *ctx;
-	struct session *session;
-	struct wire_cursor cursor;
-	struct buf insert; /* goes out at a unit's end */
-	size_t inserted;   /* bytes of it that are sent */
-	size_t insert_max;
-	uint64_t connected_us;
-	uint32_t allow_ms; /* lag that is allowed now */
-	uint8_t slot;      /* in which it has its turn */
-	bool is_blocked;   /* since progress_ms no byte was taken */
-	bool is_over;
-	uint64_t progress_ms;
 	enum reason why;
 };
 

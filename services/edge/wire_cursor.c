@@ -152,7 +152,10 @@ void wire_advance(const struct wire *w, struct wire_cursor *c, size_t len)
 		return;
 	c->offset += len;
 	BUG_ON(c->offset > w->end);
-	u = unit_at(w, find_unit(w, c->offset - 1));
+	if (c->offset == w->end)
+		u = ring_last(&w->units);
+	else
+		u = unit_at(w, find_unit(w, c->offset - 1));
 	c->unit_end = u->end;
 	/* A block whose last byte was read may go before we come back. */
 	if (c->block && c->offset >= c->block->start + c->block->len)
