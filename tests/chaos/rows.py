@@ -487,6 +487,12 @@ def ingest_hands_its_publishers_over(s):
     s.wait_home_is_not(victim)
 
 
+@row("replicas-hand-over", origin=3, settings={"ingest.replicas": 2})
+def ingest_hands_copied_streams_over(s):
+    """The same with streams on two origins."""
+    ingest_hands_its_publishers_over(s)
+
+
 @row("drain-ingest", settings={"cluster.run_dir": ""})
 def ingest_is_drained(s):
     """SIGTERM to an ingest without a sibling that takes its publishers: it takes
