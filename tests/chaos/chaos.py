@@ -83,7 +83,11 @@ def mix(args):
 
 
 def compare(m, seconds):
-    early, late = m.around(min(300, seconds / 6)), m.around(seconds - 60)
+    early_s, late_s = min(300, seconds / 6), seconds - 60
+    early, late = m.around(early_s), m.around(late_s)
+    for node in m.s.cluster.nodes:
+        print(f"# {node.id}: {m.of_node(node.id, early_s)} kB, then "
+              f"{m.of_node(node.id, late_s)} kB", flush=True)
     growth = [100 * (b - a) / a for a, b in zip(early, late)]
     is_level = all(abs(g) <= 5 for g in growth)
     print(f"{'ok' if is_level else 'not ok'} soak PSS {early[0]} kB then {late[0]} kB "

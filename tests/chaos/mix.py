@@ -127,13 +127,19 @@ class Mix:
     # ---- memory
 
     def sample(self):
-        pids = [n.pid for n in self.s.cluster.nodes]
+        nodes = self.s.cluster.nodes
         try:
-            self.samples.append((time.monotonic() - self.begin,
-                                 sum(pss_kb(p) for p in pids),
-                                 sum(open_files(p) for p in pids)))
+            each = {n.id: pss_kb(n.pid) for n in nodes}
+            self.samples.append((time.monotonic() - self.begin, sum(each.values()),
+                                 sum(open_files(n.pid) for n in nodes), each))
         except OSError:
             pass  # one has just died
+
+    def of_node(self, id_, at_s, width_s=60):
+        """The middle PSS of one node around a time."""
+        near = sorted(x[3][id_] for x in self.samples
+                      if abs(x[0] - at_s) <= width_s and id_ in x[3])
+        return near[len(near) // 2] if near else 0
 
     def around(self, at_s, width_s=60):
         """The middle sample of a minute: (PSS, descriptors)."""
