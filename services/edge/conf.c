@@ -20,7 +20,7 @@ static const struct conf_key keys[] = {
 	CONF_INT(S, viewers_max, "count", 1, 1000000, 20000, CONF_FIXED, "Most viewers, waiting ones included."),
 	CONF_INT(S, streams_max, "count", 1, 1000000, 10000, CONF_FIXED, "Most streams that are followed at a time."),
 	CONF_INT(S, half_open_max, "count", 1, 1000000, 4096, CONF_FIXED,
-		 "Most connections that have not asked for a stream yet; then the oldest one is closed."),
+		 "Most connections of a port that have not asked for a stream yet; then the oldest one is closed."),
 	CONF_INT(S, half_open_ms, "ms", 100, 600000, 10000, CONF_FIXED,
 		 "A connection must have asked for a stream within this time."),
 	CONF_INT(S, per_ip_max, "count", 0, 1000000, 0, CONF_FIXED, "Most connections from one address; 0: no limit."),

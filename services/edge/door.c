@@ -23,6 +23,7 @@ struct door {
 	struct entrance entrance[ENTRANCES];
 	size_t entrances;
 	struct list half_open, waiting, viewing, leaving;
+	uint64_t half_open_count;
 	size_t guests;
 };
 
@@ -48,6 +49,7 @@ static void count_phase(struct guest *g, uint64_t by)
 	struct edge_stats *s = &g->edge->stats;
 
 	s->half_open += g->phase == GUEST_HALF_OPEN ? by : 0;
+	g->door->half_open_count += g->phase == GUEST_HALF_OPEN ? by : 0;
 	s->waiting += g->phase == GUEST_WAITING ? by : 0;
 	s->passing += g->phase == GUEST_PASSING ? by : 0;
 	if (g->phase == GUEST_VIEWING)
@@ -435,13 +437,12 @@ static void set_socket(const struct edge *e, int fd)
 }
 
 /* Too many have not said what they want: the one that has not for longest makes
- * room. */
+ * room. Each door counts its own, so that a crowd at one shuts no other. */
 static void make_room(struct door *d)
 {
 	struct guest *g;
 
-	if (d->edge->stats.half_open <
-		    (uint64_t)d->edge->settings->half_open_max ||
+	if (d->half_open_count < (uint64_t)d->edge->settings->half_open_max ||
 	    list_is_empty(&d->half_open))
 		return;
 	g = guest_at(d->half_open.next);

@@ -185,6 +185,38 @@ TEST_NO_OOM(the_oldest_of_too_many_half_open_ones_makes_room)
 	end(&s);
 }
 
+TEST_NO_OOM(a_crowd_at_one_door_sends_nobody_away_from_another)
+{
+	struct scene s;
+	struct scene other = {0};
+	struct net_addr any;
+	struct buf got = {0};
+	int listening, fd[3], guest[2];
+
+	begin(&s, &door_http);
+	CHECK_EQ(door_new(&other.door, &s.edge, &door_rtmp), 0);
+	CHECK_EQ(net_addr_parse(&any, "127.0.0.1:0"), 0);
+	CHECK_EQ(net_listen(&listening, &any), 0);
+	CHECK_EQ(door_listen(other.door, listening, &other.addr), 0);
+	for (int i = 0; i < 3; i++)
+		fd[i] = dial(&s);
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.half_open == 3));
+	for (int i = 0; i < 2; i++) {
+		guest[i] = dial(&other);
+		CHECK(LOOP_UNTIL(s.edge.loop,
+				 s.edge.stats.half_open == 4 + (uint64_t)i));
+	}
+	CHECK(!hear(guest[0], &got));
+	CHECK(!hear(fd[0], &got));
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	for (int i = 0; i < 2; i++)
+		close(guest[i]);
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
+	door_free(&other.door);
+	end(&s);
+}
+
 static void take_id(void *ctx, struct session *session)
 {
 	snprintf(ctx, SESSION_ID_SIZE, "%s", session->id);
