@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "common/http/content.h"
 #include "services/dispatch/internal.h"
 #include "services/dispatch/web.h"
 
@@ -117,21 +118,6 @@ void web_add_urls(struct json_object *o, struct dispatch *d,
 
 /* ---- files ---- */
 
-static bool takes_gzip(const struct http_request *req)
-{
-	const char *accepted = http_header(req, "Accept-Encoding");
-
-	return accepted && strcasestr(accepted, "gzip") &&
-	       !strcasestr(accepted, "gzip;q=0");
-}
-
-static bool has_it(const struct http_request *req, const struct web_file *f)
-{
-	const char *etag = http_header(req, "If-None-Match");
-
-	return etag && strstr(etag, f->etag);
-}
-
 static void stays(void *ctx)
 {
 	(void)ctx; /* files stand in the binary */
@@ -140,7 +126,10 @@ static void stays(void *ctx)
 static void answer_file(struct http_request *req, const struct web_file *f,
 			const char *policy)
 {
-	const bool is_packed = takes_gzip(req), is_known = has_it(req, f);
+	const bool is_packed =
+		http_accepts_gzip(http_header(req, "Accept-Encoding"));
+	const bool is_known =
+		http_matches(http_header(req, "If-None-Match"), f->etag);
 	const struct http_header headers[] = {
 		{"Cache-Control", "no-cache"},
 		{"ETag", f->etag},
