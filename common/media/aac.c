@@ -278,3 +278,19 @@ int aac_adts_write(struct buf *out, const struct aac_config *c,
 	buf_put(out, (struct span){w.byte, ADTS_HEAD_BYTES});
 	return buf_error(out);
 }
+
+struct span aac_silence(const struct aac_config *c)
+{
+	/* single_channel_element: tag, gain, max_sfb, flags are all 0 */
+	static const uint8_t mono[] = {0, 0, 0, 0x07};
+	/* channel_pair_element with common_window, else all 0 */
+	static const uint8_t stereo[] = {0x21, 0, 0, 0, 0, 0x1c};
+
+	if (c->object_type != AAC_LC || c->has_ps)
+		return (struct span){0};
+	if (c->channel_config == 1)
+		return SPAN(mono);
+	if (c->channel_config == 2)
+		return SPAN(stereo);
+	return (struct span){0};
+}

@@ -61,4 +61,9 @@ WEIR_MUST_CHECK int aac_adts_parse(struct aac_adts *out, struct span in);
 WEIR_MUST_CHECK int aac_adts_write(struct buf *out, const struct aac_config *c,
 				   size_t payload_bytes);
 
+/* An AU of silence for this decoder (ISO/IEC 14496-3 section 4.4.2.1: one
+ * element without any band, and ID_END), of AAC LC with one or two channels;
+ * empty: there is none for it here. Static bytes. */
+struct span aac_silence(const struct aac_config *c);
+
 #endif

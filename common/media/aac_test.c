@@ -297,3 +297,21 @@ TEST(what_adts_cannot_say_is_not_written)
 	CHECK_EQ(aac_adts_write(&out, &lc, 8184), 0);
 	buf_fini(&out);
 }
+
+TEST(silence_is_one_element_without_bands)
+{
+	static const uint8_t mono[] = {0, 0, 0, 0x07};
+	static const uint8_t stereo[] = {0x21, 0, 0, 0, 0, 0x1c};
+	struct aac_config c = {.object_type = AAC_LC, .channel_config = 1};
+
+	CHECK_SPAN(aac_silence(&c), SPAN(mono));
+	c.channel_config = 2;
+	c.has_sbr = true;
+	CHECK_SPAN(aac_silence(&c), SPAN(stereo));
+	c.has_ps = true;
+	CHECK_EQ(aac_silence(&c).len, 0);
+	c = (struct aac_config){.object_type = AAC_LC, .channel_config = 6};
+	CHECK_EQ(aac_silence(&c).len, 0);
+	c = (struct aac_config){.object_type = AAC_MAIN, .channel_config = 2};
+	CHECK_EQ(aac_silence(&c).len, 0);
+}

@@ -29,6 +29,7 @@ int maker_new(struct maker **out, const struct maker_limits *limits,
 		return WEIR_ENOMEM;
 	m->limits = *limits;
 	m->start = *start;
+	m->start.open.dts_base_ns = timeline_base_ns(start->open.dts_base_ns);
 	m->start.previous = stateset_ref((struct stateset *)start->previous);
 	m->events = events;
 	m->ctx = ctx;

@@ -40,9 +40,14 @@ int64_t timeline_unwrap(struct timeline *t, uint16_t id, uint32_t raw_ms)
 	return k->in_ms;
 }
 
+int64_t timeline_base_ns(int64_t end_ns)
+{
+	return (end_ns + ROUND_NS - 1) / ROUND_NS * ROUND_NS;
+}
+
 void timeline_open(struct timeline *t, int64_t in_ms, int64_t base_ns)
 {
-	t->base_ns = (base_ns + ROUND_NS - 1) / ROUND_NS * ROUND_NS;
+	t->base_ns = base_ns;
 	t->offset_ms[0] = t->base_ns / NS_PER_MS - in_ms;
 	t->offset_ms[1] = t->offset_ms[0];
 	t->is_open = true;

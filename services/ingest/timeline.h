@@ -37,7 +37,10 @@ struct timeline {
  * Call once for each frame, in order of arrival. */
 int64_t timeline_unwrap(struct timeline *t, uint16_t track, uint32_t raw_ms);
 
-/* Begin: the frame at in_ms is put at base_ns, rounded up to 40 ms unless 0. */
+/* Where an epoch may begin that goes on from end_ns: rounded up to 40 ms. */
+int64_t timeline_base_ns(int64_t end_ns);
+
+/* Begin: the frame at in_ms is put at base_ns, whole milliseconds. */
 void timeline_open(struct timeline *t, int64_t in_ms, int64_t base_ns);
 
 /* What a frame gets. */

@@ -44,7 +44,8 @@ TEST(a_later_epoch_begins_at_the_old_end_rounded_up_to_40_ms)
 	struct timeline t = {0};
 	struct timeline_time out;
 
-	timeline_open(&t, timeline_unwrap(&t, V, 500), 1001 * NS_PER_MS);
+	timeline_open(&t, timeline_unwrap(&t, V, 500),
+		      timeline_base_ns(1001 * NS_PER_MS));
 	timeline_put(&t, &out, V, 500, 66, 0);
 	CHECK_EQ(out.dts_ns, 1040 * NS_PER_MS);
 	CHECK_EQ(out.pts_ns, 1106 * NS_PER_MS);

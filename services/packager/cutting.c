@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "proto/ts/mux.h"
+#include "services/packager/silence.h"
 
 #define GAPS_MAX 64 /* more missing segments than that are not listed */
 
@@ -29,6 +30,7 @@ struct cutting {
 	int64_t utc_ms;
 	struct reach reach[TRACKS_MAX];
 	size_t reach_count;
+	struct silence silence;
 	struct cutting_stats stats;
 };
 
@@ -201,6 +203,7 @@ static void set_tracks(struct cutting *c, const struct frame *f)
 
 	if (tracks_read(&tracks, f->payload))
 		return;
+	silence_set_tracks(&c->silence, &tracks);
 	err = ts_mux_set_tracks(c->mux, &c->bytes, &tracks);
 	if (err)
 		break_open(c);
@@ -211,6 +214,7 @@ static void set_config(struct cutting *c, const struct frame *f)
 {
 	int err = ts_mux_set_config(c->mux, &c->bytes, f->track, f->payload);
 
+	silence_set_config(&c->silence, f->track, f->payload);
 	if (err == WEIR_ENOMEM || buf_error(&c->bytes))
 		break_open(c);
 }
@@ -251,6 +255,7 @@ static void start_mux(struct cutting *c, const struct stateset *state)
 
 	ts_mux_free(&c->mux);
 	buf_fini(&c->bytes);
+	c->silence = (struct silence){0};
 	if (ts_mux_new(&c->mux, &options)) {
 		c->stats.starved++;
 		c->is_broken = true;
@@ -356,6 +361,40 @@ static void write(struct cutting *c, const struct frame *f)
 	break_open(c);
 }
 
+static void fill_track(struct cutting *c, const struct reach *r,
+		       const struct silence_fill *fill)
+{
+	for (uint32_t i = 0; i < fill->count && !c->is_broken; i++) {
+		struct frame f = {
+			.kind = FRAME_AUDIO,
+			.track = r->id,
+			.dts_ns = silence_at_ns(fill, i),
+			.payload = fill->au,
+		};
+
+		f.pts_ns = f.dts_ns;
+		write(c, &f);
+	}
+}
+
+/* Another epoch of the stream begins behind what was read: sound that ended
+ * before the picture did goes on in silence until there. */
+static void on_epoch(struct cutting *c, const struct frame *f)
+{
+	struct epoch_state epoch;
+
+	if (!c->has_open || epoch_state_read(&epoch, f->payload) ||
+	    epoch.incarnation != c->incarnation)
+		return;
+	for (size_t i = 0; i < c->reach_count && !c->is_broken; i++) {
+		const struct reach *r = &c->reach[i];
+		const struct silence_fill fill = silence_fill(
+			&c->silence, r->id, r->dts_ns, epoch.dts_base_ns);
+
+		fill_track(c, r, &fill);
+	}
+}
+
 static void put_media(struct cutting *c, const struct frame *f,
 		      const struct stateset *before)
 {
@@ -382,6 +421,9 @@ void cutting_put(struct cutting *c, const struct frame *f,
 		if (!cut_state_read(&cut, f->payload))
 			on_cut(c, &cut, is_break(&cut, before), f->dts_ns,
 			       before);
+		break;
+	case FRAME_EPOCH:
+		on_epoch(c, f);
 		break;
 	default:
 		put_state(c, f);

@@ -154,6 +154,71 @@ TEST(a_new_epoch_goes_on_and_says_so)
 	log_free(&w.log);
 }
 
+/* Pictures for a second, and 40 AUs of sound. */
+static void put_broken_off(struct writer *w, uint64_t number)
+{
+	static const uint8_t asc[] = {0x11, 0x90}, au[] = {0x21, 0x10, 0x04};
+	int64_t from_ms = w->at_ms;
+	struct buf b = {0};
+	struct tracks tracks = {
+		.count = 2,
+		.track = {{.id = 1, .kind = FRAME_VIDEO, .codec = CODEC_H264},
+			  {.id = 2, .kind = FRAME_AUDIO, .codec = CODEC_AAC}},
+	};
+
+	tracks_write(&b, &tracks);
+	put_buf(w, FRAME_TRACKS, &b);
+	put(w, (struct frame){.kind = FRAME_CONFIG, .track = 2}, SPAN(asc));
+	put_segment(w, number);
+	for (int i = 0; i < 40; i++) {
+		struct frame f = {.kind = FRAME_AUDIO, .track = 2};
+		int64_t at_ms = w->at_ms;
+
+		w->at_ms = from_ms + ns_from_ticks(i * 1024, 48000) / NS_PER_MS;
+		put(w, f, SPAN(au));
+		w->at_ms = at_ms;
+	}
+}
+
+static size_t count_in(const struct segment *s, struct span what)
+{
+	size_t n = 0;
+
+	CHECK(s->body);
+	for (size_t i = 0; i + what.len <= s->body->bytes.len; i++)
+		n += !memcmp(s->body->bytes.data + i, what.data, what.len);
+	return n;
+}
+
+TEST(sound_that_broke_off_is_filled_up_to_the_next_epoch_alone)
+{
+	/* ADTS of 13 bytes: length, fullness, and the silence. */
+	static const uint8_t silent[] = {0x01, 0xbf, 0xfc, 0x21, 0, 0, 0, 0};
+	struct writer w;
+	struct made m;
+
+	writer_init(&w);
+	made_init(&m);
+	put_epoch(&w, 5000);
+	put_broken_off(&w, 1); /* its sound ends at 853 ms */
+	put_epoch(&w, 5000);
+	put_cut(&w, 2, 2);
+	put_picture(&w, true);
+	read_all(&m, &w);
+	CHECK_EQ(m.count, 1);
+	CHECK_EQ(count_in(m.s[0], SPAN(silent)), 7); /* 147 ms */
+	CHECK_EQ(m.s[0]->duration_us, 1000000);
+	put_broken_off(&w, 3);
+	put_cut(&w, 4, 2);
+	cutting_forget(m.c);
+	read_all(&m, &w);
+	CHECK_EQ(m.count, 4);
+	CHECK_EQ(m.s[3]->number, 3);
+	CHECK_EQ(count_in(m.s[3], SPAN(silent)), 0);
+	made_fini(&m);
+	log_free(&w.log);
+}
+
 TEST(a_break_within_an_epoch_is_marked_whoever_reads_it)
 {
 	struct writer w;

@@ -7,7 +7,7 @@
 #include "services/packager/cutting.h"
 
 /* Whatever changes the bytes of a segment must change this text. */
-#define FORM "ts 1 " SEGMENT_GATHER_TEXT
+#define FORM "ts 2 " SEGMENT_GATHER_TEXT
 
 uint32_t segment_form(void)
 {

@@ -47,6 +47,7 @@ static inline void put_epoch(struct writer *w, uint64_t incarnation)
 	struct epoch_state epoch = {
 		.is_new_incarnation = w->incarnation != incarnation,
 		.incarnation = incarnation,
+		.dts_base_ns = w->at_ms * NS_PER_MS,
 	};
 	struct tracks tracks = {
 		.count = 1,

@@ -361,6 +361,9 @@ def an_ingest_that_comes_in_time_takes_who_waits(t):
 @case
 def a_frozen_ingest_costs_200_ms_and_the_next_takes_it(t):
     with Cluster(ingest=2, packager=0, settings=SETTINGS) as t.cluster:
+        # Who is stopped before it is known is not asked.
+        wait_for(lambda: "ingest-1" in [n["id"] for n in t.cluster.api("/api/nodes")["nodes"]],
+                 "ingest-1 to be known")
         t.cluster.kill("ingest-1", signal.SIGSTOP)
         clip, viewer = clips.tiny(6, 3), t.view("live/next")
         push = t.push(clip, "live/next")
