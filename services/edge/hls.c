@@ -159,13 +159,26 @@ static void refuse_all(struct edge_hls *h, struct hls_item *it, unsigned status,
 	}
 }
 
-/* Nobody has the segment, or nobody carries the stream any more. */
-static void on_absent(struct edge_hls *h, struct hls_item *it)
+static unsigned missing_status(const struct hls_item *it)
+{
+	return it->is_unfit ? 501 : 404;
+}
+
+static const char *missing_why(const struct hls_item *it)
+{
+	if (it->is_unfit)
+		return "no codec of this stream can be in a transport stream";
+	return it->is_playlist ? "there is no playlist of this stream"
+			       : "there is no such segment, or no longer";
+}
+
+/* Nobody has the segment, or nobody carries the stream any more; or nobody can
+ * ever make a playlist of it. */
+static void on_absent(struct edge_hls *h, struct hls_item *it, bool is_unfit)
 {
 	it->missing_until_ms = now_ms(h) + HLS_MISSING_MS;
-	refuse_all(h, it, 404,
-		   it->is_playlist ? "there is no playlist of this stream"
-				   : "there is no such segment, or no longer");
+	it->is_unfit = is_unfit;
+	refuse_all(h, it, missing_status(it), missing_why(it));
 }
 
 static void on_fetched(void *ctx, struct hls_item *it, int err)
@@ -180,7 +193,9 @@ static void on_fetched(void *ctx, struct hls_item *it, int err)
 		answer_all(h, it);
 	} else if (err == WEIR_ENOENT &&
 		   (!it->is_playlist || !is_known(h, &it->key))) {
-		on_absent(h, it);
+		on_absent(h, it, false);
+	} else if (err == WEIR_EUNSUPPORTED) {
+		on_absent(h, it, true);
 	} else if (!is_known(h, &it->key)) {
 		refuse_all(h, it, 404, "there is no such stream");
 	}
@@ -226,7 +241,7 @@ static void serve_item(struct edge_hls *h, struct http_request *req,
 		return;
 	}
 	if (now_ms(h) < it->missing_until_ms) {
-		refuse(h, req, 404, "it is not there");
+		refuse(h, req, missing_status(it), missing_why(it));
 		return;
 	}
 	if (!wait_for(h, req, it)) {

@@ -236,6 +236,7 @@ int hls_cache_put(struct hls_cache *c, struct hls_item *it, struct span bytes,
 	blob_unref(&it->body);
 	it->body = body;
 	it->missing_until_ms = 0;
+	it->is_unfit = false;
 	c->bytes += item_bytes(it) - before;
 	while (c->bytes > c->max_bytes && evict(c, false))
 		;

@@ -30,6 +30,7 @@ struct hls_item {
 	int64_t fresh_until_ms;
 	int64_t keep_until_ms;
 	int64_t missing_until_ms; /* nobody has it, up to then */
+	bool is_unfit;            /* for what it is made of, not for now */
 	size_t users;             /* it must stay: fetched, waited for */
 	void *fetch;              /* hls_fetch.c's; NULL: none under way */
 	struct list waiters;      /* hls.c's */

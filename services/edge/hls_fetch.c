@@ -21,6 +21,7 @@ struct fetch {
 	char addr[PACKAGERS_MAX][64];
 	size_t count, at;
 	bool is_absent; /* somebody said 404, or that it is a gap */
+	bool is_unfit;  /* somebody said 501 */
 };
 
 struct hls_fetcher {
@@ -114,6 +115,8 @@ static bool take(struct fetch *f, unsigned status, struct span body)
 
 	if (status == 404)
 		f->is_absent = true;
+	if (status == 501)
+		f->is_unfit = true;
 	if (status != 200)
 		return false;
 	err = hls_cache_put(f->fetcher->cache, f->item, body, now_ms(f));
@@ -180,7 +183,9 @@ static void ask_next(struct fetch *f)
 			return;
 		f->fetcher->stats->fetch_fails++;
 	}
-	finish(f, f->is_absent ? WEIR_ENOENT : WEIR_EAGAIN);
+	finish(f, f->is_unfit    ? WEIR_EUNSUPPORTED
+		  : f->is_absent ? WEIR_ENOENT
+				 : WEIR_EAGAIN);
 }
 
 static void list_packagers(struct fetch *f)

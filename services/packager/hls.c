@@ -179,7 +179,7 @@ static int try_playlist(struct hls *h, struct http_request *req,
 		refuse(h, req, 503, "what the stream had is being read");
 		return 0;
 	case WEIR_EUNSUPPORTED:
-		refuse(h, req, 404,
+		refuse(h, req, 501,
 		       "no codec of this stream can be in a transport stream");
 		return 0;
 	default:

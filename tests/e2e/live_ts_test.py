@@ -2,7 +2,7 @@
 """By HTTP-TS, WS-FLV and WS-TS every access unit arrives as it was published, its
 time right to the tick; players find nothing wrong."""
 
-from lib import clips, flv, framehash, ts, websocket
+from lib import clips, flv, framehash, hls, ts, websocket
 from lib.weirtest import Cluster, case, main, wait_for
 
 CLUSTER = Cluster(settings={"cluster.publish_grace_ms": 1000})
@@ -119,6 +119,8 @@ def a_stream_that_has_nothing_for_it_is_refused_in_words(t):
     watch = t.view("live/sound")
     t.push(clip, "live/sound")
     watch.wait_media()
+    answer = hls.ask(t.cluster.told["public"]["http"], "/live/sound.m3u8")
+    assert answer.status == 501 and b"no codec" in answer.body, answer
     for make in (t.view_ts, t.view_ws_ts):
         viewer = make("live/sound")
         viewer.wait_over()
