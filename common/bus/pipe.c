@@ -67,6 +67,8 @@ struct pipe {
 	size_t in_size; /* what the next receive buffer should be */
 	unsigned small_count;
 	bool is_closed, is_paused;
+	bool is_ending; /* the end was told: what came before it is read */
+	bool is_deaf;   /* the peer takes nothing any more */
 	char addr[PIPE_ADDR_SIZE];
 };
 
@@ -282,6 +284,20 @@ static void adapt(struct pipe *p, size_t count, size_t room)
 	}
 }
 
+/* A connection that was reset, or a Unix socket that was closed: nng tells so
+ * as soon as it learns of it, although bytes that came before may be waiting in
+ * the kernel. Asked again it reads them, and fails once more when none is left.
+ */
+static void on_end(struct pipe *p, int rv)
+{
+	if (p->is_ending || p->is_paused) {
+		fail(p, error_of(rv));
+		return;
+	}
+	p->is_ending = true;
+	receive(p);
+}
+
 static void on_received(struct op *op)
 {
 	struct pipe *p = op->owner;
@@ -291,7 +307,7 @@ static void on_received(struct op *op)
 	if (is_over(p))
 		return;
 	if (rv) {
-		fail(p, error_of(rv));
+		on_end(p, rv);
 		return;
 	}
 	adapt(p, count, p->in.cap - p->in.len);
@@ -342,6 +358,19 @@ static void send_rest(struct pipe *p)
 	nng_stream_send(p->stream, p->out_op.aio);
 }
 
+static bool is_end(int rv)
+{
+	return rv == NNG_ECLOSED || rv == NNG_ECONNSHUT || rv == NNG_ECONNRESET;
+}
+
+/* The peer is gone. The end is told when what it had sent is read. */
+static void on_unsent(struct pipe *p, int rv)
+{
+	p->is_deaf = true;
+	if (!is_end(rv) || !p->in_op.is_busy)
+		fail(p, error_of(rv));
+}
+
 static void on_sent(struct op *op)
 {
 	struct pipe *p = op->owner;
@@ -350,7 +379,7 @@ static void on_sent(struct op *op)
 	if (is_over(p))
 		return;
 	if (rv) {
-		fail(p, error_of(rv));
+		on_unsent(p, rv);
 		return;
 	}
 	p->out_at += nng_aio_count(op->aio);
@@ -364,7 +393,7 @@ static void on_sent(struct op *op)
 
 bool pipe_is_sending(const struct pipe *p)
 {
-	return p->out_op.is_busy;
+	return p->out_op.is_busy || p->is_deaf;
 }
 
 struct buf *pipe_out(struct pipe *p)
@@ -374,7 +403,7 @@ struct buf *pipe_out(struct pipe *p)
 
 void pipe_send(struct pipe *p)
 {
-	BUG_ON(p->out_op.is_busy);
+	BUG_ON(pipe_is_sending(p));
 	if (p->is_closed || !p->stream || !p->out.len)
 		return;
 	p->out_at = 0;

@@ -6,8 +6,9 @@
  *
  * nng 1.5.2 minded here: Nagle is on for streams; a send may be partial; an aio
  * must not be waited for or freed from a callback; a dialer or listener is not
- * closed while it has work; a Unix socket's last bytes may be lost when the
- * peer closes.
+ * closed while it has work; the end of a connection is told before the last
+ * bytes are read, when it was reset (who dies with unread bytes resets) or is a
+ * Unix socket's. What the peer had sent is read to its end all the same.
  */
 #ifndef WEIR_BUS_PIPE_H
 #define WEIR_BUS_PIPE_H
@@ -33,8 +34,9 @@ struct pipe_events {
 	void (*on_data)(void *ctx);
 	/* What pipe_send took is on its way; the next may be sent. */
 	void (*on_sent)(void *ctx);
-	/* Gone: WEIR_ECLOSED, WEIR_ETIMEOUT, WEIR_ENOMEM or -errno. The last
-	 * event. */
+	/* Gone: WEIR_ECLOSED, WEIR_ETIMEOUT, WEIR_ENOMEM or -errno. All that
+	 * the peer had sent was read before, unless the pipe is paused. The
+	 * last event. */
 	void (*on_closed)(void *ctx, int err);
 };
 
@@ -84,7 +86,8 @@ void pipe_used(struct pipe *p, size_t len);
 void pipe_pause(struct pipe *p);
 void pipe_resume(struct pipe *p);
 
-/* The buffer to fill when nothing is being sent; then pipe_send it. */
+/* The buffer to fill when nothing is being sent; then pipe_send it. To a peer
+ * that is gone something is being sent until on_closed. */
 bool pipe_is_sending(const struct pipe *p);
 struct buf *pipe_out(struct pipe *p);
 void pipe_send(struct pipe *p);

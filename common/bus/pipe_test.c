@@ -5,9 +5,15 @@
  */
 #include "common/bus/pipe.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/io/clock.h"
@@ -246,6 +252,95 @@ TEST_NO_OOM(the_peers_end_is_told_once)
 	CHECK_EQ(rig.dialed.closed, 1);
 	CHECK_EQ(rig.accepted.closed, 0);
 	rig_fini(&rig);
+}
+
+/* ---- a peer that dies with unread bytes, while we stand still ---- */
+
+#define LAST_BYTES 40000
+
+static int raw_connect(const char *url)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	bool is_tcp = !strncmp(url, "tcp", 3);
+	int fd = socket(is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
+	snprintf(un.sun_path, sizeof(un.sun_path), "%.100s", url + 6);
+	if (connect(fd, is_tcp ? (void *)&in : (void *)&un,
+		    is_tcp ? sizeof(in) : sizeof(un)))
+		_exit(1);
+	return fd;
+}
+
+static bool stands_still(pid_t pid)
+{
+	char path[64], text[512] = "";
+	const char *name_end;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (f && !fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	if (f)
+		fclose(f);
+	name_end = strrchr(text, ')');
+	return !name_end || name_end[2] == 'T';
+}
+
+/* All of us stops, so that nng learns of the bytes and of the end at once, as
+ * on a machine that has no time for us. */
+static void die_with_unread_bytes(const char *url)
+{
+	static const uint8_t last[LAST_BYTES];
+	int fd = raw_connect(url);
+	struct pollfd answer = {.fd = fd, .events = POLLIN};
+
+	poll(&answer, 1, WAIT_MS);
+	kill(getppid(), SIGSTOP);
+	while (!stands_still(getppid()))
+		;
+	if (write(fd, last, sizeof(last)) != sizeof(last))
+		_exit(1);
+	close(fd);
+	kill(getppid(), SIGCONT);
+	_exit(0);
+}
+
+static void check_last_bytes(const char *url)
+{
+	struct rig rig;
+	int status;
+	pid_t child;
+
+	rig_init(&rig, url);
+	child = fork();
+	if (!child)
+		die_with_unread_bytes(rig.url);
+	WAIT_FOR(rig.loop, rig.accepted.pipe);
+	buf_put_u8(pipe_out(rig.accepted.pipe), 1);
+	pipe_send(rig.accepted.pipe);
+	WAIT_FOR(rig.loop, rig.accepted.closed);
+	CHECK_EQ(rig.accepted.bytes, LAST_BYTES);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	rig_fini(&rig);
+}
+
+TEST_NO_OOM(what_a_peer_sent_before_a_reset_is_read_to_its_end)
+{
+	check_last_bytes("tcp://127.0.0.1:0");
+}
+
+TEST_NO_OOM(what_a_unix_peer_sent_before_its_end_is_read_to_its_end)
+{
+	char url[PIPE_URL_SIZE];
+
+	snprintf(url, sizeof(url), "ipc:///tmp/weir-pipe-last-%d",
+		 (int)getpid());
+	check_last_bytes(url);
 }
 
 TEST_NO_OOM(a_pipe_may_be_closed_from_its_own_event)
