@@ -441,8 +441,8 @@ void bus_close_link(struct bus *b, link_id link, enum reason why)
 
 static bool is_quiet(const struct channel *c)
 {
-	return !pipe_is_sending(c->pipe) && !pipe_out(c->pipe)->len &&
-	       !c->tx.queue.len;
+	return !c->pipe || (!pipe_is_sending(c->pipe) &&
+			    !pipe_out(c->pipe)->len && !c->tx.queue.len);
 }
 
 bool bus_is_drained(const struct bus *b)
@@ -467,7 +467,9 @@ static void add_stats(struct bus_stats *out, const struct channel *c)
 	out->records_out += c->tx.stats.records;
 	out->frames_out += c->tx.stats.frames;
 	out->skips += c->tx.stats.skips;
-	out->backlog_bytes += c->tx.queue.len + pipe_out(c->pipe)->len;
+	out->backlog_bytes += c->tx.queue.len;
+	if (c->pipe)
+		out->backlog_bytes += pipe_out(c->pipe)->len;
 }
 
 void bus_get_stats(const struct bus *b, struct bus_stats *out)

@@ -416,6 +416,69 @@ TEST_NO_OOM(a_proven_peer_that_breaks_the_protocol_is_closed)
 	}
 }
 
+static void raw_send_frame(struct raw *raw, uint64_t sequence, size_t bytes)
+{
+	const struct frame head = {
+		.kind = FRAME_AUDIO,
+		.position = {{1, {{1}}}, sequence},
+	};
+	struct frame *f = NULL;
+	struct buf b = {0};
+	uint8_t *payload;
+
+	CHECK_EQ(frame_new_blank(&f, &head, bytes, &payload), 0);
+	memset(payload, 0, bytes);
+	CHECK_EQ(record_write_frame(&b, RECORD_FRAME, 1, 10, f, 0), bytes);
+	raw_put(raw, buf_span(&b));
+	buf_fini(&b);
+	frame_unref(&f);
+}
+
+TEST_NO_OOM(frames_of_a_peer_that_has_left_are_read_to_the_last)
+{
+	struct raw media, control;
+	struct pair p;
+
+	pair_prepare(&p);
+	node_listen(&p.origin, "tcp://127.0.0.1:0");
+	raw_init(&media, &p.origin, CONNECTION_MEDIA);
+	raw_init(&control, &p.origin, CONNECTION_CONTROL);
+	WAIT_FOR(p.loop, p.origin.ups);
+	for (uint64_t n = 0; n < 50; n++)
+		raw_send_frame(&media, n, 1000);
+	raw_fini(&control);
+	raw_fini(&media);
+	WAIT_FOR(p.loop, p.origin.downs);
+	CHECK_EQ(p.origin.frames, 50);
+	CHECK_EQ(p.origin.down_why, REASON_peer_left);
+	pair_fini(&p);
+}
+
+TEST_NO_OOM(a_peer_that_lost_one_connection_is_soon_down)
+{
+	for (int i = 0; i < 2; i++) {
+		struct raw media, control;
+		struct record ping = {.type = RECORD_PING};
+		struct pair p;
+
+		pair_prepare(&p);
+		p.origin.config.peer_dead_ms = 20000;
+		node_listen(&p.origin, "tcp://127.0.0.1:0");
+		raw_init(&media, &p.origin, CONNECTION_MEDIA);
+		raw_init(&control, &p.origin, CONNECTION_CONTROL);
+		WAIT_FOR(p.loop, p.origin.ups);
+		raw_fini(i ? &media : &control);
+		CHECK(bus_send(p.origin.bus, p.origin.peer.link, &ping));
+		ask(&p.origin, "what?", 20000);
+		WAIT_FOR(p.loop, p.origin.downs == 1);
+		CHECK_EQ(p.origin.down_why, REASON_peer_left);
+		CHECK_EQ(p.origin.answers, 1);
+		CHECK(p.origin.answer_err != 0);
+		raw_fini(i ? &control : &media);
+		pair_fini(&p);
+	}
+}
+
 TEST_NO_OOM(a_connection_without_its_pair_is_closed_in_time)
 {
 	struct raw media;

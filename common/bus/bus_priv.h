@@ -17,6 +17,7 @@
 #include "common/bus/pipe.h"
 
 #define BUS_TICK_MS         100u
+#define BUS_LAST_MS         100u /* silence behind the end of one of a pair */
 #define BUS_BACKOFF_MIN_MS  50u
 #define BUS_BACKOFF_MAX_MS  500u
 #define BUS_QUEUE_MAX_BYTES (8u * 1024 * 1024) /* records, of one connection */
@@ -28,13 +29,14 @@ enum channel_state {
 	CHANNEL_HANDSHAKE,
 	CHANNEL_PROVEN, /* waits for the other one; nothing is read */
 	CHANNEL_UP,
-	CHANNEL_DEAD, /* waits to be freed */
+	CHANNEL_ENDED, /* gone at its end; its pair is read to the last byte */
+	CHANNEL_DEAD,  /* waits to be freed */
 };
 
 struct channel {
 	struct list link; /* of bus: half_open, channels or dead_channels */
 	struct bus *bus;
-	struct pipe *pipe;     /* NULL: DEAD */
+	struct pipe *pipe;     /* NULL: ENDED, DEAD */
 	struct target *target; /* who dialed it; NULL: accepted */
 	struct peer *peer;     /* whose it is, once PROVEN */
 	enum channel_state state;

@@ -63,7 +63,7 @@ static void count_past(struct channel *c)
 
 static bool is_half_open(const struct channel *c)
 {
-	return !c->target && c->state != CHANNEL_UP && c->state != CHANNEL_DEAD;
+	return !c->target && c->state < CHANNEL_UP;
 }
 
 static void stop_feeds(struct channel *c)
@@ -223,7 +223,7 @@ static void flush(struct channel *c)
 	const uint64_t now_ms = bus_now_ms(b);
 	struct buf *out;
 
-	if (c->state == CHANNEL_DEAD || c->state == CHANNEL_DIALING)
+	if (!c->pipe || c->state == CHANNEL_DIALING)
 		return;
 	if (pipe_is_sending(c->pipe))
 		return; /* and again when that is done */
@@ -253,7 +253,7 @@ static void flush(struct channel *c)
 
 void channel_flush_soon(struct channel *c)
 {
-	if (c->state != CHANNEL_DEAD)
+	if (c->pipe)
 		loop_at_pass_end(c->bus->loop, &c->flush, flush, c);
 }
 
@@ -263,6 +263,8 @@ bool channel_send(struct channel *c, const struct record *r)
 
 	if (c->state == CHANNEL_DEAD)
 		return false;
+	if (c->state == CHANNEL_ENDED)
+		return true; /* on_down is about to say it */
 	err = link_send(&c->tx, r);
 	if (err) {
 		channel_refuse(c,
@@ -405,6 +407,14 @@ static void on_open(void *ctx)
 	(void)channel_send(c, &hello);
 }
 
+/* Both connections of a process that died end at once, and which end is noticed
+ * first says nothing: its last frames may still wait in the other one. */
+static bool must_read_pair(const struct channel *c)
+{
+	return c->state == CHANNEL_UP && c == c->peer->conn[1] &&
+	       c->peer->conn[0]->state == CHANNEL_UP;
+}
+
 static void on_closed(void *ctx, int err)
 {
 	struct channel *c = ctx;
@@ -417,6 +427,11 @@ static void on_closed(void *ctx, int err)
 	    c->state != CHANNEL_DIALING) {
 		channel_refuse(c, REASON_peer_left,
 			       "it closed before the link was up");
+		return;
+	}
+	if (must_read_pair(c)) {
+		c->state = CHANNEL_ENDED;
+		c->heard_ms = bus_now_ms(b);
 		return;
 	}
 	/* Who looks in and leaves again is no news: health checks do. */
@@ -459,10 +474,24 @@ static bool judge_up(struct channel *c, uint64_t now_ms)
 	return false;
 }
 
+/* Its pair ends by itself when all is read, and at last is ended here. */
+static bool judge_ended(struct channel *c, uint64_t now_ms)
+{
+	const uint64_t heard_ms = c->peer->conn[0]->heard_ms;
+
+	if (now_ms <= WEIR_MAX(c->heard_ms, heard_ms) + BUS_LAST_MS &&
+	    now_ms <= c->heard_ms + c->bus->config.peer_dead_ms)
+		return false;
+	channel_lost(c, REASON_peer_left);
+	return true;
+}
+
 bool channel_tick(struct channel *c, uint64_t now_ms)
 {
 	if (c->state == CHANNEL_UP)
 		return judge_up(c, now_ms);
+	if (c->state == CHANNEL_ENDED)
+		return judge_ended(c, now_ms);
 	if (now_ms - c->opened_ms <= c->bus->config.handshake_ms)
 		return false;
 	channel_refuse(c, REASON_timeout,
