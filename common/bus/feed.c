@@ -37,6 +37,7 @@ static void start(struct feed *f, uint64_t next, uint16_t resume_flags)
 	f->has_started = true;
 	f->has_caught_up = f->has_last = f->must_join = false;
 	f->is_state_only = f->owes_resume = f->owes_skip = f->owes_end = false;
+	f->wants_all = false;
 }
 
 /* The ordinal of the EPOCH frame in force before `end`, and what it says. */
@@ -155,6 +156,7 @@ void feed_start_at(struct feed *f, uint64_t ordinal)
 void feed_start_oldest(struct feed *f)
 {
 	feed_start_at(f, log_tail(f->log));
+	f->wants_all = true;
 }
 
 void feed_start_state_only(struct feed *f)
@@ -330,19 +332,33 @@ static void skip_lag(struct feed *f)
 	leave_out(f, join.ordinal > f->next ? join.ordinal : log_next(f->log));
 }
 
+/* Nothing was sent yet, so nothing is missing: a log that is full loses its
+ * oldest frames with each new one, before the first turn of a feed, too. */
+static void begin_at_tail(struct feed *f)
+{
+	f->next = log_tail(f->log);
+	set_pending(f, log_state_before(f->log, f->next));
+}
+
 /* What it would send next has left the log. */
 static void skip_retention(struct feed *f)
 {
 	struct log_join join;
 	uint64_t next = log_next(f->log);
 
+	if (f->wants_all && !f->has_last) {
+		begin_at_tail(f);
+		return;
+	}
 	if (f->is_exact) {
 		feed_owe_end(f, REASON_retention, 0);
 		f->next = next;
 		return;
 	}
 	begin_skip(f, REASON_retention, 0);
-	if (!log_newest_join(f->log, &join))
+	if (f->wants_all)
+		next = 0;
+	else if (!log_newest_join(f->log, &join))
 		next = join.ordinal;
 	leave_out(f, WEIR_MAX(next, log_tail(f->log)));
 }

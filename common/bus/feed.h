@@ -35,6 +35,7 @@ struct feed {
 	uint64_t next;        /* ordinal */
 	bool is_exact;        /* never skips: stops with REASON_retention */
 	bool is_paused;       /* fenced or being re-validated */
+	bool wants_all;       /* goes on at the oldest when it is overtaken */
 	uint32_t max_lag_ms;  /* 0: none; else past it: SKIP to a JOIN */
 	bool has_started;
 	bool is_state_only;   /* nothing behind states and RESUME */
@@ -64,7 +65,8 @@ void feed_fini(struct feed *f);
  * WEIR_EGONE or WEIR_ENOENT: it has not got it (then start at a join). */
 WEIR_MUST_CHECK int feed_start_after(struct feed *f,
 				     const struct position *after);
-/* Start at the newest join (or wait for the first), or at the oldest frame. */
+/* Start at the newest join (or wait for the first), or at what is the oldest
+ * frame when its turn comes; then it wants_all. */
 void feed_start_join(struct feed *f);
 void feed_start_oldest(struct feed *f);
 /* Start at the first join that is appended from now on. */

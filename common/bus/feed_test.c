@@ -248,6 +248,58 @@ TEST(frames_that_left_the_log_are_skipped_with_new_state_before_the_join)
 	finish(&f, &log);
 }
 
+TEST(who_wants_all_that_is_kept_gets_it_though_the_oldest_leave_before_its_turn)
+{
+	struct log_limits small = {4000, 1 << 20, 1 << 20, 500};
+	struct log *log = NULL;
+	uint64_t tail;
+	struct feed f;
+
+	CHECK_EQ(log_new(&log, &small), 0);
+	CHECK_EQ(test_append(log, test_epoch_frame(1, 100000, 0, 0), false), 0);
+	test_video(log, 1, 1, 300, 10);
+	feed_init(&f, log, 7);
+	f.is_exact = true; /* nothing is missing in what it was given */
+	feed_start_oldest(&f);
+	check_item(&f, FEED_STATE, 1, 0);
+	tail = log_tail(log);
+	test_video(log, 1, 300, 315, 10);
+	CHECK(log_tail(log) > tail);
+	tail = log_at(log, log_tail(log))->position.sequence;
+	check_item(&f, FEED_STATE, 1, 0);
+	check_frames(&f, 1, tail, 314);
+	check_nothing(&f);
+	CHECK_EQ(f.skipped, 0);
+	finish(&f, &log);
+}
+
+TEST(who_wants_all_and_was_overtaken_goes_on_at_the_oldest_join)
+{
+	struct log_limits small = {4000, 1 << 20, 1 << 20, 500};
+	struct position after = test_position(1, 220);
+	struct log *log = NULL;
+	uint64_t tail;
+	struct record r;
+	struct feed f;
+
+	CHECK_EQ(log_new(&log, &small), 0);
+	CHECK_EQ(test_append(log, test_epoch_frame(1, 100000, 0, 0), false), 0);
+	test_video(log, 1, 1, 300, 10);
+	feed_init(&f, log, 7);
+	CHECK_EQ(feed_start_after(&f, &after), 0);
+	f.wants_all = true;
+	check_frames(&f, 1, 221, 230);
+	test_video(log, 1, 300, 400, 10);
+	tail = log_at(log, log_tail(log))->position.sequence;
+	CHECK(tail > 231);
+	r = check_record(&f, RECORD_SKIP);
+	CHECK_EQ(r.reason, REASON_retention);
+	CHECK(r.position.sequence + 1 - tail < 10);
+	CHECK_EQ(r.count, r.position.sequence - 230);
+	check_frames(&f, 1, r.position.sequence + 1, 399);
+	finish(&f, &log);
+}
+
 TEST(a_hole_in_the_log_is_told_as_a_skip_to_the_next_join)
 {
 	struct log *log = test_log(1, 12, 10);

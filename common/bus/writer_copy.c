@@ -102,7 +102,6 @@ void writer_copy_end(struct writer *w, enum reason why)
 	w->copy.due_ms = INT64_MAX;
 }
 
-/* From right behind what it has, else from the oldest that is kept. */
 static void start_feed(struct writer *w, const struct record *r)
 {
 	const struct world *world = w->ws->world;
@@ -110,14 +109,7 @@ static void start_feed(struct writer *w, const struct record *r)
 
 	if (w->copy.is_fed || !term_eq(&r->term, &w->entry.term))
 		return;
-	feed_init(f, w->request.log, w->copy.sid);
-	f->owner = w;
-	f->term_number = w->entry.term.number;
-	f->is_paused = w->is_checking;
-	if (!(r->flags & RESUME_KNOWN) ||
-	    !epoch_eq(&r->position.epoch, &w->entry.epoch) ||
-	    feed_start_after(f, &r->position))
-		feed_start_oldest(f);
+	writer_feed_begin(w, f, w->copy.sid, r);
 	w->copy.is_fed = true;
 	w->copy.due_ms = INT64_MAX;
 	world->feed_start(world->ctx, w->copy.link, f);

@@ -375,19 +375,25 @@ static void tell_epoch(struct writer *w, const struct epoch_state *open)
 	writer_event(w, "epoch", REASON_none, detail);
 }
 
-/* From right behind what the home has, else from the oldest that is kept. */
+void writer_feed_begin(struct writer *w, struct feed *f, uint32_t sid,
+		       const struct record *r)
+{
+	feed_init(f, w->request.log, sid);
+	f->owner = w;
+	f->term_number = w->entry.term.number;
+	f->is_paused = w->is_checking;
+	if (!(r->flags & RESUME_KNOWN) ||
+	    !epoch_eq(&r->position.epoch, &w->entry.epoch) ||
+	    feed_start_after(f, &r->position))
+		feed_start_oldest(f);
+	f->wants_all = true;
+}
+
 static void start_feed(struct writer *w, const struct record *r)
 {
 	const struct world *world = w->ws->world;
 
-	feed_init(&w->feed, w->request.log, w->sid);
-	w->feed.owner = w;
-	w->feed.term_number = w->entry.term.number;
-	w->feed.is_paused = w->is_checking;
-	if (!(r->flags & RESUME_KNOWN) ||
-	    !epoch_eq(&r->position.epoch, &w->entry.epoch) ||
-	    feed_start_after(&w->feed, &r->position))
-		feed_start_oldest(&w->feed);
+	writer_feed_begin(w, &w->feed, w->sid, r);
 	if (w->is_leaving)
 		feed_owe_end(&w->feed, w->leave_why, world->publish_grace_ms);
 	w->is_fed = true;

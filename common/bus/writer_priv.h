@@ -140,6 +140,10 @@ void writer_stop_feed(struct writer *w);
 void writer_tell_home(struct writer *w, const struct node_ref *origin,
 		      bool is_live);
 void writer_tell_homes(struct writer *w, bool is_live);
+/* A feed of the writer's log for an origin that sent `r` (RESUME): from right
+ * behind what it has, else from the oldest that is kept. */
+void writer_feed_begin(struct writer *w, struct feed *f, uint32_t sid,
+		       const struct record *r);
 void writer_on_resume(struct writer *w, const struct record *r, int64_t now_ms);
 void writer_on_placed(struct writer *w, const struct answer *a, int64_t now_ms);
 void writer_on_moved(struct writer *w, const struct script_result *r,
