@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/media/silence.h"
+
 #define OLD_MS            (INT64_C(1) << 30)
 #define OVER_MS           ((INT64_C(1) << 31) - 60000)
 #define LEAD_MS           1000 /* of a later wire: tracks begin unevenly */
@@ -410,6 +412,46 @@ static int put_frame(struct wire *w, struct stateset *set,
 	return 0;
 }
 
+/* The first sound of another epoch: is there a hole before it? */
+static bool follows_seam(const struct wire *w, const struct frame *f)
+{
+	return f->kind == FRAME_AUDIO && w->sound_epoch &&
+	       w->sound_epoch != f->position.epoch.counter;
+}
+
+/* Put silence there, so that players have one buffered range. Times are the
+ * stream's, as they are now. */
+static int fill_hole(struct wire *w, struct stateset *set,
+		     const struct track *track, const struct frame *f)
+{
+	const struct span asc =
+		wire_state_payload(set, FRAME_CONFIG, track->id);
+	int64_t last_ns = w->sound_dts_ns + w->base_ms * NS_PER_MS;
+	struct aac_config config;
+	struct silence s;
+	int err = 0;
+
+	if (track->codec != CODEC_AAC || aac_config_parse(&config, asc))
+		return 0;
+	s = silence_between(&config, last_ns + aac_au_ns(&config), f->dts_ns);
+	for (uint32_t i = 0; i < s.count && !err; i++) {
+		struct frame quiet = silence_frame(&s, track->id, i);
+
+		quiet.arrival_us = f->arrival_us;
+		err = put_frame(w, set, track, &quiet,
+				ns_to_ticks(quiet.dts_ns, 1000) - w->base_ms);
+	}
+	return err;
+}
+
+static void note_sound(struct wire *w, const struct frame *f)
+{
+	if (f->kind != FRAME_AUDIO)
+		return;
+	w->sound_epoch = f->position.epoch.counter;
+	w->sound_dts_ns = f->dts_ns - w->base_ms * NS_PER_MS;
+}
+
 int wire_append(struct wire *w, const struct log *log, uint64_t ordinal)
 {
 	const struct frame *f = log_at(log, ordinal);
@@ -436,7 +478,13 @@ int wire_append(struct wire *w, const struct log *log, uint64_t ordinal)
 	}
 	ms = time_of(w, f);
 	err = put_changes(w, set, ms);
-	return err ? err : put_frame(w, set, track, f, ms);
+	if (!err && follows_seam(w, f))
+		err = fill_hole(w, set, track, f);
+	if (!err)
+		err = put_frame(w, set, track, f, ms);
+	if (!err)
+		note_sound(w, f);
+	return err;
 }
 
 void wire_gap(struct wire *w, uint64_t frames)
@@ -444,6 +492,7 @@ void wire_gap(struct wire *w, uint64_t frames)
 	if (w->set)
 		w->left_out += frames;
 	w->must_join = true;
+	w->sound_epoch = 0;
 }
 
 bool wire_is_ready(const struct wire *w)

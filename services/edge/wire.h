@@ -9,7 +9,8 @@
  * its prefix, made once per join.
  *
  * A wire carries one track of a kind: the first that its format can. It begins
- * with a JOIN. Its time is the stream's in ms, never goes back from one epoch
+ * with a JOIN. Where a publisher broke off and came back, sound that ended
+ * before the picture did goes on in silence (common/media/silence.h). Its time is the stream's in ms, never goes back from one epoch
  * to the next, and starts near 0 when the stream's is far (wire_is_old).
  *
  * Pure: no sockets; the only clock is the stream's own time.

@@ -358,6 +358,16 @@ TEST(a_unit_that_could_not_be_kept_breaks_no_counter)
 	end(&s);
 }
 
+/* Another epoch, with the same tracks; its sound begins 20 ms in. */
+static void epoch_with_sound(struct scene *s)
+{
+	CHECK(story_epoch(&s->story));
+	CHECK(story_tracks(&s->story, true, true));
+	CHECK(story_put(&s->story, FRAME_CONFIG, 0, STORY_VIDEO, SPAN(avcc)));
+	CHECK(story_put(&s->story, FRAME_CONFIG, 0, STORY_AUDIO, SPAN(asc)));
+	gop(s, 4);
+}
+
 TEST(an_epoch_that_begins_anew_goes_on_in_time)
 {
 	struct scene s;
@@ -368,16 +378,39 @@ TEST(an_epoch_that_begins_anew_goes_on_in_time)
 	gop(&s, 4);
 	join(&s, &v);
 	s.story.ms = 1000; /* nobody knew the stream any more */
-	CHECK(story_epoch(&s.story));
-	CHECK(story_tracks(&s.story, true, true));
-	CHECK(story_put(&s.story, FRAME_CONFIG, 0, STORY_VIDEO, SPAN(avcc)));
-	CHECK(story_put(&s.story, FRAME_CONFIG, 0, STORY_AUDIO, SPAN(asc)));
-	gop(&s, 4);
+	epoch_with_sound(&s);
 	read_some(&s, &v, SIZE_MAX);
 	leave(&v);
 	CHECK_EQ(v.pictures, 8);
-	CHECK_EQ(v.sounds, 8);
+	CHECK_EQ(v.sounds, 8 + 2); /* and silence between the epochs' */
 	CHECK_EQ(v.last_dts_90k - v.first_dts_90k,
 		 (3 * 40 + 20 + 40 + 3 * 40 + 20) * 90);
 	end(&s);
+}
+
+static uint64_t sounds_over(int64_t away_ms, bool is_gap)
+{
+	struct scene s;
+	struct viewer v;
+
+	begin(&s, &wire_ts, true);
+	gop(&s, 4);
+	join(&s, &v);
+	s.story.ms += away_ms;
+	if (is_gap)
+		wire_gap(s.wire, 1);
+	epoch_with_sound(&s);
+	read_some(&s, &v, SIZE_MAX);
+	leave(&v);
+	end(&s);
+	return v.sounds - 8;
+}
+
+TEST(sound_goes_on_in_silence_over_a_seam)
+{
+	/* AUs of 23.2 ms, 40 ms apart: after the last one 16.8 are missing. */
+	CHECK_EQ(sounds_over(0, false), 1);
+	CHECK_EQ(sounds_over(100, false), 5);
+	CHECK_EQ(sounds_over(100, true), 0);   /* nobody goes on there */
+	CHECK_EQ(sounds_over(1000, false), 0); /* that was meant */
 }

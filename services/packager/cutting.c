@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/media/silence.h"
 #include "proto/ts/mux.h"
-#include "services/packager/silence.h"
 
 #define GAPS_MAX 64 /* more missing segments than that are not listed */
 
@@ -13,6 +13,12 @@ struct reach {
 	uint16_t id;
 	int64_t dts_ns;
 	int64_t step_ns; /* to its last frame from the one before */
+};
+
+/* The sound that may have to be filled: AAC. */
+struct sound {
+	uint16_t id;
+	struct aac_config config;
 };
 
 struct cutting {
@@ -30,7 +36,11 @@ struct cutting {
 	int64_t utc_ms;
 	struct reach reach[TRACKS_MAX];
 	size_t reach_count;
-	struct silence silence;
+	struct tracks tracks;
+	struct sound sound[TRACKS_MAX];
+	size_t sound_count;
+	bool goes_on;    /* it is the first segment of an epoch that goes on, */
+	int64_t base_ns; /* from there */
 	struct cutting_stats stats;
 };
 
@@ -203,10 +213,33 @@ static void set_tracks(struct cutting *c, const struct frame *f)
 
 	if (tracks_read(&tracks, f->payload))
 		return;
-	silence_set_tracks(&c->silence, &tracks);
+	c->tracks = tracks;
 	err = ts_mux_set_tracks(c->mux, &c->bytes, &tracks);
 	if (err)
 		break_open(c);
+}
+
+static struct sound *find_sound(struct cutting *c, uint16_t id)
+{
+	for (size_t i = 0; i < c->sound_count; i++)
+		if (c->sound[i].id == id)
+			return &c->sound[i];
+	return NULL;
+}
+
+static void note_sound(struct cutting *c, const struct frame *f)
+{
+	const struct track *t = tracks_find(&c->tracks, f->track);
+	struct sound *s = find_sound(c, f->track);
+
+	if (!s && c->sound_count < TRACKS_MAX)
+		s = &c->sound[c->sound_count++];
+	if (!s)
+		return;
+	s->id = f->track;
+	if (!t || t->codec != CODEC_AAC ||
+	    aac_config_parse(&s->config, f->payload))
+		s->config = (struct aac_config){0};
 }
 
 /* What TS cannot say of it is left out, everywhere alike. */
@@ -214,7 +247,7 @@ static void set_config(struct cutting *c, const struct frame *f)
 {
 	int err = ts_mux_set_config(c->mux, &c->bytes, f->track, f->payload);
 
-	silence_set_config(&c->silence, f->track, f->payload);
+	note_sound(c, f);
 	if (err == WEIR_ENOMEM || buf_error(&c->bytes))
 		break_open(c);
 }
@@ -255,13 +288,23 @@ static void start_mux(struct cutting *c, const struct stateset *state)
 
 	ts_mux_free(&c->mux);
 	buf_fini(&c->bytes);
-	c->silence = (struct silence){0};
+	c->sound_count = 0;
 	if (ts_mux_new(&c->mux, &options)) {
 		c->stats.starved++;
 		c->is_broken = true;
 	}
 	for (uint32_t i = 0; state && i < state->count; i++)
 		put_state(c, state->frame[i]); /* TRACKS before CONFIGs */
+}
+
+/* Is it the first segment of an epoch that goes on from another? */
+static bool goes_on(const struct stateset *state, const struct cut_state *cut,
+		    struct epoch_state *epoch)
+{
+	const struct frame *opened = stateset_get(state, FRAME_EPOCH, 0);
+
+	return opened && !epoch_state_read(epoch, opened->payload) &&
+	       !epoch->is_new_incarnation && epoch->segment == cut->segment;
 }
 
 /* Does another discontinuity begin here? That must not depend on what was read
@@ -284,6 +327,7 @@ static void on_cut(struct cutting *c, const struct cut_state *cut,
 		   bool is_marked, int64_t dts_ns, const struct stateset *state)
 {
 	uint64_t incarnation = incarnation_of(state);
+	struct epoch_state epoch;
 
 	if (c->has_open)
 		close_before(c, incarnation, cut, is_marked, dts_ns);
@@ -295,6 +339,8 @@ static void on_cut(struct cutting *c, const struct cut_state *cut,
 	c->begin_ns = dts_ns;
 	c->utc_ms = utc_at(state, dts_ns);
 	c->reach_count = 0;
+	c->goes_on = goes_on(state, cut, &epoch);
+	c->base_ns = c->goes_on ? epoch.dts_base_ns : 0;
 	start_mux(c, state);
 }
 
@@ -323,21 +369,21 @@ static void look(struct cutting *c, const struct frame *f,
 
 /* ---- frames ---- */
 
-static struct reach *find_reach(struct cutting *c, const struct frame *f)
+static struct reach *find_reach(struct cutting *c, uint16_t id)
 {
 	for (size_t i = 0; i < c->reach_count; i++)
-		if (c->reach[i].id == f->track)
+		if (c->reach[i].id == id)
 			return &c->reach[i];
-	if (c->reach_count == TRACKS_MAX)
-		return NULL;
-	c->reach[c->reach_count] = (struct reach){f->track, f->dts_ns, 0};
-	return &c->reach[c->reach_count++];
+	return NULL;
 }
 
 static void note_reach(struct cutting *c, const struct frame *f)
 {
-	struct reach *r = find_reach(c, f);
+	struct reach *r = find_reach(c, f->track);
 
+	if (!r && c->reach_count < TRACKS_MAX)
+		c->reach[c->reach_count++] =
+			(struct reach){f->track, f->dts_ns, 0};
 	if (!r || f->dts_ns <= r->dts_ns)
 		return;
 	r->step_ns = f->dts_ns - r->dts_ns;
@@ -361,24 +407,25 @@ static void write(struct cutting *c, const struct frame *f)
 	break_open(c);
 }
 
-static void fill_track(struct cutting *c, const struct reach *r,
-		       const struct silence_fill *fill)
+/* Put silence between two times of a track. */
+static void fill_sound(struct cutting *c, uint16_t id, int64_t from_ns,
+		       int64_t until_ns)
 {
-	for (uint32_t i = 0; i < fill->count && !c->is_broken; i++) {
-		struct frame f = {
-			.kind = FRAME_AUDIO,
-			.track = r->id,
-			.dts_ns = silence_at_ns(fill, i),
-			.payload = fill->au,
-		};
+	const struct sound *sound = find_sound(c, id);
+	struct silence silence;
 
-		f.pts_ns = f.dts_ns;
+	if (!sound)
+		return;
+	silence = silence_between(&sound->config, from_ns, until_ns);
+	for (uint32_t i = 0; i < silence.count && !c->is_broken; i++) {
+		const struct frame f = silence_frame(&silence, id, i);
+
 		write(c, &f);
 	}
 }
 
 /* Another epoch of the stream begins behind what was read: sound that ended
- * before the picture did goes on in silence until there. */
+ * before the picture did goes on in silence up to there. */
 static void on_epoch(struct cutting *c, const struct frame *f)
 {
 	struct epoch_state epoch;
@@ -388,10 +435,12 @@ static void on_epoch(struct cutting *c, const struct frame *f)
 		return;
 	for (size_t i = 0; i < c->reach_count && !c->is_broken; i++) {
 		const struct reach *r = &c->reach[i];
-		const struct silence_fill fill = silence_fill(
-			&c->silence, r->id, r->dts_ns, epoch.dts_base_ns);
+		const struct sound *sound = find_sound(c, r->id);
 
-		fill_track(c, r, &fill);
+		if (sound)
+			fill_sound(c, r->id,
+				   r->dts_ns + aac_au_ns(&sound->config),
+				   epoch.dts_base_ns);
 	}
 }
 
@@ -402,6 +451,9 @@ static void put_media(struct cutting *c, const struct frame *f,
 		return; /* the first CUT is yet to come */
 	if (c->must_look)
 		look(c, f, before);
+	if (c->goes_on && f->kind == FRAME_AUDIO && !c->is_broken &&
+	    !find_reach(c, f->track))
+		fill_sound(c, f->track, c->base_ns, f->dts_ns);
 	note_reach(c, f);
 	if (!c->is_broken)
 		write(c, f);

@@ -154,68 +154,96 @@ TEST(a_new_epoch_goes_on_and_says_so)
 	log_free(&w.log);
 }
 
-/* Pictures for a second, and 40 AUs of sound. */
-static void put_broken_off(struct writer *w, uint64_t number)
+/* An epoch with sound: its tracks, then 25 pictures, then the sound from
+ * `from_ms` on, `count` AUs of 1024 samples at 48 kHz. */
+static void put_sounding(struct writer *w, uint64_t segment, int64_t from_ms,
+			 int count)
 {
 	static const uint8_t asc[] = {0x11, 0x90}, au[] = {0x21, 0x10, 0x04};
-	int64_t from_ms = w->at_ms;
 	struct buf b = {0};
 	struct tracks tracks = {
 		.count = 2,
 		.track = {{.id = 1, .kind = FRAME_VIDEO, .codec = CODEC_H264},
 			  {.id = 2, .kind = FRAME_AUDIO, .codec = CODEC_AAC}},
 	};
+	int64_t end_ms = w->at_ms + 1000;
 
+	from_ms += w->at_ms;
+	put_epoch(w, 5000);
 	tracks_write(&b, &tracks);
 	put_buf(w, FRAME_TRACKS, &b);
 	put(w, (struct frame){.kind = FRAME_CONFIG, .track = 2}, SPAN(asc));
-	put_segment(w, number);
-	for (int i = 0; i < 40; i++) {
-		struct frame f = {.kind = FRAME_AUDIO, .track = 2};
-		int64_t at_ms = w->at_ms;
-
+	put_cut(w, segment, segment);
+	for (int i = 0; i < 25; i++)
+		put_picture(w, i == 0);
+	for (int i = 0; i < count; i++) {
 		w->at_ms = from_ms + ns_from_ticks(i * 1024, 48000) / NS_PER_MS;
-		put(w, f, SPAN(au));
-		w->at_ms = at_ms;
+		put(w, (struct frame){.kind = FRAME_AUDIO, .track = 2},
+		    SPAN(au));
 	}
+	w->at_ms = end_ms;
 }
 
-static size_t count_in(const struct segment *s, struct span what)
+/* How many AUs of silence are in it, each with an ADTS head. */
+static size_t silent_in(const struct segment *s)
 {
+	static const uint8_t silent[] = {0x01, 0xbf, 0xfc, 0x21, 0, 0, 0, 0};
 	size_t n = 0;
 
 	CHECK(s->body);
-	for (size_t i = 0; i + what.len <= s->body->bytes.len; i++)
-		n += !memcmp(s->body->bytes.data + i, what.data, what.len);
+	for (size_t i = 0; i + sizeof(silent) <= s->body->bytes.len; i++)
+		n += !memcmp(s->body->bytes.data + i, silent, sizeof(silent));
 	return n;
 }
 
-TEST(sound_that_broke_off_is_filled_up_to_the_next_epoch_alone)
+TEST(sound_that_broke_off_is_filled_on_both_sides_of_a_seam)
 {
-	/* ADTS of 13 bytes: length, fullness, and the silence. */
-	static const uint8_t silent[] = {0x01, 0xbf, 0xfc, 0x21, 0, 0, 0, 0};
 	struct writer w;
 	struct made m;
 
 	writer_init(&w);
 	made_init(&m);
-	put_epoch(&w, 5000);
-	put_broken_off(&w, 1); /* its sound ends at 853 ms */
-	put_epoch(&w, 5000);
-	put_cut(&w, 2, 2);
-	put_picture(&w, true);
+	put_sounding(&w, 1, 100, 35); /* nothing is filled before: new */
+	put_sounding(&w, 2, 45, 40);  /* 154 ms are missing, and 45 */
+	put_cut(&w, 3, 2);
 	read_all(&m, &w);
-	CHECK_EQ(m.count, 1);
-	CHECK_EQ(count_in(m.s[0], SPAN(silent)), 7); /* 147 ms */
+	CHECK_EQ(m.count, 2);
+	CHECK_EQ(silent_in(m.s[0]), 7);
+	CHECK_EQ(silent_in(m.s[1]), 2);
 	CHECK_EQ(m.s[0]->duration_us, 1000000);
-	put_broken_off(&w, 3);
-	put_cut(&w, 4, 2);
-	cutting_forget(m.c);
-	read_all(&m, &w);
-	CHECK_EQ(m.count, 4);
-	CHECK_EQ(m.s[3]->number, 3);
-	CHECK_EQ(count_in(m.s[3], SPAN(silent)), 0);
+	CHECK_EQ(m.s[1]->duration_us, 1000000);
 	made_fini(&m);
+	log_free(&w.log);
+}
+
+TEST(silence_is_the_same_whoever_reads_it)
+{
+	struct writer w;
+	struct made early, late;
+	uint64_t second;
+
+	writer_init(&w);
+	made_init(&early);
+	put_sounding(&w, 1, 0, 40);
+	second = log_next(w.log) + 6; /* its CUT */
+	put_sounding(&w, 2, 45, 40);
+	put_sounding(&w, 3, 0, 40);
+	put_cut(&w, 4, 3);
+	read_all(&early, &w);
+	CHECK_EQ(early.count, 3);
+	/* From its CUT on, and from right behind it after a gap. */
+	for (uint64_t from = second; from < second + 2; from++) {
+		made_init(&late);
+		if (from > second) {
+			read_from_to(&late, &w, 0, 20);
+			cutting_gap(late.c);
+		}
+		read_from_to(&late, &w, from, log_next(w.log));
+		check_same(late.s[late.count - 2], early.s[1]);
+		check_same(late.s[late.count - 1], early.s[2]);
+		made_fini(&late);
+	}
+	made_fini(&early);
 	log_free(&w.log);
 }
 

@@ -15,6 +15,7 @@ struct writer {
 	struct log *log;
 	uint64_t counter, sequence, incarnation;
 	int64_t at_ms;
+	uint64_t next_segment;
 };
 
 static inline void put(struct writer *w, struct frame head, struct span payload)
@@ -48,6 +49,7 @@ static inline void put_epoch(struct writer *w, uint64_t incarnation)
 		.is_new_incarnation = w->incarnation != incarnation,
 		.incarnation = incarnation,
 		.dts_base_ns = w->at_ms * NS_PER_MS,
+		.segment = w->next_segment,
 	};
 	struct tracks tracks = {
 		.count = 1,
@@ -82,6 +84,7 @@ static inline void put_cut(struct writer *w, uint64_t number,
 	};
 	struct buf b = {0};
 
+	w->next_segment = number + 1;
 	cut_state_write(&b, &cut);
 	put_buf(w, FRAME_CUT, &b);
 }
