@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/base/hash.h"
 #include "common/registry/entry.h"
+#include "common/registry/rank.h"
 #include "common/registry/verdict.h"
 
 #define ORIGINS_MAX   64
@@ -240,26 +240,18 @@ static const struct node_ref *origin_with_log(const struct claim *c)
 }
 
 /* Did it answer just now? One that is frozen makes a bad home. */
-static bool is_awake(const struct claim *c, size_t i)
+static bool is_awake(const void *ctx, const struct node_ref *origin)
 {
-	return c->validate[i].has_answer && !c->validate[i].answer.err;
+	const struct claim *c = ctx;
+	const struct ask *a = &c->validate[origin - c->origin];
+
+	return a->has_answer && !a->answer.err;
 }
 
-static const struct node_ref *origin_by_hash(const struct claim *c, bool awake)
+static const struct node_ref *origin_by_hash(const struct claim *c,
+					     rank_may_fn *may)
 {
-	struct span key = span_str(c->request.key.text);
-	const struct node_ref *best = NULL;
-	uint64_t weight, best_weight = 0;
-
-	for (size_t i = 0; i < c->origin_count; i++) {
-		weight = hash_rendezvous(key, span_str(c->origin[i].id));
-		if ((best && weight <= best_weight) ||
-		    (awake && !is_awake(c, i)))
-			continue;
-		best = &c->origin[i];
-		best_weight = weight;
-	}
-	return best;
+	return rank_best(c->origin, c->origin_count, &c->request.key, may, c);
 }
 
 /* What dispatch says, if it is here and awake. */
@@ -269,7 +261,7 @@ static const struct node_ref *origin_placed(const struct claim *c)
 		return NULL;
 	for (size_t i = 0; i < c->origin_count; i++)
 		if (!strcmp(c->origin[i].id, c->place.answer.node) &&
-		    is_awake(c, i))
+		    is_awake(c, &c->origin[i]))
 			return &c->origin[i];
 	return NULL;
 }
@@ -281,9 +273,9 @@ static void choose_home(struct claim *c)
 	if (!home)
 		home = origin_placed(c);
 	if (!home)
-		home = origin_by_hash(c, true);
+		home = origin_by_hash(c, is_awake);
 	if (!home)
-		home = origin_by_hash(c, false);
+		home = origin_by_hash(c, NULL);
 	c->home = *home;
 }
 

@@ -76,3 +76,22 @@ size_t rank_before(const struct copy *c, const char *role,
 	copy_each_node(c, role, count_before, &b);
 	return b.count;
 }
+
+const struct node_ref *rank_best(const struct node_ref *node, size_t count,
+				 const struct stream_key *key, rank_may_fn *may,
+				 const void *ctx)
+{
+	const struct node_ref *best = NULL;
+	uint64_t best_weight = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t weight = weight_of(key, node[i].id);
+
+		if ((best && weight <= best_weight) ||
+		    (may && !may(ctx, &node[i])))
+			continue;
+		best = &node[i];
+		best_weight = weight;
+	}
+	return best;
+}

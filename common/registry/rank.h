@@ -17,6 +17,13 @@ size_t rank_nodes(const struct copy *c, const char *role,
 		  const struct stream_key *key, const struct node **out,
 		  size_t max);
 
+/* The first of `count` nodes that somebody has at hand; `may` leaves some out
+ * (NULL: none). It points into `node`; NULL: nobody is left. */
+typedef bool rank_may_fn(const void *ctx, const struct node_ref *node);
+const struct node_ref *rank_best(const struct node_ref *node, size_t count,
+				 const struct stream_key *key, rank_may_fn *may,
+				 const void *ctx);
+
 /* How many come before the node with that id, which need not be known. */
 size_t rank_before(const struct copy *c, const char *role,
 		   const struct stream_key *key, const char *id);

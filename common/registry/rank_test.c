@@ -93,3 +93,27 @@ TEST(a_node_that_goes_leaves_the_order_of_the_others)
 	CHECK_STR(n[2]->ref.id, id[3]);
 	copy_free(&c);
 }
+
+static bool is_not_the(const void *ctx, const struct node_ref *node)
+{
+	return strcmp(node->id, ctx) != 0;
+}
+
+TEST(of_nodes_at_hand_the_best_is_the_first_of_that_order)
+{
+	struct copy *c = copy_of(5);
+	const struct node *n[RANK_MAX];
+	struct node_ref at_hand[5] = {0};
+	const struct node_ref *best;
+
+	CHECK_EQ(rank_nodes(c, "packager", &key, n, RANK_MAX), 5);
+	for (size_t i = 0; i < 5; i++)
+		at_hand[4 - i] = n[i]->ref;
+	best = rank_best(at_hand, 5, &key, NULL, NULL);
+	CHECK(best == &at_hand[4]);
+	best = rank_best(at_hand, 5, &key, is_not_the, n[0]->ref.id);
+	CHECK(best == &at_hand[3]);
+	CHECK(!rank_best(at_hand + 4, 1, &key, is_not_the, n[0]->ref.id));
+	CHECK(!rank_best(at_hand, 0, &key, NULL, NULL));
+	copy_free(&c);
+}
