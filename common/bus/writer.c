@@ -381,6 +381,7 @@ void writer_appended(struct writer *w, int64_t now_ms)
 	if (w->is_fed)
 		world->feed_kick(world->ctx, &w->feed);
 	writer_copy_kick(w);
+	writer_move_due(w, now_ms);
 }
 
 void writer_input(struct writer *w, int64_t now_ms)
@@ -416,19 +417,14 @@ void writer_leave(struct writer *w, enum reason why, int64_t now_ms)
 	world->feed_kick(world->ctx, &w->feed);
 }
 
-void writer_move(struct writer *w, int64_t now_ms)
-{
-	w->ws->has_news = true;
-	if (w->state == WRITER_FEEDING)
-		writer_place(w, w->entry.home_node, now_ms);
-}
-
 /* ---- the process's side ---- */
 
 void writers_on_link(struct writers *ws, const struct node_ref *node,
 		     bool is_up, int64_t now_ms)
 {
 	ws->has_news = true;
+	if (!is_up) /* another process, or a new start */
+		writers_drain_over(ws, node->link);
 	for (struct writer *w = writers_walk_first(ws); w;
 	     w = writers_walk_next(ws)) {
 		if (is_up)
@@ -437,18 +433,6 @@ void writers_on_link(struct writers *ws, const struct node_ref *node,
 			writer_on_home_lost(w, node->id, now_ms);
 		if (w->state != WRITER_SPENT)
 			writer_copy_on_link(w, node, is_up, now_ms);
-	}
-}
-
-static void on_drain(struct writers *ws, link_id link, int64_t now_ms)
-{
-	for (struct writer *w = writers_walk_first(ws); w;
-	     w = writers_walk_next(ws)) {
-		if (w->is_leaving)
-			continue;
-		writer_copy_on_drain(w, link, now_ms);
-		if (w->home == link)
-			writer_move(w, now_ms);
 	}
 }
 
@@ -497,7 +481,7 @@ void writers_on_record(struct writers *ws, link_id link, const struct record *r,
 
 	ws->has_news = true;
 	if (r->type == RECORD_DRAIN) {
-		on_drain(ws, link, now_ms);
+		writers_on_drain(ws, link, now_ms);
 		return;
 	}
 	if (r->type == RECORD_FENCED && !r->sid) {

@@ -85,9 +85,6 @@ void writer_input(struct writer *w, int64_t now_ms);
  * until what it wrote is delivered or publish_grace_ms is over, then on_end
  * with REASON_peer_left. */
 void writer_leave(struct writer *w, enum reason why, int64_t now_ms);
-/* Move every home away from this origin (DRAIN), or one stream (API). */
-void writer_move(struct writer *w, int64_t now_ms);
-
 const struct stream_entry *writer_entry(const struct writer *w);
 
 /* Events of the process. */

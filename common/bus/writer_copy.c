@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "common/base/hash.h"
+#include "common/registry/rank.h"
 
 #define ANSWER_MS 1000 /* of a PUB; then it is asked again */
 
@@ -18,24 +18,14 @@ static bool wants_copy(const struct writer *w)
 static bool choose(const struct writer *w, struct node_ref *out)
 {
 	const struct world *world = w->ws->world;
-	struct span key = span_str(w->entry.key.text);
 	struct node_ref origin[WRITER_ORIGINS_MAX];
 	size_t count = world->origins(world->ctx, origin, WRITER_ORIGINS_MAX);
-	uint64_t best = 0;
-	bool is_found = false;
+	const struct node_ref *best =
+		rank_best(origin, count, &w->entry.key, writer_may_go_to, w);
 
-	for (size_t i = 0; i < count; i++) {
-		uint64_t weight = hash_rendezvous(key, span_str(origin[i].id));
-
-		if (!strcmp(origin[i].id, w->entry.home_node) ||
-		    !strcmp(origin[i].id, w->copy.avoid) ||
-		    (is_found && weight <= best))
-			continue;
-		*out = origin[i];
-		best = weight;
-		is_found = true;
-	}
-	return is_found;
+	if (best)
+		*out = *best;
+	return best != NULL;
 }
 
 static void send_pub(struct writer *w)
@@ -142,9 +132,6 @@ bool writer_copy_on_record(struct writers *ws, link_id link,
 void writer_copy_on_link(struct writer *w, const struct node_ref *node,
 			 bool is_up, int64_t now_ms)
 {
-	if (!strcmp(w->copy.avoid,
-		    node->id)) /* another process, or a new start */
-		w->copy.avoid[0] = '\0';
 	if (is_up && !w->copy.link && w->copy.due_ms == INT64_MAX)
 		writer_copy_open(w, now_ms);
 	if (is_up || w->copy.link != node->link)
@@ -159,7 +146,6 @@ void writer_copy_on_drain(struct writer *w, link_id link, int64_t now_ms)
 {
 	if (!w->copy.link || w->copy.link != link)
 		return;
-	memcpy(w->copy.avoid, w->copy.node, sizeof(w->copy.avoid));
 	writer_copy_end(w, REASON_draining);
 	writer_copy_open(w, now_ms);
 }

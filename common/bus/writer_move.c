@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "common/base/hash.h"
+#include "common/registry/rank.h"
 
 #define POLL_MS          100
 #define PUB_EACH_MS      1000
@@ -96,22 +96,12 @@ void writer_open(struct writer *w, int64_t now_ms)
 
 /* ---- choose ---- */
 
-static const struct node_ref *
-by_hash(const struct writer *w, const struct node_ref *origin, size_t count)
+static bool may_be_home(const void *ctx, const struct node_ref *origin)
 {
-	struct span key = span_str(w->entry.key.text);
-	const struct node_ref *best = NULL;
-	uint64_t weight, best_weight = 0;
+	const struct writer *w = ctx;
 
-	for (size_t i = 0; i < count; i++) {
-		weight = hash_rendezvous(key, span_str(origin[i].id));
-		if (!strcmp(origin[i].id, w->avoid) ||
-		    (best && weight <= best_weight))
-			continue;
-		best = &origin[i];
-		best_weight = weight;
-	}
-	return best;
+	return strcmp(origin->id, w->avoid) != 0 &&
+	       !writers_is_draining(w->ws, origin->link);
 }
 
 static const struct node_ref *by_id(const struct node_ref *origin, size_t count,
@@ -192,12 +182,13 @@ static void choose(struct writer *w, const char *placed, int64_t now_ms)
 	size_t count = world->origins(world->ctx, origin, WRITER_ORIGINS_MAX);
 	const struct node_ref *target = NULL;
 
-	if (placed[0] && strcmp(placed, w->avoid))
+	if (placed[0])
 		target = by_id(origin, count, placed);
-	if (!target)
-		target = by_hash(w, origin, count);
+	if (!target || !may_be_home(w, target))
+		target =
+			rank_best(origin, count, &w->entry.key, may_be_home, w);
 	if (!target && count)
-		target = &origin[0]; /* the one to avoid, or none */
+		target = &origin[0]; /* better than none */
 	if (target)
 		move_to(w, target, now_ms);
 	else
@@ -423,10 +414,11 @@ void writer_on_resume(struct writer *w, const struct record *r, int64_t now_ms)
 		w->is_wanted = is_wanted;
 		w->events.on_wanted(w->ctx, w, is_wanted);
 	}
-	if (!is_first || w->is_leaving)
-		return;
-	tell_epoch(w, &start.open);
-	w->events.on_granted(w->ctx, w, &start);
+	if (is_first && !w->is_leaving) {
+		tell_epoch(w, &start.open);
+		w->events.on_granted(w->ctx, w, &start);
+	}
+	writer_move_due(w, now_ms);
 }
 
 /* ---- links ---- */
@@ -446,9 +438,10 @@ void writer_on_origin_up(struct writer *w, const struct node_ref *origin,
 			 int64_t now_ms)
 {
 	if (w->state == WRITER_FEEDING && !w->is_leaving &&
-	    strcmp(origin->id, w->entry.home_node) != 0)
+	    strcmp(origin->id, w->entry.home_node) != 0) {
 		writer_tell_home(w, origin, true);
-	else if (w->state == WRITER_PLACING && !w->tag.place)
+		writer_move_due(w, now_ms);
+	} else if (w->state == WRITER_PLACING && !w->tag.place)
 		choose(w, "", now_ms);
 }
 

@@ -1,7 +1,7 @@
 /* common/bus/writer_priv.h - the inside of the writers, shared by writer.c (the
  * interface), writer_ask.c (what others ask), writer_move.c (homes),
- * writer_copy.c (second origins) and writer_check.c (claims that stand or
- * fall). Nobody else includes it.
+ * writer_drain.c (homes that take leave), writer_copy.c (second origins) and
+ * writer_check.c (claims that stand or fall). Nobody else includes it.
  */
 #ifndef WEIR_BUS_WRITER_PRIV_H
 #define WEIR_BUS_WRITER_PRIV_H
@@ -40,6 +40,8 @@ struct writers {
 	int64_t due_ms;      /* … when the last tick said */
 	uint64_t generation; /* of the registry, as far as was noticed */
 	unsigned replicas;
+	link_id draining[WRITER_ORIGINS_MAX]; /* origins that take leave */
+	size_t draining_count;
 	struct map memory; /* key to struct writer_memory */
 	struct list memories;
 };
@@ -60,7 +62,6 @@ struct writer_copy {
 	struct feed feed;
 	int64_t due_ms; /* when to ask again */
 	char node[NODE_ID_SIZE];
-	char avoid[NODE_ID_SIZE]; /* it drains */
 };
 
 struct writer {
@@ -153,6 +154,18 @@ void writer_on_origin_up(struct writer *w, const struct node_ref *origin,
 			 int64_t now_ms);
 /* The state's due time has come. */
 void writer_go_on(struct writer *w, int64_t now_ms);
+
+/* ---- writer_drain.c ---- */
+
+void writers_on_drain(struct writers *ws, link_id link, int64_t now_ms);
+/* The link is lost. */
+void writers_drain_over(struct writers *ws, link_id link);
+bool writers_is_draining(const struct writers *ws, link_id link);
+/* For rank_best, with a struct writer: neither its home nor one that drains. */
+bool writer_may_go_to(const void *ctx, const struct node_ref *origin);
+/* If the home drains: look for another one, as soon as there is one and the
+ * epoch has begun. */
+void writer_move_due(struct writer *w, int64_t now_ms);
 
 /* ---- writer_copy.c ---- */
 

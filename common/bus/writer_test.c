@@ -157,19 +157,6 @@ TEST(a_move_that_comes_too_late_follows_the_home_that_stands)
 	finish(&s);
 }
 
-TEST(drain_moves_the_home_while_it_is_still_fed)
-{
-	struct scene s;
-
-	publish(&s, 20);
-	writers_on_record(s.writers, HOME,
-			  &(struct record){.type = RECORD_DRAIN}, BEGIN + 20);
-	CHECK_STR(test_take_asked(&s.w, 0, QUESTION_PLACE).question.avoid,
-		  "origin-1");
-	check_next(&s, HOME, 0);
-	finish(&s);
-}
-
 TEST(a_newer_epoch_that_fences_ends_it)
 {
 	struct scene s;

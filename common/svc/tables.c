@@ -15,7 +15,8 @@ static const struct conf_key cluster_keys[] = {
 	CONF_INT(struct svc_cluster_settings, drain_timeout_ms, "ms", 0,
 		 3600000, 10000, CONF_FIXED,
 		 "How long a process that is told to end lets its peers "
-		 "finish."),
+		 "finish. An origin waits for publishers that are away: less "
+		 "than publish_grace_ms may be too short for them."),
 	CONF_INT(struct svc_cluster_settings, drain_rate, "count", 0, 1000000,
 		 0, CONF_FIXED,
 		 "How many connections a second an edge or an ingest closes "

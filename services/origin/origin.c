@@ -264,15 +264,18 @@ static void on_left(void *ctx)
 	svc_drained(o->svc);
 }
 
+/* A stream whose publisher is away has nobody who could move it: it stays until
+ * the publisher has come back (then it is moved at once) or its grace is over.
+ * What consumers are told is on its way before the end. */
 static void on_drain_tick(struct origin *o)
 {
-	if (!homes_is_empty(o->homes))
+	if (!homes_is_empty(o->homes) || !bus_is_drained(member_bus(o->member)))
 		return;
 	timer_stop(o->drain);
 	member_leave(o->member, on_left, o);
 }
 
-/* Writers and consumers are told to go; the end comes when they have. */
+/* Writers are told to go; the end comes when they have. */
 static void on_drain(struct origin *o)
 {
 	svc_ready(o->svc, false, "draining");

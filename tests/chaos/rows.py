@@ -473,6 +473,47 @@ def origin_is_drained_by_the_api(s):
     s.wait_gone(victim)
 
 
+@row("drain-origin-absent", short=True, retry_ms=2500, **WITH_HLS)
+def origin_is_drained_while_publishers_are_away(s):
+    """SIGTERM to the home while the publishers are away: it stays until they have
+    come back, or would have had to. Viewers stay, time goes on, segments are
+    numbered on."""
+    victim = s.home_of()
+    s.allow_return()
+    for stream in s.streams:
+        kick_publisher(s, stream)
+    wait_for(lambda: not any(s.cluster.streams()[x.key]["live"] for x in s.streams),
+             "all streams to have lost their publishers")
+    s.kill_gently(victim)
+    wait_for(lambda: s.cluster.admin(victim, "/readyz")[0] == 503, f"{victim} to drain")
+    s.wait_published()
+    s.wait_home_is_not(victim)
+    s.wait_gone(victim)
+    s.wait_segments(5)
+    for stream in s.streams:
+        assert_same_life(s, stream)
+
+
+def kick_publisher(s, stream):
+    name = stream.key.rpartition("/")[2]
+    s.cluster.api("/api/ctrl/kick_session", {
+        "stream_name": name, "session_id": s.cluster.group(name)["pub"]["session_id"]})
+
+
+def assert_same_life(s, stream):
+    """Its publisher came back to the stream that was: the epoch goes on from the one
+    before, and segments are numbered on, one by one, under the same incarnation."""
+    opened = [e["detail"] for e in s.cluster.events(stream.key) if e["event"] == "epoch"]
+    assert len(opened) > 1 and "goes on from" in opened[-1], (stream.key, opened)
+    for w in s.watchers:
+        if w.stream is not stream:
+            continue
+        seen = w.player.numbers
+        assert seen == list(range(seen[0], seen[-1] + 1)), (str(w), seen)
+        lives = {w.player.segments[n].uri.rpartition("/")[2].partition("-")[0] for n in seen}
+        assert len(lives) == 1, (str(w), lives)
+
+
 @row("ingest-hand-over", short=True)
 def ingest_hands_its_publishers_over(s):
     """SIGTERM to an ingest whose sibling takes its publishers, sockets and all:
