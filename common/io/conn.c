@@ -13,6 +13,7 @@
 #define LINGER_TIMES  5     /* at most so many linger_ms for a whole close */
 #define KEEP_BYTES    65536 /* a larger buffer is given back when empty */
 #define SENT_DROP_MIN 16384 /* sent bytes that are worth moving the rest */
+#define READS_MAX     64    /* at one time, however fast the peer is */
 
 static void on_task(struct conn *c);
 
@@ -253,6 +254,8 @@ static void flush(struct conn *c)
 		all_sent(c);
 	if (c->state == CONN_FLUSHING && queued(c) == 0)
 		begin_linger(c);
+	else if (c->is_shutting && c->state == CONN_OPEN && queued(c) == 0)
+		(void)shutdown(c->fd, SHUT_WR); /* a second time is nothing */
 }
 
 static bool can_flush(const struct conn *c)
@@ -400,7 +403,8 @@ int conn_feed(struct conn *c, struct span unread)
 
 int conn_send(struct conn *c, struct span out)
 {
-	if (c->state != CONN_OPEN && c->state != CONN_DIALING)
+	if ((c->state != CONN_OPEN && c->state != CONN_DIALING) ||
+	    c->is_shutting)
 		return WEIR_ECLOSED;
 	if (out.len > c->limits.send_bytes - queued(c))
 		return WEIR_ELIMIT;
@@ -457,6 +461,22 @@ void conn_close(struct conn *c, int reason)
 			 (uint64_t)LINGER_TIMES * c->limits.linger_ms;
 	linger_on(c);
 	conn_schedule(c);
+}
+
+void conn_shut(struct conn *c)
+{
+	c->is_shutting = true;
+	if (c->state == CONN_OPEN)
+		conn_schedule(c);
+}
+
+void conn_read(struct conn *c)
+{
+	conn_enter(c);
+	for (int i = 0; i < READS_MAX && is_reading(c) && read_more(c); i++)
+		;
+	watch_again(c);
+	conn_leave(c);
 }
 
 void conn_abort(struct conn *c, int reason)

@@ -87,6 +87,14 @@ size_t conn_queued_bytes(const struct conn *c);
  * most linger_ms after the last progress of the peer, at most 5 × linger_ms. */
 void conn_close(struct conn *c, int reason);
 
+/* Say nothing more, and go on listening: what is queued leaves, then SHUT_WR;
+ * conn_send returns WEIR_ECLOSED, on_data comes until the peer is done. */
+void conn_shut(struct conn *c);
+
+/* Read now what the kernel has, as on_data and on_close would get it later.
+ * Not from inside a callback. */
+void conn_read(struct conn *c);
+
 /* At once, unsent bytes are dropped; on_close(reason) at the end of the pass.
  */
 void conn_abort(struct conn *c, int reason);

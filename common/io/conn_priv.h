@@ -34,6 +34,7 @@ struct conn {
 
 	bool is_paused;
 	bool is_peer_done; /* it has sent its FIN */
+	bool is_shutting;  /* we have no more to say */
 	bool is_due;       /* unread bytes shall be offered again */
 	bool is_congested; /* the kernel took less than we had */
 	unsigned depth;    /* callbacks of the owner that are running */

@@ -256,6 +256,42 @@ TEST_NO_OOM(an_orderly_close_delivers_the_last_words_then_half_closes)
 	end(&s);
 }
 
+TEST_NO_OOM(who_says_nothing_more_goes_on_listening)
+{
+	struct side s = {0};
+	char got[8] = {0};
+
+	begin(&s, NULL);
+	CHECK_EQ(conn_send(s.conn, SPAN_LIT("bye")), 0);
+	conn_shut(s.conn);
+	CHECK_EQ(conn_send(s.conn, SPAN_LIT("more")), WEIR_ECLOSED);
+	CHECK(LOOP_UNTIL(s.loop, s.drained_count == 1));
+	CHECK_EQ(read(s.fd, got, sizeof(got)), 3);
+	CHECK_EQ(read(s.fd, got, sizeof(got)), 0); /* SHUT_WR */
+	CHECK_EQ(write(s.fd, "still", 5), 5);
+	CHECK(LOOP_UNTIL(s.loop, s.seen.len == 5));
+	CHECK_EQ(s.close_count, 0);
+	close(s.fd);
+	s.fd = -1;
+	CHECK(LOOP_UNTIL(s.loop, s.close_count == 1));
+	CHECK_EQ(s.reason, WEIR_ECLOSED);
+	end(&s);
+}
+
+TEST_NO_OOM(what_the_kernel_has_can_be_read_before_the_end)
+{
+	struct side s = {0};
+
+	begin(&s, NULL);
+	CHECK_EQ(write(s.fd, "last words", 10), 10);
+	conn_read(s.conn);
+	CHECK_SPAN(buf_span(&s.seen), SPAN_LIT("last words"));
+	conn_abort(s.conn, WEIR_ETIMEOUT);
+	conn_read(s.conn); /* nothing any more */
+	CHECK(LOOP_UNTIL(s.loop, s.close_count == 1));
+	end(&s);
+}
+
 TEST_NO_OOM(a_peer_that_stays_after_the_close_is_left_after_the_linger)
 {
 	const struct conn_limits limits = {.linger_ms = 30};

@@ -206,6 +206,28 @@ int rtmp_server_refuse(struct rtmp_server *s, const char *code,
 	return rtmp_link_flush(&s->link);
 }
 
+int rtmp_server_ask_reconnect(struct rtmp_server *s, const char *description)
+{
+	if (s->phase != RTMP_PHASE_PUBLISHES)
+		return WEIR_EINVAL;
+	if (!s->connect.can_reconnect)
+		return WEIR_EUNSUPPORTED;
+	rtmp_server_put_status(s, 0, "status",
+			       "NetConnection.Connect.ReconnectRequest",
+			       description);
+	return rtmp_link_flush(&s->link);
+}
+
+int rtmp_server_retire(struct rtmp_server *s, const char *code,
+		       const char *description)
+{
+	if (s->phase != RTMP_PHASE_PUBLISHES)
+		return WEIR_EINVAL;
+	rtmp_server_put_status(s, s->request.stream_id, "error", code,
+			       description);
+	return rtmp_link_flush(&s->link);
+}
+
 int rtmp_server_play_eof(struct rtmp_server *s)
 {
 	if (s->phase != RTMP_PHASE_PLAYS)

@@ -25,6 +25,9 @@ struct rtmp_connect {
 	struct span page_url;
 	struct span swf_url;
 	uint8_t object_encoding; /* 0 or 3 */
+	/* Enhanced RTMP: it told its capabilities; one of them is to connect
+	 * anew when it is asked to. */
+	bool has_caps, can_reconnect;
 };
 
 /* What a publish or play asks for. All borrowed: they live until the next
@@ -121,6 +124,18 @@ WEIR_MUST_CHECK int rtmp_server_accept_play(struct rtmp_server *s);
  * Returns 0; WEIR_EINVAL when there is nothing to refuse; WEIR_ENOMEM; or
  * on_send's value. */
 WEIR_MUST_CHECK int rtmp_server_refuse(struct rtmp_server *s, const char *code,
+				       const char *description);
+
+/* The owner has to end an accepted publish soon. Ask the peer to connect anew
+ * (NetConnection.Connect.ReconnectRequest): it finishes what it is at and goes
+ * by itself. Returns 0; WEIR_EUNSUPPORTED: it does not know that; WEIR_EINVAL
+ * when it does not publish; WEIR_ENOMEM; or on_send's value. */
+WEIR_MUST_CHECK int rtmp_server_ask_reconnect(struct rtmp_server *s,
+					      const char *description);
+
+/* The same status as refuse has, of an accepted publish, but what the peer has
+ * sent until it hears that is still taken. Errors as refuse. */
+WEIR_MUST_CHECK int rtmp_server_retire(struct rtmp_server *s, const char *code,
 				       const char *description);
 
 /* The stream that an accepted player watches is over: StreamEOF and

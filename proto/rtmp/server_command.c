@@ -5,6 +5,9 @@
  */
 #include "proto/rtmp/server_state.h"
 
+/* Of capsEx, in Enhanced RTMP: the others are not ours. */
+#define CAPS_RECONNECT 1u
+
 static int answer(struct rtmp_server *s, uint32_t stream_id,
 		  struct buf *payload)
 {
@@ -49,6 +52,10 @@ static void put_connect_result(struct rtmp_server *s)
 	amf0_put_text(&p, "FMS/3,0,1,123");
 	amf0_put_key(&p, "capabilities");
 	amf0_put_number(&p, 31);
+	if (s->connect.has_caps) {
+		amf0_put_key(&p, "capsEx");
+		amf0_put_number(&p, CAPS_RECONNECT);
+	}
 	amf0_put_object_end(&p);
 	amf0_put_object(&p);
 	amf0_put_key(&p, "level");
@@ -73,10 +80,13 @@ static int keep_connect(struct rtmp_server *s, const struct amf0_value *object)
 		.swf_url = amf0_find_string(object, "swfUrl"),
 	};
 	struct span *const texts[] = RTMP_CONNECT_TEXTS(&c);
+	double caps = amf0_find_number(object, "capsEx", -1);
 	int err;
 
 	if (amf0_find_number(object, "objectEncoding", 0) == 3)
 		c.object_encoding = 3;
+	c.has_caps = caps >= 0;
+	c.can_reconnect = c.has_caps && amf0_to_u32(caps) & CAPS_RECONNECT;
 	err = rtmp_keep_texts(&s->connect_text, texts, WEIR_ARRAY_LEN(texts));
 	if (err)
 		return rtmp_link_fail(&s->link, err, "out of memory");

@@ -11,6 +11,7 @@
 enum saved_flags {
 	SAVED_DROPS_MEDIA = 1 << 0,
 	SAVED_WANTS_FCPUBLISH = 1 << 1,
+	SAVED_CAN_RECONNECT = 1 << 2,
 };
 
 static void save_texts(struct buf *out, struct span *const *text, size_t count)
@@ -32,6 +33,7 @@ void rtmp_server_save(const struct rtmp_server *s, struct buf *out)
 
 	flags |= s->drops_media ? SAVED_DROPS_MEDIA : 0;
 	flags |= s->wants_fcpublish ? SAVED_WANTS_FCPUBLISH : 0;
+	flags |= c.can_reconnect ? SAVED_CAN_RECONNECT : 0;
 	buf_put_u8(out, STATE_SAVED);
 	buf_put_u8(out, s->phase);
 	buf_put_u8(out, flags);
@@ -97,6 +99,8 @@ static int load(struct rtmp_server *s, struct reader *in)
 	flags = read_u8(in);
 	s->drops_media = flags & SAVED_DROPS_MEDIA;
 	s->wants_fcpublish = flags & SAVED_WANTS_FCPUBLISH;
+	s->connect.has_caps = s->connect.can_reconnect =
+		flags & SAVED_CAN_RECONNECT;
 	s->streams = read_u32_le(in);
 	err = load_link(s, in);
 	if (!err)

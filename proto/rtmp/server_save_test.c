@@ -106,6 +106,18 @@ out:
 	finish(&o, &s);
 }
 
+TEST(a_session_keeps_what_its_client_can_do)
+{
+	struct owner o = {0};
+	struct script s = {.caps = 1};
+
+	say_publish(&s);
+	if (!buf_error(&s.wire) &&
+	    !feed_moved(&o, buf_span(&s.wire), s.wire.len))
+		CHECK_EQ(rtmp_server_ask_reconnect(o.server, ""), 0);
+	finish(&o, &s);
+}
+
 TEST_NO_OOM(a_damaged_state_is_refused_or_survived)
 {
 	struct owner o = {0}, other = {0};

@@ -616,3 +616,89 @@ TEST(an_owner_may_end_a_publish_that_it_has_accepted)
 	}
 	finish(&o, &s);
 }
+
+/* Media that comes now, as the owner sees it. */
+static bool takes_media(struct owner *o)
+{
+	struct script s = {0};
+	size_t used;
+	bool is_taken;
+
+	buf_clear(&o->log);
+	say(&s, RTMP_AUDIO, 1, 1, SPAN_LIT("x"));
+	is_taken = !buf_error(&s.wire) &&
+		   !rtmp_server_feed(o->server, buf_span(&s.wire), &used) &&
+		   !buf_error(&o->log) && o->log.len &&
+		   strstr(buf_text(&o->log), "media 8 1 1 ");
+	buf_fini(&s.wire);
+	return is_taken;
+}
+
+TEST(a_publish_that_will_be_over_is_told_so_and_its_media_is_still_taken)
+{
+	struct owner o = {0};
+	struct script s = {0};
+
+	say_publish(&s);
+	if (!play_script(&o, &s) &&
+	    !rtmp_server_retire(o.server, "NetStream.Publish.Failed", "Bye.")) {
+		check_answers(&o, START_ANSWERS
+			      "onStatus#0(NetStream.Publish.Start)@1 "
+			      "onStatus#0(NetStream.Publish.Failed)@1 ");
+		CHECK(takes_media(&o));
+	}
+	finish(&o, &s);
+}
+
+TEST(who_can_connect_anew_is_asked_to_and_goes_on_until_then)
+{
+	struct owner o = {0};
+	struct script s = {.caps = 5}; /* reconnect, and another one */
+
+	say_publish(&s);
+	if (!play_script(&o, &s) &&
+	    !rtmp_server_ask_reconnect(o.server, "Please.")) {
+		check_answers(&o, START_ANSWERS
+			      "onStatus#0(NetStream.Publish.Start)@1 "
+			      "onStatus#0(NetConnection.Connect."
+			      "ReconnectRequest)@0 ");
+		CHECK(takes_media(&o));
+	}
+	finish(&o, &s);
+}
+
+TEST(capabilities_are_answered_to_those_who_tell_theirs)
+{
+	for (unsigned caps = 0; caps < 3; caps++) {
+		struct owner o = {0};
+		struct script s = {.caps = caps};
+
+		say_start(&s);
+		if (!play_script(&o, &s))
+			CHECK_EQ(memmem(o.sent.data, o.sent.len, "capsEx", 6) !=
+					 NULL,
+				 caps > 0);
+		finish(&o, &s);
+	}
+}
+
+TEST(nobody_is_asked_for_what_it_does_not_know_or_when_it_does_not_publish)
+{
+	struct owner o = {0};
+	struct script s = {.caps = 4};
+
+	say_publish(&s);
+	if (!play_script(&o, &s)) {
+		CHECK_EQ(rtmp_server_ask_reconnect(o.server, ""),
+			 WEIR_EUNSUPPORTED);
+		buf_clear(&s.wire);
+		say_delete(&s, 1);
+		if (!buf_error(&s.wire) && !feed_all(&o, buf_span(&s.wire))) {
+			CHECK_EQ(rtmp_server_ask_reconnect(o.server, ""),
+				 WEIR_EINVAL);
+			CHECK_EQ(rtmp_server_retire(o.server, "", ""),
+				 WEIR_EINVAL);
+		}
+	}
+	finish(&o, &s);
+}

@@ -123,6 +123,7 @@ static inline void owner_close(struct owner *o)
 struct script {
 	struct buf wire;
 	uint32_t chunk_bytes;
+	unsigned caps; /* capsEx of Enhanced RTMP; 0: not told */
 };
 
 static inline void say(struct script *s, uint8_t type, uint32_t time,
@@ -149,6 +150,10 @@ static inline void say_connect(struct script *s)
 	amf0_put_text(&p, "live?vhost=v");
 	amf0_put_key(&p, "objectEncoding");
 	amf0_put_number(&p, 3);
+	if (s->caps) {
+		amf0_put_key(&p, "capsEx");
+		amf0_put_number(&p, s->caps);
+	}
 	amf0_put_object_end(&p);
 	say(s, RTMP_COMMAND, 0, 0, buf_span(&p));
 	buf_fini(&p);
