@@ -55,7 +55,7 @@ void giving_start(struct publish *p); /* done in a while, or not at all */
 void giving_free(struct giving **g);
 /* Begin with so many of those that were not offered yet. */
 void publish_give_some(struct ingest *in, size_t count);
-/* Those with a connection; and close so many of them. */
+/* Those with a connection; and ask so many of them to go. */
 size_t publish_open_count(const struct ingest *in);
 void publish_end_some(struct ingest *in, size_t count, enum reason why);
 /* At the end of the process, when the doors are gone. */

@@ -353,9 +353,13 @@ void publish_end_some(struct ingest *in, size_t count, enum reason why)
 
 		if (!count)
 			return;
-		if (!p->door || p->giving)
+		if (!p->door || p->giving || p->is_retiring)
 			continue;
-		close_one(p, why);
+		p->is_retiring = true;
+		if (p->maker)
+			p->door->on_retire(p->ctx, why);
+		else
+			close_one(p, why);
 		count--;
 	}
 }

@@ -14,12 +14,15 @@
 struct conn;
 struct publish;
 
-/* Neither comes from inside a call of the door. */
+/* None comes from inside a call of the door. */
 struct publish_door {
 	const char *protocol;  /* "RTMP" */
 	const char *id_prefix; /* of session ids: lal's */
 	/* The stream is this publisher's: say so, and send media. */
 	void (*on_accept)(void *ctx);
+	/* It will have to go, and is accepted: ask it to, and give in what it
+	 * still sends, for a while at most; then publish_leave. */
+	void (*on_retire)(void *ctx, enum reason why);
 	/* Refused, or over: tell the peer why and close. The publish is gone
 	 * when this returns. */
 	void (*on_end)(void *ctx, enum reason why, const char *detail);

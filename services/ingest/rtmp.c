@@ -10,7 +10,10 @@
 
 #define SWEEP_MS         250
 #define UNREAD_MAX_BYTES (128 * 1024)
-#define LISTENERS        2 /* a shared one, and one of its own */
+#define LISTENERS        2    /* a shared one, and one of its own */
+#define RECONNECT_MS     2000 /* for who goes by itself when it is asked … */
+#define RECONNECT_SHARE  4    /* … and at most so much of the drain */
+#define FAREWELL_MS      1000 /* for who is told that we say nothing more */
 
 const struct log_event ingest_peer_closed = {
 	"peer.closed", LOG_INFO, "peer proto reason detail bytes",
@@ -40,7 +43,9 @@ struct peer {
 	struct publish *publish; /* asked for or accepted */
 	uint64_t in_before;      /* bytes that came before it was handed over */
 	bool has_asked, has_published;
-	enum reason why; /* it is being closed; 0: by itself */
+	bool is_shut;       /* we have no more to say */
+	uint64_t retire_ms; /* what comes next of a farewell; 0: none */
+	enum reason why;    /* it is being closed; 0: by itself */
 	char detail[96];
 };
 
@@ -161,6 +166,47 @@ static void on_publish_end(void *ctx, enum reason why, const char *detail)
 	conn_resume(p->conn);
 }
 
+/* Whatever it sends is still taken: only what is under way when it goes without
+ * having listened is lost. */
+static void say_farewell(struct peer *p)
+{
+	if (rtmp_server_retire(p->session, code_of(p->why),
+			       reason_text(p->why)))
+		p->retire_ms = 1; /* it reads nothing, or has left: at once */
+	else
+		p->retire_ms = loop_now_ms(p->door->in->loop) + FAREWELL_MS;
+	conn_shut(p->conn);
+	p->is_shut = true;
+}
+
+static void on_retire(void *ctx, enum reason why)
+{
+	struct peer *p = ctx;
+	const struct svc_cluster_settings *cluster =
+		svc_settings(p->door->in->svc, &svc_cluster_conf);
+	uint64_t share_ms =
+		(uint64_t)cluster->drain_timeout_ms / RECONNECT_SHARE;
+
+	p->why = why;
+	if (rtmp_server_ask_reconnect(p->session, reason_text(why)))
+		say_farewell(p);
+	else
+		p->retire_ms = loop_now_ms(p->door->in->loop) +
+			       WEIR_MIN(share_ms, (uint64_t)RECONNECT_MS);
+}
+
+/* Time is over: what has come is taken, the rest is not waited for. */
+static void retire_on(struct peer *p)
+{
+	if (!p->is_shut) {
+		say_farewell(p);
+		return;
+	}
+	p->retire_ms = 0;
+	conn_read(p->conn);
+	conn_abort(p->conn, WEIR_ECLOSED);
+}
+
 static struct conn *conn_of(void *ctx)
 {
 	return ((struct peer *)ctx)->conn;
@@ -192,6 +238,7 @@ static const struct publish_door publish_door = {
 	.protocol = "RTMP",
 	.id_prefix = "RTMPPUBSUB",
 	.on_accept = on_accept,
+	.on_retire = on_retire,
 	.on_end = on_publish_end,
 	.conn = conn_of,
 	.save = save,
@@ -205,7 +252,7 @@ static int on_send(void *ctx, struct span bytes)
 {
 	struct peer *p = ctx;
 
-	return conn_send(p->conn, bytes);
+	return p->is_shut ? 0 : conn_send(p->conn, bytes);
 }
 
 static int on_connect(void *ctx, const struct rtmp_connect *c)
@@ -505,6 +552,8 @@ static void sweep(struct rtmp_door *d, struct list *peers)
 	list_each_safe (it, peers) {
 		struct peer *p = list_entry(it, struct peer, link);
 
+		if (p->retire_ms && now_ms >= p->retire_ms)
+			retire_on(p);
 		if (p->why || !is_over_time(p, now_ms))
 			continue;
 		d->in->stats.timeouts++;

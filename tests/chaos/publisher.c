@@ -53,14 +53,14 @@ static const uint8_t aac_head[] = {0xaf, 0x00, 0x12, 0x10};
 
 static void dial(struct publisher *p);
 
-static void write_message(struct publisher *p, uint8_t type, uint32_t ms,
+/* Returns whether it is on its way. */
+static bool write_message(struct publisher *p, uint8_t type, uint32_t ms,
 			  struct span payload)
 {
 	const struct rtmp_media m = {
 		.type = type, .timestamp_ms = ms, .payload = payload};
 
-	if (p->now->peer && rtmp_peer_write(p->now->peer, &m))
-		snprintf(p->words, sizeof(p->words), "write failed");
+	return p->now->peer && !rtmp_peer_write(p->now->peer, &m);
 }
 
 static struct span content(const struct publisher *p, uint32_t counter,
@@ -123,11 +123,11 @@ static void send_video(struct publisher *p, uint32_t ms)
 	slice[1] = is_key ? 0x88 : 0x9a;
 	mark_write(at, &m, span_of(slice, len));
 	at[MARK_BYTES] = 0x80;
-	write_message(p, 9, ms,
-		      span_of(p->unit, (size_t)(slice + len - p->unit)));
-	tracer_put(&p->tracer, TRACE_VIDEO, is_key ? TRACE_KEY : 0, p->session,
-		   p->video++, ms);
 	p->frame[0]++;
+	if (write_message(p, 9, ms,
+			  span_of(p->unit, (size_t)(slice + len - p->unit))))
+		tracer_put(&p->tracer, TRACE_VIDEO, is_key ? TRACE_KEY : 0,
+			   p->session, p->video++, ms);
 }
 
 static void send_audio(struct publisher *p, uint32_t ms)
@@ -140,9 +140,10 @@ static void send_audio(struct publisher *p, uint32_t ms)
 	*at++ = 1;
 	memcpy(at + MARK_BYTES, content(p, p->audio, len).data, len);
 	mark_write(at, &m, span_of(at + MARK_BYTES, len));
-	write_message(p, 8, ms, span_of(p->unit, 2 + MARK_BYTES + len));
-	tracer_put(&p->tracer, TRACE_AUDIO, 0, p->session, p->audio++, ms);
 	p->frame[1]++;
+	if (write_message(p, 8, ms, span_of(p->unit, 2 + MARK_BYTES + len)))
+		tracer_put(&p->tracer, TRACE_AUDIO, 0, p->session, p->audio++,
+			   ms);
 }
 
 /* ---- time ---- */

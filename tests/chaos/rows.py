@@ -534,11 +534,12 @@ def ingest_hands_copied_streams_over(s):
     ingest_hands_its_publishers_over(s)
 
 
-@row("drain-ingest", settings={"cluster.run_dir": ""})
+@row("drain-ingest", short=True, settings={"cluster.run_dir": ""})
 def ingest_is_drained(s):
-    """SIGTERM to an ingest without a sibling that takes its publishers: it takes
-    nobody, brings out what came, and closes them; they go on elsewhere."""
-    s.allow_return()
+    """SIGTERM to an ingest without a sibling that takes its publishers: they are
+    asked to go, all that they send until then is brought out, and they go on
+    elsewhere. Nothing is lost."""
+    s.is_publisher_cut = True
     s.kill_gently("ingest-1")
     s.wait_gone("ingest-1")
     publishers_return(s, "ingest-1")

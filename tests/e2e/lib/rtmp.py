@@ -31,6 +31,7 @@ class Rtmp:
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.asked_at = time.monotonic()
         self.status = []  # onStatus: (level, code, description)
+        self.connected = None  # what the answer to connect says of the server
         self._in, self._begun = bytearray(), {}
         self._in_chunk, self._transaction = 128, 0
         self._acked, self._received = 0, 0
@@ -168,19 +169,20 @@ class Rtmp:
         while not any(s[1] == code for s in self.status):
             self._next_command()
 
-    def connect(self, stream):
-        """Handshake and connect; returns the stream's name in its app."""
+    def connect(self, stream, **more):
+        """Handshake and connect; returns the stream's name in its app. `more`:
+        other properties of the connect."""
         app, _, name = stream.partition("/")
         self.handshake()
         self.command("connect", {"app": app, "flashVer": "LNX 9,0,124,2",
-                                 "tcUrl": f"rtmp://127.0.0.1/{app}"})
-        self.answer()
+                                 "tcUrl": f"rtmp://127.0.0.1/{app}", **more})
+        self.connected = self.answer()[2]
         self.command("createStream", None)
         self.answer()
         return name
 
-    def publish(self, stream):
-        name = self.connect(stream)
+    def publish(self, stream, **more):
+        name = self.connect(stream, **more)
         self.command("publish", None, name, "live", stream=1)
         self.wait_status("NetStream.Publish.Start")
 

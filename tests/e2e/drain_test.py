@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""An ingest that takes leave, with nobody on its machine to take its publishers:
+they are told, each as well as it understands, and whatever they send until they
+go is played."""
+
+from lib import clips, flv
+from lib.client import is_closed_by_peer
+from lib.env import SLOWER
+from lib.process import is_alive
+from lib.rtmp import Refused, Rtmp
+from lib.weirtest import Cluster, case, main, wait_for
+
+RECONNECT = 1  # of capsEx
+BEFORE_MS, AFTER_MS = 1500, 2500
+
+
+class Drained:
+    """Publishes a part of a clip; then its ingest begins to drain."""
+
+    def __init__(self, t, stream, **more):
+        t.cluster = Cluster(ingest=2, packager=0, settings={"cluster.run_dir": ""}).start(
+            t.file("cluster"))
+        t.at_end(t.cluster.kill_all)
+        self.t, self.clip = t, clips.tiny(1)
+        self.tags = flv.read(self.clip)
+        self.viewer = t.view(stream)
+        self.node = t.cluster.role("ingest")[0]
+        self.peer = Rtmp(self.node.addresses["rtmp"], 20 * SLOWER)
+        t.at_end(self.peer.close)
+        self.peer.publish(stream, **more)
+        self.send(0, BEFORE_MS)
+        self.wait_all_played(BEFORE_MS)
+        t.cluster.api(f"/api/ctrl/drain?node={self.node.id}", {})
+
+    def send(self, from_ms, to_ms):
+        for tag in self.tags:
+            if from_ms <= tag.ms < to_ms or (not from_ms and not tag.ms):
+                self.peer.send_tag(tag)
+
+    def sent(self, until_ms):
+        return [tag for tag in self.tags if tag.ms < until_ms]
+
+    def wait_all_played(self, until_ms):
+        """The viewer has all that was sent, up to the last tag."""
+        want = flv.as_streamed(self.sent(until_ms))
+        self.viewer.wait_media(len(want))
+        flv.assert_same(self.sent(until_ms), self.viewer.tags, f"up to {until_ms} ms")
+
+    def wait_gone(self):
+        wait_for(lambda: not is_alive(self.node.pid), f"{self.node.id} to end", 15)
+        self.t.cluster.nodes.remove(self.node)
+
+
+@case
+def who_can_connect_anew_is_asked_to_and_finishes_what_it_is_at(t):
+    d = Drained(t, "live/able", capsEx=RECONNECT)
+    assert d.peer.connected.get("capsEx") == RECONNECT, d.peer.connected
+    d.peer.wait_status("NetConnection.Connect.ReconnectRequest")
+    d.send(BEFORE_MS, AFTER_MS)
+    d.peer.command("FCUnpublish", None, "able")
+    d.peer.wait_status("NetStream.Unpublish.Success")
+    d.peer.close()
+    d.wait_all_played(AFTER_MS)
+    d.wait_gone()
+    assert all(level == "status" for level, _, _ in d.peer.status), d.peer.status
+    assert not d.viewer.is_over.is_set(), "its viewer was closed"
+
+
+@case
+def who_is_asked_and_does_not_go_is_told_in_the_old_words(t):
+    d = Drained(t, "live/slow", capsEx=RECONNECT)
+    d.peer.wait_status("NetConnection.Connect.ReconnectRequest")
+    refused = refusal(d.peer)
+    assert refused[0] == "NetStream.Publish.Failed", refused
+    d.send(BEFORE_MS, AFTER_MS)
+    d.peer.close()
+    d.wait_all_played(AFTER_MS)
+    d.wait_gone()
+
+
+def refusal(peer):
+    try:
+        peer.wait_status("never")
+    except Refused as e:
+        return e.args
+    raise AssertionError("unreachable")
+
+
+@case
+def others_hear_why_and_what_they_send_until_they_go_is_played(t):
+    d = Drained(t, "live/plain")
+    assert "capsEx" not in d.peer.connected, d.peer.connected
+    assert refusal(d.peer) == ("NetStream.Publish.Failed", "this node is shutting down")
+    d.send(BEFORE_MS, AFTER_MS)
+    d.peer.close()
+    d.wait_all_played(AFTER_MS)
+    d.wait_gone()
+    ends = [line for line in t.cluster.log(d.node.id).splitlines() if "publish.end" in line]
+    assert len(ends) == 1 and "reason=draining" in ends[0], ends
+
+
+@case
+def who_does_not_listen_is_closed_and_what_had_come_is_played(t):
+    d = Drained(t, "live/deaf")
+    d.send(BEFORE_MS, AFTER_MS)
+    d.wait_all_played(AFTER_MS)
+    d.wait_gone()
+    assert is_closed_by_peer(d.peer.sock, 5 * SLOWER), "its connection still stands"
+
+
+if __name__ == "__main__":
+    main(at_once=2)
