@@ -1,6 +1,8 @@
 /* common/bus/home_pub.c - writers of a stream: PUB, frames, leaving, loss. */
 #include "common/bus/home_priv.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define REPLAY_GAIN_MS 50
@@ -139,6 +141,18 @@ static void store_pub(struct home_stream *s, const struct binding *b)
 	memcpy(e->home_url, world->self.url, sizeof(e->home_url));
 }
 
+static void say_bound(const struct binding *b)
+{
+	struct home_stream *s = b->stream;
+	const struct term *term = &s->entry.term;
+	char detail[NODE_ID_SIZE + UUID_TEXT_SIZE + 32], by[UUID_TEXT_SIZE];
+
+	snprintf(detail, sizeof(detail), "%s, term %" PRIu64 " %s",
+		 b->peer->node.id, term->number, uuid_text(by, &term->by));
+	home_event(s, s->role == ROLE_HOME ? "home.bound" : "copy.bound",
+		   REASON_none, detail);
+}
+
 static void bind(struct binding *b, int64_t now_ms)
 {
 	struct home_stream *s = b->stream;
@@ -164,7 +178,7 @@ static void bind(struct binding *b, int64_t now_ms)
 	home_set_term(s);
 	if (was_lost)
 		home_tell_found(s);
-	home_event(s, "home.bound", REASON_none, b->peer->node.id);
+	say_bound(b);
 	home_serve(s, now_ms);
 	home_changed(s);
 }
