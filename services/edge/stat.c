@@ -28,6 +28,8 @@ static const struct stat_metric metrics[] = {
 	STAT_GAUGE(S, streams, "weir_edge_streams", "count", "Streams that this edge follows: one subscription each."),
 	STAT_GAUGE(S, wires, "weir_edge_wires", "count", "Wire logs."),
 	STAT_GAUGE(S, wire_bytes, "weir_edge_wire_bytes", "bytes", "Memory of wire logs."),
+	STAT_COUNTER(S, gaps, "weir_edge_gaps_total", "count",
+		     "Times that a stream did not go on from where it was: frames are missing, or those of another writer follow."),
 	STAT_COUNTER(S, written_bytes, "weir_edge_written_bytes_total", "bytes", "Bytes written into wire logs."),
 	STAT_COUNTER(S, sent_bytes, "weir_edge_sent_bytes_total", "bytes", "Bytes that the kernel took for viewers."),
 	STAT_COUNTER(S, sends, "weir_edge_sends_total", "count", "Calls to the kernel that sent something to a viewer."),

@@ -42,6 +42,7 @@ struct edge_stats {
 	uint64_t passing; /* publishers */
 	uint64_t passed;
 	uint64_t streams; /* with a subscription, as seen from here */
+	uint64_t gaps;
 	uint64_t wires;
 	uint64_t wire_bytes;
 	uint64_t written_bytes; /* into wires */

@@ -14,6 +14,7 @@
 struct story {
 	struct log *log;
 	uint64_t counter;  /* of the epoch */
+	uint8_t writer;    /* of it; 0: as the counter */
 	uint64_t sequence; /* next */
 	uint32_t number;   /* of the next media frame, over all epochs */
 	uint32_t config;   /* version of the video's CONFIG in force */
@@ -35,7 +36,8 @@ static inline bool story_put(struct story *s, uint8_t kind, uint8_t flags,
 		.kind = kind,
 		.flags = flags,
 		.track = track,
-		.position = {{s->counter, {{(uint8_t)s->counter}}},
+		.position = {{s->counter,
+			      {{s->writer ? s->writer : (uint8_t)s->counter}}},
 			     s->sequence},
 		.dts_ns = s->ms * NS_PER_MS,
 		.pts_ns = s->ms * NS_PER_MS,

@@ -52,6 +52,7 @@ static void on_gap(void *ctx, struct follower *f, uint64_t frames,
 	char detail[64];
 
 	(void)f;
+	s->owner->stats->gaps++;
 	fanout_gap(s->fanout, frames);
 	snprintf(detail, sizeof(detail), "%llu frames",
 		 (unsigned long long)frames);

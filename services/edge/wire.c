@@ -333,7 +333,8 @@ static bool wants_join(const struct wire *w, int64_t ms)
 }
 
 /* The wire's time of a frame. An epoch that begins before the end of the last
- * one (nobody knew the stream any more) is put behind it by one constant. */
+ * one (nobody knew the stream any more; or another publisher has won it after a
+ * split, maybe with as high a counter) is put behind it by one constant. */
 static int64_t time_of(struct wire *w, const struct frame *f)
 {
 	int64_t ms = ns_to_ticks(f->dts_ns, 1000);
@@ -342,12 +343,12 @@ static int64_t time_of(struct wire *w, const struct frame *f)
 		w->base_ms = ms - LEAD_MS;
 	w->has_base = true;
 	ms -= w->base_ms;
-	if (w->epoch && w->epoch != f->position.epoch.counter &&
+	if (w->epoch.counter && !epoch_eq(&w->epoch, &f->position.epoch) &&
 	    ms < w->newest_ms) {
 		w->base_ms -= w->newest_ms + EPOCH_STEP_MS - ms;
 		ms = w->newest_ms + EPOCH_STEP_MS;
 	}
-	w->epoch = f->position.epoch.counter;
+	w->epoch = f->position.epoch;
 	return WEIR_MAX(ms, 0);
 }
 

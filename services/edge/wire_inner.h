@@ -47,7 +47,7 @@ struct wire {
 	uint64_t end;
 	int64_t base_ms; /* stream time of the wire's 0 */
 	bool has_base;
-	uint64_t epoch;             /* counter of the newest frame's; 0: none */
+	struct epoch epoch;         /* of the newest frame; 0: none */
 	bool must_join;             /* nothing is written until the next JOIN */
 	struct stateset *set;       /* whose headers were written last */
 	struct frame *tracks_frame; /* which says: */

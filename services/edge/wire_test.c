@@ -444,6 +444,29 @@ TEST(an_epoch_that_begins_earlier_is_put_behind_the_last_one)
 	end(&s);
 }
 
+TEST(an_epoch_with_an_equal_counter_is_put_behind_the_one_that_lost)
+{
+	struct scene s;
+	struct wire_cursor c;
+	struct plain_reader r;
+
+	begin(&s, true, false);
+	gop(&s, 50);
+	start(&s, &c, &r);
+	read_all(&s, &c, &r);
+	s.story.ms = 1000; /* the one that won had begun earlier */
+	s.story.counter--;
+	s.story.writer = 99;
+	CHECK(story_epoch(&s.story));
+	CHECK(story_tracks(&s.story, true, false));
+	CHECK(story_config(&s.story));
+	gop(&s, 3);
+	read_all(&s, &c, &r);
+	CHECK_EQ(r.last_ms, 50 * 40 + 2 * 40);
+	close_reader(&r);
+	end(&s);
+}
+
 TEST(a_wire_that_begins_late_counts_from_near_0)
 {
 	const int64_t far_ms = (INT64_C(1) << 30) + 100;
