@@ -14,6 +14,7 @@ import argparse
 import sys
 import traceback
 
+import halves  # noqa: F401 pylint: disable=unused-import
 import stage  # noqa: F401 pylint: disable=unused-import
 from mix import Mix
 from rows import ROWS

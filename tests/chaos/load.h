@@ -49,7 +49,7 @@ struct trace {          /* as in the file */
 
 struct tracer {
 	FILE *file;
-	uint16_t stream;
+	uint16_t stream;  /* 0, of a viewer: any */
 	uint64_t count;   /* of frames */
 	uint64_t last_us; /* of the newest frame */
 	struct {

@@ -9,7 +9,8 @@
  *	sweep FILE TRACE STREAM  a file's transport stream, as a viewer's trace
  *
  * IDs are small numbers, of publishers and of viewers. Each line is answered by
- * one line. It ends with its input.
+ * one line. It ends with its input. STREAM is the number that frames carry; 0,
+ * of a viewer: any.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -44,15 +44,19 @@ static bool is_key(struct span unit, const struct mark *m)
 
 void tracer_unit(struct tracer *t, uint8_t kind, uint32_t ms, struct span unit)
 {
+	uint16_t wanted = t->stream;
 	struct mark m;
+	bool is_video = kind == TRACE_VIDEO;
 
-	if (!mark_read(&m, unit) || !m.is_whole || m.stream != t->stream)
+	if (!mark_read(&m, unit) || !m.is_whole ||
+	    (wanted && m.stream != wanted)) {
 		tracer_put(t, TRACE_WRONG, 0, 0, 0, ms);
-	else
-		tracer_put(t, kind,
-			   kind == TRACE_VIDEO && is_key(unit, &m) ? TRACE_KEY
-								   : 0,
-			   m.session, m.counter, ms);
+		return;
+	}
+	t->stream = (uint16_t)m.stream;
+	tracer_put(t, kind, is_video && is_key(unit, &m) ? TRACE_KEY : 0,
+		   m.session, m.counter, ms);
+	t->stream = wanted;
 }
 
 void tracer_close(struct tracer *t)

@@ -77,11 +77,13 @@ class Load:
                  *urls)
         return p
 
-    def view(self, stream, proto, url, edge):
+    def view(self, stream, proto, url, edge, number=None):
+        """`number`: of the frames that it takes, 0: any; else the stream's."""
         n = len(self.viewers)
         v = Viewer(n, stream, proto, edge, os.path.join(self.folder, f"view-{n}"))
         self.viewers.append(v)
-        self._do("view", n, stream.number, proto, v.trace, url)
+        self._do("view", n, stream.number if number is None else number, proto, v.trace,
+                 url)
         return v
 
     def close(self, viewer):

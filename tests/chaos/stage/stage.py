@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import tempfile
 import time
@@ -18,6 +19,7 @@ from stage.segments import Watcher, compare
 GRACE_MS = 8000
 FLUSH_MS = 20 * SLOWER  # what a dying ingest may lose: bus.flush_ms (0) and 20 ms
 SETTLE_S = 1.5  # of media behind what a row has done
+BOUND = re.compile(r'stream=(\S+) event=home\.bound .*detail="[^,"]+, term (\d+ [0-9a-f]+)"')
 PROTOS = ("rtmp", "flv", "ts", "wsflv", "wsts")
 
 
@@ -53,12 +55,13 @@ class Stage:
     def __init__(self, name, streams=4, protos=PROTOS, kinds="b", kbps=500,
                  gop_ms=2000, pin=False, settings=None, registry=None, retry_ms=200,
                  cluster=Pinned, restarts=False, watched=None, protos_each=None,
-                 hls=0, **counts):
+                 hls=0, frames_of=None, **counts):
         self.folder = tempfile.mkdtemp(prefix=f"chaos-{name}-", dir=LOGS)
         self.protos, self.kinds, self.kbps = protos, kinds, kbps
         self.gop_ms, self.retry_ms = gop_ms, retry_ms
         self.protos_each = protos_each or len(protos)  # of one stream, in turn
         self.hls_streams, self.watchers = hls, []  # so many are watched by HLS, too
+        self.frames_of = frames_of  # what viewers take; 0: of any publisher
         self.watched = watched  # how many edges have viewers; None: all
         self.streams = [Stream(i + 1) for i in range(streams)]
         self.registry = registry(self.folder) if registry else Redis(self.folder).start()
@@ -75,7 +78,8 @@ class Stage:
         self.is_publisher_cut = False  # publishers may have to return
         self.excuses_us = []  # when ingests died: what came right before may be lost
         self.is_cut_excused = False
-        self.is_judged = True  # else the row itself has said what is right
+        self.is_judged = True  # else the row itself judges, into
+        self.verdict = judge.Verdict()
         self.skips, self.notes = {}, []
         self.joiners, self.late = [], []  # viewers that came behind the fault
 
@@ -133,7 +137,7 @@ class Stage:
                   "wsts": ".ts"}[proto]
         scheme = "rtmp" if proto == "rtmp" else "http"
         return self.load.view(stream, proto, f"{scheme}://{address}/{stream.key}{suffix}",
-                              edge.id)
+                              edge.id, self.frames_of)
 
     def watch(self, stream, edges=None):
         return [self.view(stream, proto, edge)
@@ -281,6 +285,26 @@ class Stage:
 
     # ---- the end
 
+    def homes_of_terms(self):
+        """{(stream, term): origins that were its home}, by the logs of all that ever
+        ran; a term is its number and who raised it."""
+        folder = os.path.join(self.cluster.dir, "log")
+        found = {}
+        for name in [n for n in os.listdir(folder) if n.startswith("origin")]:
+            with open(os.path.join(folder, name), encoding="utf-8") as f:
+                text = f.read()
+            for key, term in BOUND.findall(text):
+                found.setdefault((key, term), set()).add(name.partition(".")[0])
+        return found
+
+    def judge_terms(self, verdict):
+        found = self.homes_of_terms()
+        if not found:
+            verdict.count("wrong", "no origin was ever a home")
+        for (key, term), ids in found.items():
+            if len(ids) > 1:
+                verdict.count("wrong", f"{key}: {sorted(ids)} are homes of term {term}")
+
     def count_skips(self):
         counts = {}
         for node in self.cluster.role("edge"):
@@ -327,7 +351,7 @@ class Result:
     def __init__(self, stage, published, until_us, read_us, skipped):
         self.read_us = read_us  # what came later is not looked at
         self.skipped = skipped
-        self.verdict = judge.Verdict()
+        self.verdict = stage.verdict
         self.pauses, self.starts, self.excess = [], [], []
         self.by_proto = {}
         for viewer in stage.load.viewers if stage.is_judged else []:
@@ -337,6 +361,7 @@ class Result:
             self.verdict.add(watcher.judge(
                 of, lambda frame, of=of: self.is_excused(stage, of, frame)))
         compare(self.verdict, stage.watchers)
+        stage.judge_terms(self.verdict)
         for p in stage.load.publishers:
             cuts = published[p.stream.number].cuts
             if cuts and not stage.is_publisher_cut:
