@@ -33,9 +33,10 @@ bool mark_read(struct mark *out, struct span unit);
 enum trace_kind {
 	TRACE_VIDEO = 'v',
 	TRACE_AUDIO = 'a',
-	TRACE_WRONG = '?', /* not what was published, or not decodable */
-	TRACE_OPEN = 'O',  /* published, or playing */
-	TRACE_END = 'E',   /* the connection ended by itself */
+	TRACE_SILENCE = 's', /* put there by an output, over a seam */
+	TRACE_WRONG = '?',   /* not what was published, or not decodable */
+	TRACE_OPEN = 'O',    /* published, or playing */
+	TRACE_END = 'E',     /* the connection ended by itself */
 };
 
 enum { TRACE_KEY = 1 };
