@@ -416,8 +416,8 @@ static int put_frame(struct wire *w, struct stateset *set,
 /* The first sound of another epoch: is there a hole before it? */
 static bool follows_seam(const struct wire *w, const struct frame *f)
 {
-	return f->kind == FRAME_AUDIO && w->sound_epoch &&
-	       w->sound_epoch != f->position.epoch.counter;
+	return f->kind == FRAME_AUDIO && w->sound_epoch.counter &&
+	       !epoch_eq(&w->sound_epoch, &f->position.epoch);
 }
 
 /* Put silence there, so that players have one buffered range. Times are the
@@ -449,7 +449,7 @@ static void note_sound(struct wire *w, const struct frame *f)
 {
 	if (f->kind != FRAME_AUDIO)
 		return;
-	w->sound_epoch = f->position.epoch.counter;
+	w->sound_epoch = f->position.epoch;
 	w->sound_dts_ns = f->dts_ns - w->base_ms * NS_PER_MS;
 }
 
@@ -493,7 +493,7 @@ void wire_gap(struct wire *w, uint64_t frames)
 	if (w->set)
 		w->left_out += frames;
 	w->must_join = true;
-	w->sound_epoch = 0;
+	w->sound_epoch = (struct epoch){0};
 }
 
 bool wire_is_ready(const struct wire *w)

@@ -60,7 +60,8 @@ struct wire {
 	int64_t newest_ms; /* never goes back */
 	uint64_t kept_bytes;
 	int64_t newest_arrival_us;
-	uint64_t sound_epoch; /* of its newest sound; 0: none, or a gap since */
+	struct epoch
+		sound_epoch;  /* of its newest sound; 0: none, or a gap since */
 	int64_t sound_dts_ns; /* of that, on the wire's time */
 	struct buf scratch;
 };
