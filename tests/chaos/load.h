@@ -42,7 +42,8 @@ enum trace_kind {
 enum { TRACE_KEY = 1 };
 
 struct trace {          /* as in the file */
-	uint64_t at_us; /* monotonic */
+	uint64_t at_us; /* monotonic; of a published frame: when the kernel
+			   had taken its last byte */
 	uint32_t session, counter, ms;
 	uint8_t kind, flags;
 	uint16_t stream;

@@ -33,7 +33,8 @@ struct publisher {
 	struct line *left;   /* abandoned, and still open; NULL */
 	struct timer *timer; /* the next frame, or to dial again */
 	struct tracer tracer;
-	size_t turn; /* whose turn it is of the addresses */
+	struct buf written; /* struct trace: of frames on their way to it */
+	size_t turn;        /* whose turn it is of the addresses */
 	bool is_ready, is_leaving, is_over, has_ended;
 	uint32_t session, retries;
 	uint32_t video, audio; /* the next counters; they go on over sessions */
@@ -61,6 +62,32 @@ static bool write_message(struct publisher *p, uint8_t type, uint32_t ms,
 		.type = type, .timestamp_ms = ms, .payload = payload};
 
 	return p->now->peer && !rtmp_peer_write(p->now->peer, &m);
+}
+
+/* ---- what the kernel has ---- */
+
+/* It counts as sent when the kernel has taken its last byte: a frame that waits
+ * in this process was not handed to anybody. */
+static void note_written(struct publisher *p, const struct trace *frame)
+{
+	buf_put(&p->written, span_of(frame, sizeof(*frame)));
+}
+
+static void on_drained(void *ctx)
+{
+	struct line *line = ctx;
+	struct publisher *p = line->publisher;
+
+	if (line != p->now)
+		return;
+	for (size_t at = 0; at < p->written.len; at += sizeof(struct trace)) {
+		struct trace f;
+
+		memcpy(&f, p->written.data + at, sizeof(f));
+		tracer_put(&p->tracer, f.kind, f.flags, f.session, f.counter,
+			   f.ms);
+	}
+	buf_clear(&p->written);
 }
 
 static struct span content(const struct publisher *p, uint32_t counter,
@@ -126,8 +153,13 @@ static void send_video(struct publisher *p, uint32_t ms)
 	p->frame[0]++;
 	if (write_message(p, 9, ms,
 			  span_of(p->unit, (size_t)(slice + len - p->unit))))
-		tracer_put(&p->tracer, TRACE_VIDEO, is_key ? TRACE_KEY : 0,
-			   p->session, p->video++, ms);
+		note_written(p, &(struct trace){
+					.kind = TRACE_VIDEO,
+					.flags = is_key ? TRACE_KEY : 0,
+					.session = p->session,
+					.counter = p->video++,
+					.ms = ms,
+				});
 }
 
 static void send_audio(struct publisher *p, uint32_t ms)
@@ -142,8 +174,12 @@ static void send_audio(struct publisher *p, uint32_t ms)
 	mark_write(at, &m, span_of(at + MARK_BYTES, len));
 	p->frame[1]++;
 	if (write_message(p, 8, ms, span_of(p->unit, 2 + MARK_BYTES + len)))
-		tracer_put(&p->tracer, TRACE_AUDIO, 0, p->session, p->audio++,
-			   ms);
+		note_written(p, &(struct trace){
+					.kind = TRACE_AUDIO,
+					.session = p->session,
+					.counter = p->audio++,
+					.ms = ms,
+				});
 }
 
 /* ---- time ---- */
@@ -242,6 +278,7 @@ static void on_ready(void *ctx)
 static void end_session(struct publisher *p)
 {
 	tracer_put(&p->tracer, TRACE_END, p->is_ready, p->session, 0, 0);
+	buf_clear(&p->written); /* what nobody was given is not missing */
 	p->is_ready = false;
 	p->has_ended = true;
 	p->is_over = p->is_leaving;
@@ -268,8 +305,11 @@ static void on_end(void *ctx, enum peer_end end)
 
 static void dial(struct publisher *p)
 {
-	static const struct rtmp_peer_events events = {.on_ready = on_ready,
-						       .on_end = on_end};
+	static const struct rtmp_peer_events events = {
+		.on_ready = on_ready,
+		.on_drained = on_drained,
+		.on_end = on_end,
+	};
 	const struct rtmp_peer_options options = {
 		.url = p->url[p->turn % p->o.url_count],
 		.is_publish = true,
@@ -379,6 +419,7 @@ void publisher_free(struct publisher **pp)
 	rtmp_peer_free(&p->line[1].peer);
 	timer_free(&p->timer);
 	tracer_close(&p->tracer);
+	buf_fini(&p->written);
 	for (size_t i = 0; i < URLS_MAX; i++)
 		free(p->url[i]);
 	free(p->unit);
