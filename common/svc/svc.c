@@ -24,11 +24,19 @@ static void raise_nofile(void)
 	(void)setrlimit(RLIMIT_NOFILE, &r); /* what there is must do */
 }
 
+#define MMAP_BYTES (128 * 1024)
+#define MMAP_COUNT 32768 /* half of what Linux lets a process map */
+
 /* Libraries bring threads, and glibc would give each an arena of its own; the
- * threads of libuv only look up names. */
+ * threads of libuv only look up names. A block from MMAP_BYTES on has pages of
+ * its own, which are given back with it: left to itself, glibc puts such blocks
+ * between the small ones as soon as one was freed, and segments that grow and go
+ * leave holes there which nothing else fits. */
 static void keep_small(void)
 {
 	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+	mallopt(M_MMAP_MAX, MMAP_COUNT);
 	(void)setenv("UV_THREADPOOL_SIZE", "2", 0);
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -364,6 +365,40 @@ TEST_NO_OOM(promtool_accepts_the_metrics_of_a_process)
 	CHECK(promtool_check(span_str(body + 4)) != PROMTOOL_REFUSED);
 	CHECK_EQ(kill(r.pid, SIGINT), 0);
 	CHECK_EQ(finish(&r), 0);
+}
+
+/* Bytes that the C library has in pages of their own. */
+static size_t mapped_by(size_t bytes)
+{
+	size_t before = mallinfo2().hblkhd;
+	void *volatile block = malloc(bytes);
+	size_t after = mallinfo2().hblkhd;
+
+	free(block);
+	return after - before;
+}
+
+static int large_blocks_main(void)
+{
+	char *argv[] = {"weir-edge", NULL};
+	struct svc *svc = NULL;
+	int err = svc_new(&svc, &toy_desc, 1, argv);
+	size_t first = mapped_by(500000);
+
+	if (!err && mapped_by(500000) != first)
+		err = WEIR_EINVAL;
+	return svc_exit(&svc, err);
+}
+
+TEST_NO_OOM(a_large_block_has_pages_of_its_own_each_time)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(large_blocks_main());
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
 }
 
 TEST_NO_OOM(a_draining_process_is_not_ready_and_ends_in_time)
