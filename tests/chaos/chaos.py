@@ -75,26 +75,30 @@ def mix(args):
     if args.protos:
         options["protos"] = tuple(args.protos.split(","))
     with Stage(f"mix-{args.seed}", pin=args.pin, restarts=True, **options) as s:
-        m = Mix(s, args.seed, lambda line: print("# " + line, flush=True))
-        m.run(args.seconds)
+        m = Mix(s, args.seed, lambda line: say("# " + line),
+                soak.SPARED if args.soak else ())
+        is_level = run_soak(m, args.seconds) if args.soak else run_mix(m, args.seconds)
         result = s.result()
-    is_level = not args.soak or compare(m, args.seconds)
     report(f"mix seed={args.seed} seconds={args.seconds}", result)
     return result.is_good and is_level
 
 
-def compare(m, seconds):
-    early_s, late_s = min(300, seconds / 6), seconds - 60
-    early, late = m.around(early_s), m.around(late_s)
-    for node in m.s.cluster.nodes:
-        print(f"# {node.id}: {m.of_node(node.id, early_s)} kB, then "
-              f"{m.of_node(node.id, late_s)} kB", flush=True)
-    growth = [100 * (b - a) / a for a, b in zip(early, late)]
-    is_level = all(abs(g) <= 5 for g in growth)
-    print(f"{'ok' if is_level else 'not ok'} soak PSS {early[0]} kB then {late[0]} kB "
-          f"({growth[0]:+.1f} %), descriptors {early[1]} then {late[1]} "
-          f"({growth[1]:+.1f} %)", flush=True)
-    return is_level
+def run_mix(m, seconds):
+    m.run(seconds)
+    return True
+
+
+def run_soak(m, seconds):
+    m.run(min(soak.EARLY_S, seconds / 4))
+    m.say("at rest, then measured")
+    early = soak.Taken(m.s)
+    m.run(seconds - soak.REST_S - soak.READINGS)
+    m.say("at rest, then measured")
+    return soak.compare(early, soak.Taken(m.s), say)
+
+
+def say(line):
+    print(line, flush=True)
 
 
 def parse():

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 
-from lib.process import is_alive, open_files
+from lib.process import is_alive
 from lib.waiting import wait_for
 
 EACH_S = 10
@@ -14,21 +14,13 @@ PAIRS_PERCENT = 25
 SPARE = "edge-3"  # nobody watches there
 
 
-def pss_kb(pid):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-        for line in f:
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-    return 0
-
-
 class Mix:
-    """A fault is a generator: what it does, `yield`, how it ends."""
+    """A fault is a generator: what it does, `yield`, how it ends. Nodes of `spared`
+    are frozen and cut off as others are, but do not die."""
 
-    def __init__(self, stage, seed, say):
-        self.s, self.say = stage, say
+    def __init__(self, stage, seed, say, spared=()):
+        self.s, self.say, self.spared = stage, say, spared
         self.random = random.Random(seed)
-        self.samples = []  # (seconds, PSS in kB, descriptors)
         self.begin = time.monotonic()
 
     # ---- faults
@@ -36,13 +28,21 @@ class Mix:
     def one_of(self, role):
         return self.random.choice(self.s.cluster.role(role)).id
 
+    def mortal(self, id_):
+        """It, or another one of its role that may die."""
+        if id_ not in self.spared:
+            return id_
+        role = self.s.cluster.node(id_).role
+        return next(n.id for n in self.s.cluster.role(role) if n.id not in self.spared)
+
     def hurt(self, id_, number):
         os.kill(self.s.cluster.node(id_).pid, number)
 
     def killed(self, id_):
         if id_.startswith("ingest"):
-            self.s.excuse()
-        self.hurt(id_, signal.SIGKILL)
+            self.s.hurt_ingest(id_)
+        else:
+            self.hurt(id_, signal.SIGKILL)
         yield
 
     def frozen(self, id_, from_s, to_s):
@@ -77,13 +77,15 @@ class Mix:
     def draw(self):
         """(what group it is of, its name, the generator)"""
         origin, ingest = self.one_of("origin"), self.one_of("ingest")
-        dispatch, packager = self.one_of("dispatch"), self.one_of("packager")
+        dispatch = self.mortal(self.one_of("dispatch"))
+        packager = self.mortal(self.one_of("packager"))
+        dying = self.mortal(origin)
         return self.random.choice([
-            ("media", f"{origin} is killed", self.killed(origin)),
-            ("media", f"{origin} is killed", self.killed(origin)),
+            ("media", f"{dying} is killed", self.killed(dying)),
+            ("media", f"{dying} is killed", self.killed(dying)),
             ("media", f"{origin} freezes", self.frozen(origin, 3, 8)),
             ("media", f"{origin} dozes", self.frozen(origin, 0.3, 1.9)),
-            ("media", f"{origin} drains", self.drained(origin)),
+            ("media", f"{dying} drains", self.drained(dying)),
             ("media", f"{ingest} is killed", self.killed(ingest)),
             ("media", f"{ingest} dozes", self.frozen(ingest, 0.3, 1.9)),
             ("media", f"{ingest} drains", self.drained(ingest)),
@@ -124,33 +126,9 @@ class Mix:
         self.s.wait_linked()
         self.s.wait_published()
 
-    # ---- memory
-
-    def sample(self):
-        nodes = self.s.cluster.nodes
-        try:
-            each = {n.id: pss_kb(n.pid) for n in nodes}
-            self.samples.append((time.monotonic() - self.begin, sum(each.values()),
-                                 sum(open_files(n.pid) for n in nodes), each))
-        except OSError:
-            pass  # one has just died
-
-    def of_node(self, id_, at_s, width_s=60):
-        """The middle PSS of one node around a time."""
-        near = sorted(x[3][id_] for x in self.samples
-                      if abs(x[0] - at_s) <= width_s and id_ in x[3])
-        return near[len(near) // 2] if near else 0
-
-    def around(self, at_s, width_s=60):
-        """The middle sample of a minute: (PSS, descriptors)."""
-        near = [x for x in self.samples if abs(x[0] - at_s) <= width_s]
-        assert near, f"nothing was measured around {at_s} s"
-        return tuple(sorted(x[i] for x in near)[len(near) // 2] for i in (1, 2))
-
-    def run(self, seconds):
-        while time.monotonic() - self.begin < seconds:
+    def run(self, until_s):
+        """Until so long after the beginning."""
+        while time.monotonic() - self.begin < until_s:
             begin = time.monotonic()
             self.round()
-            self.sample()
             self.s.wait_s(max(0, EACH_S - (time.monotonic() - begin)))
-            self.sample()

@@ -8,16 +8,16 @@ import tempfile
 import time
 
 from lib.cluster import Cluster, Node
-from lib.env import LOGS, SLOWER
-from lib.process import is_alive
+from lib.env import LOGS
+from lib.process import is_alive, wait_gone
 from lib.waiting import wait_for
 from stage import judge
+from stage.deaths import Death, Deaths, Leave
 from stage.load import Load
 from stage.redis import Redis
 from stage.segments import Watcher, compare
 
 GRACE_MS = 8000
-FLUSH_MS = 20 * SLOWER  # what a dying ingest may lose: bus.flush_ms (0) and 20 ms
 SETTLE_S = 1.5  # of media behind what a row has done
 BOUND = re.compile(r'stream=(\S+) event=home\.bound .*detail="[^,"]+, term (\d+ [0-9a-f]+)"')
 PROTOS = ("rtmp", "flv", "ts", "wsflv", "wsts")
@@ -76,8 +76,7 @@ class Stage:
         self.fault_us = None
         self.cut_edges = set()  # whose viewers may be cut
         self.is_publisher_cut = False  # publishers may have to return
-        self.excuses_us = []  # when ingests died: what came right before may be lost
-        self.is_cut_excused = False
+        self.deaths = Deaths()  # of ingests: what came right before may be lost
         self.is_judged = True  # else the row itself judges, into
         self.verdict = judge.Verdict()
         self.skips, self.notes = {}, []
@@ -199,14 +198,29 @@ class Stage:
     def wake(self, id_):
         self.cluster.kill(id_, signal.SIGCONT)
 
-    def excuse(self, at_us=None):
-        """An ingest dies now: its publishers have to return."""
+    def hurt_ingest(self, id_, number=signal.SIGKILL, others=()):
+        """An ingest dies (or stops) now: its publishers have to return."""
         self.is_publisher_cut = True
-        self.excuses_us.append(time.monotonic_ns() // 1000 if at_us is None else at_us)
+        self.deaths.hurt(self.cluster.node(id_), number, others)
+        self.fault_us = self.deaths.all[-1].at_us
+
+    def kill_ingest(self, id_, others=()):
+        """In one moment with others; returns when all are dead."""
+        dead = [self.cluster.node(x) for x in (id_, *others)]
+        self.hurt_ingest(id_, others=dead[1:])
+        for node in dead:
+            wait_gone(node.pid)
+            self.cluster.nodes.remove(node)
+
+    def excuse_all(self):
+        """An ingest and the home of its streams die now, the newest log with them."""
+        self.is_publisher_cut = True
+        self.deaths.all.append(Death("", 0))
 
     def allow_return(self):
         """Publishers are closed, in order: what is on its way then is lost."""
-        self.is_publisher_cut = self.is_cut_excused = True
+        self.is_publisher_cut = True
+        self.deaths.all.append(Leave())
 
     def kill_gently(self, id_):
         """SIGTERM: it drains."""
@@ -359,7 +373,7 @@ class Result:
         for watcher in stage.watchers:
             of = published[watcher.stream.number]
             self.verdict.add(watcher.judge(
-                of, lambda frame, of=of: self.is_excused(stage, of, frame)))
+                of, lambda frame, of=of: stage.deaths.excuses(of, frame)))
         compare(self.verdict, stage.watchers)
         stage.judge_terms(self.verdict)
         for p in stage.load.publishers:
@@ -368,7 +382,7 @@ class Result:
                 self.verdict.count("cut", f"publisher of {p.stream.key}: "
                                           f"{stage.load.say()[0][p.number]['words']}")
         self.segments = sum(len(w.player.bodies) for w in stage.watchers)
-        self.notes = stage.notes
+        self.notes = stage.notes + stage.deaths.words()
 
     def take(self, stage, viewer, published, until_us):
         may_end = viewer.edge in stage.cut_edges
@@ -376,7 +390,7 @@ class Result:
             return
 
         def is_excused(frame):
-            return self.is_excused(stage, published, frame)
+            return stage.deaths.excuses(published, frame)
         verdict, events = judge.judge_viewer(viewer, published, until_us, is_excused,
                                              may_end, self.read_us)
         self.verdict.add(verdict)
@@ -402,15 +416,6 @@ class Result:
             first = published.first_of_session(e.session)
             if len(seen) > 1 and first:
                 self.excess.append((e.at_us - first.at_us) / 1000)
-
-    @staticmethod
-    def is_excused(stage, published, frame):
-        """Sent to an ingest that was dying: the end of a session that was cut."""
-        cut = published.cut_of(frame.session)
-        deaths = [at for at in stage.excuses_us if cut and at <= cut.at_us]
-        if cut and stage.is_cut_excused:
-            deaths.append(cut.at_us)
-        return bool(deaths) and frame.at_us > max(deaths) - FLUSH_MS * 1000
 
     @property
     def is_void(self):
