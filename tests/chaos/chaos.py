@@ -18,6 +18,7 @@ import halves  # noqa: F401 pylint: disable=unused-import
 import stage  # noqa: F401 pylint: disable=unused-import
 from mix import Mix
 from rows import ROWS
+from soak import EARLY_S, READINGS, REST_S, SPARED, Taken, compare
 from stage import judge
 from stage.hosts import Networks, leave_the_network
 from stage.stage import Stage
@@ -76,7 +77,7 @@ def mix(args):
         options["protos"] = tuple(args.protos.split(","))
     with Stage(f"mix-{args.seed}", pin=args.pin, restarts=True, **options) as s:
         m = Mix(s, args.seed, lambda line: say("# " + line),
-                soak.SPARED if args.soak else ())
+                SPARED if args.soak else ())
         is_level = run_soak(m, args.seconds) if args.soak else run_mix(m, args.seconds)
         result = s.result()
     report(f"mix seed={args.seed} seconds={args.seconds}", result)
@@ -89,12 +90,12 @@ def run_mix(m, seconds):
 
 
 def run_soak(m, seconds):
-    m.run(min(soak.EARLY_S, seconds / 4))
+    m.run(min(EARLY_S, seconds / 4))
     m.say("at rest, then measured")
-    early = soak.Taken(m.s)
-    m.run(seconds - soak.REST_S - soak.READINGS)
+    early = Taken(m.s)
+    m.run(seconds - REST_S - READINGS)
     m.say("at rest, then measured")
-    return soak.compare(early, soak.Taken(m.s), say)
+    return compare(early, Taken(m.s), say)
 
 
 def say(line):

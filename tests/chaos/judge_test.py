@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The judge finds what is wrong with a recording."""
+"""The judge finds what is wrong with a recording, and excuses what it may."""
 
 import os
 import sys
@@ -7,7 +7,9 @@ import tempfile
 
 import stage  # noqa: F401 pylint: disable=unused-import
 from stage import judge
+from stage.deaths import Death, Deaths, Leave
 from stage.load import AUDIO, END, EVENT, KEY, VIDEO, WRONG
+from stage.processor import Waits
 
 SECOND_US = 1000000
 
@@ -55,6 +57,49 @@ CASES = [
 ]
 
 
+# An ingest died at 1000 ms; its publisher saw the cut at 1060 ms.
+KILLED_MS, CUT_MS = 1000, 1060
+# (name, when the frame was sent, how long the ingest waited for a processor in the
+# last 100 ms, whether a publisher of another one was closed before, may it be missing)
+DEATHS = [
+    ("a_frame_right_before_a_death_may_be_missing", 981, 0, False, True),
+    ("a_frame_that_had_its_20_ms_may_not", 979, 0, False, False),
+    ("so_much_more_as_there_was_no_processor", 951, 30, False, True),
+    ("but_not_more_than_that", 949, 30, False, False),
+    ("what_waited_before_the_frame_came_does_not_count", 970, 0, False, False),
+    ("a_death_counts_from_its_own_moment_not_from_the_cut", 990, 0, True, True),
+    ("and_nothing_more_for_a_cut_that_was_seen_late", 979, 0, True, False),
+]
+
+
+def deaths_of(waited_ms, has_left):
+    """It waited at the end, and as long before the last 100 ms as it could."""
+    deaths = Deaths()
+    if has_left:
+        deaths.all.append(Leave())
+        deaths.all[0].at_us = 500000
+    waits = Waits(0)
+    waits.seen = [(at * 1000, {"1": (at * 500, waited * 1000, False)})
+                  for at, waited in ((800, 0), (900, 90), (KILLED_MS - waited_ms, 90),
+                                     (KILLED_MS, 90 + waited_ms))]
+    deaths.all.append(Death("ingest-1", KILLED_MS * 1000, waits))
+    return deaths
+
+
+def judge_deaths(folder):
+    status = 0
+    for name, sent_ms, waited_ms, has_left, want in DEATHS:
+        frame = event(sent_ms, counter=0, flags=KEY)
+        published = judge.Published(Recorded(folder, "cut", [
+            frame, event(CUT_MS, END, flags=1)]))
+        deaths = deaths_of(waited_ms, has_left)
+        good = deaths.excuses(published, published.frames[VIDEO][0]) == want
+        good = good and bool(deaths.words()) == (want and waited_ms > 0)
+        status |= not good
+        print(f"{'ok' if good else 'not ok'} {name}")
+    return status
+
+
 def main():
     status = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -73,6 +118,7 @@ def main():
         good = abs(pause - (5000 - 298)) < 1
         print(f"{'ok' if good else 'not ok'} a_pause_is_measured {pause}")
         status |= not good
+        status |= judge_deaths(folder)
     return int(status)
 
 

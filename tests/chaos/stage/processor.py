@@ -61,5 +61,6 @@ class Waits:
         total = 0
         for (begin_us, before), (end_us, after) in zip(self.seen, self.seen[1:]):
             if end_us > at_us:
-                total += waited_us(before, after, end_us - begin_us)
+                total += min(waited_us(before, after, end_us - begin_us),
+                             end_us - at_us)
         return total
