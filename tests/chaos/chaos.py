@@ -14,8 +14,8 @@ import argparse
 import sys
 import traceback
 
-import halves  # noqa: F401 pylint: disable=unused-import
 import stage  # noqa: F401 pylint: disable=unused-import
+import halves  # noqa: F401 pylint: disable=unused-import,wrong-import-order
 from mix import Mix
 from rows import ROWS
 from soak import EARLY_S, READINGS, REST_S, SPARED, Taken, compare
