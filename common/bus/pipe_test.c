@@ -266,7 +266,7 @@ static int raw_connect(const char *url)
 	int fd = socket(is_tcp ? AF_INET : AF_UNIX, SOCK_STREAM, 0);
 
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	in.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
+	in.sin_port = htons((uint16_t)strtol(strrchr(url, ':') + 1, NULL, 10));
 	snprintf(un.sun_path, sizeof(un.sun_path), "%.100s", url + 6);
 	if (connect(fd, is_tcp ? (void *)&in : (void *)&un,
 		    is_tcp ? sizeof(in) : sizeof(un)))

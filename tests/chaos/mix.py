@@ -56,7 +56,7 @@ class Mix:
 
     def drained(self, id_):
         if id_.startswith("ingest"):
-            self.s.allow_return()
+            self.s.is_publisher_cut = True  # who cannot be handed over has to return
         self.hurt(id_, signal.SIGTERM)
         yield
 
