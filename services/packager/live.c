@@ -25,6 +25,7 @@ struct live {
 	int64_t touched_ms; /* NEVER: by nobody */
 	struct cutting *cutting;
 	struct cutting_stats counted;
+	size_t open_bytes; /* of the open segment, as the room's sum has it */
 	struct window window;
 	enum copying copying;
 	bool is_stale;     /* the window is ahead of the page */
@@ -47,21 +48,17 @@ static int64_t now_ms(const struct live *l)
 
 /* ---- room ---- */
 
-static uint64_t used_bytes(const struct live_room *room)
+/* stats.bytes is the sum of what all lives hold: their windows add and take away
+ * their own; the open segment's grows as it likes, and is looked at here. */
+static void count_open(struct live *l, size_t bytes)
 {
-	uint64_t bytes = 0;
-
-	list_each (it, &room->lives) {
-		const struct live *l = list_entry(it, struct live, link);
-
-		bytes += l->window.bytes + cutting_bytes(l->cutting);
-	}
-	return bytes;
+	l->room->stats.bytes += bytes;
+	l->room->stats.bytes -= l->open_bytes;
+	l->open_bytes = bytes;
 }
 
 void live_room_measure(struct live_room *room)
 {
-	room->stats.bytes = used_bytes(room);
 	room->stats.kept = 0;
 	list_each (it, &room->lives)
 		room->stats.kept +=
@@ -84,11 +81,13 @@ static bool shed_one_each(struct live_room *room)
 static void make_room(struct live *l, struct segment *s)
 {
 	struct live_room *room = l->room;
+	const uint64_t *used = &room->stats.bytes;
 
-	while (used_bytes(room) + segment_bytes(s) > room->max_bytes)
+	count_open(l, cutting_bytes(l->cutting)); /* without it */
+	while (*used + segment_bytes(s) > room->max_bytes)
 		if (!shed_one_each(room))
 			break;
-	if (used_bytes(room) + segment_bytes(s) <= room->max_bytes)
+	if (*used + segment_bytes(s) <= room->max_bytes)
 		return;
 	room->stats.refused++;
 	blob_unref(&s->body);
@@ -133,6 +132,7 @@ static void count_cutting(struct live *l)
 	all->too_long += s.too_long - l->counted.too_long;
 	all->starved += s.starved - l->counted.starved;
 	l->counted = s;
+	count_open(l, cutting_bytes(l->cutting));
 }
 
 /* The first CUT was read: what stands before it may be had from a sibling. */
@@ -183,6 +183,7 @@ static void stop_reading(struct live *l)
 {
 	l->is_reading = false;
 	cutting_forget(l->cutting);
+	count_cutting(l);
 }
 
 /* ---- life ---- */
@@ -204,7 +205,7 @@ int live_new(struct live **out, struct live_room *room,
 	l->watch.ctx = l;
 	list_init(&l->watch.link);
 	list_init(&l->link);
-	window_init(&l->window, room->list_count);
+	window_init(&l->window, room->list_count, &room->stats.bytes);
 	hls_put_folder(&l->folder, key);
 	if (buf_error(&l->folder) ||
 	    cutting_new(&l->cutting, room->segment_bytes, on_segment, l)) {
@@ -230,6 +231,7 @@ void live_free(struct live **pl)
 		return;
 	list_remove(&l->link);
 	log_watch_remove(&l->watch);
+	count_open(l, 0);
 	cutting_free(&l->cutting);
 	window_fini(&l->window);
 	forget_page(l);
@@ -262,6 +264,7 @@ void live_set_current(struct live *l)
 void live_gap(struct live *l)
 {
 	cutting_gap(l->cutting);
+	count_cutting(l);
 }
 
 void live_end(struct live *l, bool is_over)

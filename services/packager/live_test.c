@@ -64,6 +64,7 @@ static void finish(struct scene *s)
 {
 	live_free(&s->live);
 	CHECK(list_is_empty(&s->room.lives));
+	CHECK_EQ(s->room.stats.bytes, 0);
 	log_free(&s->w.log);
 }
 
@@ -297,6 +298,41 @@ TEST(without_room_old_segments_go_and_then_new_ones_are_gaps)
 	CHECK_EQ(s.room.stats.refused, 1);
 	CHECK(!find(&s, 7)->body);
 	CHECK(page_has(&s, "#EXT-X-GAP"));
+	finish(&s);
+}
+
+static size_t bytes_of(struct scene *s, uint64_t number)
+{
+	const struct segment *x = find(s, number);
+
+	return x ? segment_bytes(x) : 0;
+}
+
+TEST(the_room_knows_what_all_its_streams_hold)
+{
+	const uint64_t *bytes;
+	struct live *other = NULL;
+	struct scene s;
+	uint64_t one;
+
+	scene_init(&s);
+	bytes = &s.room.stats.bytes;
+	begin(&s);
+	for (uint64_t n = 1; n <= 4; n++)
+		put_segment(&s.w, n);
+	one = *bytes;
+	CHECK(one >= 3 * bytes_of(&s, 1) && bytes_of(&s, 1));
+	if (!live_new(&other, &s.room, &cam, &events, &s)) {
+		live_set_log(other, s.w.log);
+		CHECK(*bytes > one + bytes_of(&s, 1));
+		live_free(&other);
+	}
+	CHECK_EQ(*bytes, one);
+	live_set_log(s.live, NULL); /* the open segment goes */
+	one = *bytes;
+	for (uint64_t n = 1; n <= 5; n++)
+		one -= bytes_of(&s, n);
+	CHECK_EQ(one, 0);
 	finish(&s);
 }
 

@@ -5,9 +5,9 @@
 
 #define TARGETS_LISTED 3
 
-void window_init(struct window *w, uint32_t list_count)
+void window_init(struct window *w, uint32_t list_count, uint64_t *all_bytes)
 {
-	*w = (struct window){.list_count = list_count};
+	*w = (struct window){.list_count = list_count, .all_bytes = all_bytes};
 	list_init(&w->listed);
 	list_init(&w->gone);
 }
@@ -17,9 +17,15 @@ static struct segment *at(struct list *it)
 	return list_entry(it, struct segment, link);
 }
 
+static void add(struct window *w, const struct segment *s)
+{
+	*w->all_bytes += segment_bytes(s);
+	w->count++;
+}
+
 static void drop(struct window *w, struct segment *s)
 {
-	w->bytes -= segment_bytes(s);
+	*w->all_bytes -= segment_bytes(s);
 	w->count--;
 	list_remove(&s->link);
 	segment_free(&s);
@@ -130,8 +136,7 @@ void window_take(struct window *w, struct segment *s, int64_t now_ms)
 	if (!goes_on(w, s))
 		window_clear(w, now_ms);
 	w->is_ended = false;
-	w->bytes += segment_bytes(s);
-	w->count++;
+	add(w, s);
 	list_append(&w->listed, &s->link);
 	settle(w, now_ms);
 }
@@ -173,8 +178,7 @@ bool window_fill(struct window *w, struct segment *s,
 		segment_free(&s);
 		return false;
 	}
-	w->bytes += segment_bytes(s);
-	w->count++;
+	add(w, s);
 	return true;
 }
 
@@ -182,8 +186,7 @@ void window_keep(struct window *w, struct segment *s, int64_t now_ms)
 {
 	(void)window_listed(w, &s->longest_us);
 	s->gone_ms = now_ms;
-	w->bytes += segment_bytes(s);
-	w->count++;
+	add(w, s);
 	list_prepend(&w->gone, &s->link);
 }
 

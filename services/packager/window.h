@@ -21,14 +21,15 @@ struct window {
 		listed;   /* oldest first; the last ones may wait (is_asked) */
 	struct list gone; /* left the list; oldest first */
 	bool is_ended;
-	uint64_t bytes; /* of all bodies */
-	size_t count;   /* segments, gone ones included */
+	uint64_t *all_bytes; /* of all bodies, of all windows; borrowed */
+	size_t count;        /* segments, gone ones included */
 };
 
 /* Kept so much longer: playlists lie in caches for a second or two. */
 #define WINDOW_SPARE_MS 5000
 
-void window_init(struct window *w, uint32_t list_count);
+/* *all_bytes is a sum that several have: each adds and takes away its own. */
+void window_init(struct window *w, uint32_t list_count, uint64_t *all_bytes);
 void window_fini(struct window *w);
 
 /* The newest; takes `s`. A window that had ended goes on. */

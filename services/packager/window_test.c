@@ -9,6 +9,7 @@
 
 struct scene {
 	struct window w;
+	uint64_t bytes;
 	int64_t now_ms;
 	struct buf text;
 };
@@ -16,13 +17,13 @@ struct scene {
 static void scene_init(struct scene *s, uint32_t list_count)
 {
 	*s = (struct scene){.now_ms = 1000};
-	window_init(&s->w, list_count);
+	window_init(&s->w, list_count, &s->bytes);
 }
 
 static void finish(struct scene *s)
 {
 	window_fini(&s->w);
-	CHECK_EQ(s->w.bytes, 0);
+	CHECK_EQ(s->bytes, 0);
 	CHECK_EQ(s->w.count, 0);
 	buf_fini(&s->text);
 }
@@ -355,11 +356,12 @@ TEST(what_must_go_early_goes_oldest_first_and_only_from_behind_the_list)
 TEST(without_memory_a_playlist_is_refused_and_nothing_is_lost)
 {
 	struct window w;
+	uint64_t bytes = 0;
 	struct buf out = {0};
 	struct segment *s = segment_new();
 	int err;
 
-	window_init(&w, 3);
+	window_init(&w, 3, &bytes);
 	if (s) {
 		s->number = 1;
 		window_take(&w, s, 0);
