@@ -1,415 +1,18 @@
-/* services/edge/door.c - the doors of an edge: a guest from accept to close. */
+/* services/edge/door.c - the doors of an edge: who is let in, who is sent away,
+ * and all of them together. */
 #include "services/edge/door.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "services/edge/door_priv.h"
 #include "services/edge/internal.h"
-
-#define ENTRANCES 4
-
-/* One socket that a door listens on. */
-struct entrance {
-	struct door *door;
-	struct listener *listener;
-};
-
-struct door {
-	struct edge *edge;
-	const struct door_ops *ops;
-	struct entrance entrance[ENTRANCES];
-	size_t entrances;
-	struct list half_open, waiting, viewing, leaving;
-	uint64_t half_open_count;
-	size_t guests;
-};
 
 static struct guest *guest_at(struct list *it)
 {
 	return list_entry(it, struct guest, link);
-}
-
-static struct edge_protocol_stats *protocol_stats(struct guest *g)
-{
-	return &g->edge->stats.way[g->way->way];
-}
-
-static const char *protocol_name(const struct guest *g)
-{
-	return g->way ? edge_way_name(g->way->way) : g->door->ops->protocol;
-}
-
-/* ---- phases ---- */
-
-static void count_phase(struct guest *g, uint64_t by)
-{
-	struct edge_stats *s = &g->edge->stats;
-
-	s->half_open += g->phase == GUEST_HALF_OPEN ? by : 0;
-	g->door->half_open_count += g->phase == GUEST_HALF_OPEN ? by : 0;
-	s->waiting += g->phase == GUEST_WAITING ? by : 0;
-	s->passing += g->phase == GUEST_PASSING ? by : 0;
-	if (g->phase == GUEST_VIEWING)
-		protocol_stats(g)->viewers += by;
-}
-
-void guest_go_to(struct guest *g, enum guest_phase phase)
-{
-	struct door *d = g->door;
-
-	count_phase(g, UINT64_MAX); /* one less */
-	g->phase = phase;
-	count_phase(g, 1);
-	g->since_ms = loop_now_ms(g->edge->loop);
-	list_remove(&g->link);
-	list_append(phase == GUEST_HALF_OPEN ? &d->half_open
-		    : phase == GUEST_WAITING ? &d->waiting
-		    : phase == GUEST_VIEWING ? &d->viewing
-					     : &d->leaving,
-		    &g->link);
-}
-
-/* ---- the end ---- */
-
-/* What `weir explain` shows of viewers: those who did not leave by themselves.
- */
-static void note_end(struct guest *g)
-{
-	if (!g->stream || g->why == REASON_peer_left ||
-	    g->why == REASON_peer_end || g->why == REASON_stream_ended)
-		return;
-	stream_note(g->stream, g->has_played ? "viewer.end" : "viewer.refused",
-		    g->why, g->session.id);
-}
-
-static void say_end(struct guest *g)
-{
-	struct logger *log = g->edge->log;
-	const struct session *s = &g->session;
-	const char *stream = g->stream ? stream_key(g->stream)->text : "";
-
-	if (g->has_played)
-		logger_event(log, &edge_play_end, kv_str("stream", stream),
-			     kv_str("session", s->id),
-			     kv_addr("peer", &g->addr),
-			     kv_str("proto", protocol_name(g)),
-			     kv_str("reason", reason_name(g->why)),
-			     kv_str("detail", g->detail),
-			     kv_uint("bytes", s->wrote_bytes),
-			     kv_uint("ms",
-				     loop_now_ms(g->edge->loop) - g->played_ms),
-			     kv_uint("skipped", s->skipped));
-	else if (g->has_asked)
-		logger_event(log, &edge_play_refused, kv_str("stream", stream),
-			     kv_str("session", s->id),
-			     kv_addr("peer", &g->addr),
-			     kv_str("proto", protocol_name(g)),
-			     kv_str("reason", reason_name(g->why)),
-			     kv_str("detail", g->detail));
-	else if (!g->is_passed)
-		logger_event(log, &edge_peer_closed, kv_addr("peer", &g->addr),
-			     kv_str("proto", protocol_name(g)),
-			     kv_str("reason", reason_name(g->why)),
-			     kv_str("detail", g->detail),
-			     kv_uint("bytes", s->read_bytes));
-}
-
-void guest_free(struct guest *g)
-{
-	struct door *d = g->door;
-
-	if (g->has_played)
-		g->edge->stats.reason[g->why].ended++;
-	if (!g->is_given)
-		say_end(g);
-	note_end(g);
-	count_phase(g, UINT64_MAX);
-	d->guests--;
-	g->edge->stats.connections--;
-	list_remove(&g->link);
-	list_remove(&g->waiter.link);
-	passing_free(&g->passing);
-	viewer_free(&g->viewer);
-	conn_free(&g->conn);
-	peek_free(&g->peek);
-	if (g->fd >= 0)
-		close(g->fd);
-	d->ops->close(g);
-	session_fini(&g->session);
-	stream_leave(&g->stream);
-	crowd_leave(&g->edge->crowd, &g->addr);
-	if (g->listener)
-		listener_done(g->listener);
-	free(g);
-}
-
-static enum reason reason_of(int err)
-{
-	switch (err) {
-	case WEIR_ELIMIT:
-		return REASON_limit;
-	case WEIR_ENOMEM:
-		return REASON_no_resources;
-	case WEIR_ETIMEOUT:
-		return REASON_timeout;
-	case WEIR_EPROTO:
-		return REASON_protocol_error;
-	case WEIR_EUNSUPPORTED:
-		return REASON_unsupported;
-	default:
-		return REASON_peer_left;
-	}
-}
-
-/* The first reason stays, and is counted; NULL: the detail is there already, or
- * none. */
-static void set_why(struct guest *g, enum reason why, const char *detail)
-{
-	if (g->why)
-		return;
-	g->why = why;
-	if (detail)
-		snprintf(g->detail, sizeof(g->detail), "%s", detail);
-	if (!g->has_played && why != REASON_peer_left && why != REASON_peer_end)
-		g->edge->stats.reason[why].refused++;
-}
-
-void guest_close(struct guest *g, enum reason why, const char *detail)
-{
-	set_why(g, why, detail);
-	list_remove(&g->waiter.link);
-	passing_free(&g->passing);
-	guest_go_to(g, GUEST_LEAVING);
-	conn_close(g->conn, WEIR_ECLOSED);
-}
-
-void guest_refuse(struct guest *g, enum reason why, const char *detail)
-{
-	g->door->ops->refuse(g, why, detail);
-	guest_close(g, why, detail);
-}
-
-/* ---- the socket before and after viewing ---- */
-
-static int64_t on_data(void *ctx, struct span in)
-{
-	struct guest *g = ctx;
-	int64_t taken = g->door->ops->on_data(g, in);
-
-	if (taken > 0)
-		g->session.read_bytes += (uint64_t)taken;
-	if (taken < 0)
-		set_why(g, reason_of((int)taken), NULL);
-	return taken;
-}
-
-static void on_close(void *ctx, int err)
-{
-	struct guest *g = ctx;
-	struct conn_stats s;
-
-	conn_stats(g->conn, &s);
-	g->session.wrote_bytes += s.out_bytes;
-	set_why(g, reason_of(err),
-		err == WEIR_ECLOSED ? NULL : weir_strerror(err));
-	guest_free(g);
-}
-
-static const struct conn_ops conn_ops = {
-	.on_data = on_data,
-	.on_close = on_close,
-};
-
-const struct door_ops *guest_ops(const struct guest *g)
-{
-	return g->door->ops;
-}
-
-int guest_send(struct guest *g, struct span bytes)
-{
-	if (!g->viewer)
-		return g->conn ? conn_send(g->conn, bytes) : WEIR_ECLOSED;
-	viewer_insert(g->viewer, bytes);
-	return 0;
-}
-
-/* ---- viewing ---- */
-
-static enum reason on_viewer_data(void *ctx, struct span in)
-{
-	struct guest *g = ctx;
-
-	return g->door->ops->on_viewer_data(g, in);
-}
-
-/* Is the peer still worth a word, and does it read? */
-static bool ends_in_order(enum reason why)
-{
-	return why != REASON_peer_left && why != REASON_slow_viewer &&
-	       why != REASON_no_resources && why != REASON_limit;
-}
-
-/* The socket goes back to a conn, which sends the rest and lingers. */
-static int take_back(struct guest *g)
-{
-	struct conn_limits limits = g->door->ops->limits;
-	struct buf rest = {0};
-	int fd, err;
-
-	err = viewer_detach(g->viewer, &fd, &rest);
-	if (!err) {
-		limits.send_bytes += rest.len;
-		err = conn_new(&g->conn, g->edge->loop, fd, &limits, &conn_ops,
-			       g);
-	}
-	if (!err)
-		err = conn_send(g->conn, buf_span(&rest));
-	buf_fini(&rest);
-	viewer_free(&g->viewer);
-	return err;
-}
-
-static void on_viewer_end(void *ctx, enum reason why)
-{
-	struct guest *g = ctx;
-
-	set_why(g, why, NULL);
-	if (!ends_in_order(why) || take_back(g)) {
-		guest_free(g);
-		return;
-	}
-	g->door->ops->finish(g, why);
-	guest_close(g, why, NULL);
-}
-
-static const struct viewer_ops viewer_ops = {
-	.on_data = on_viewer_data,
-	.on_end = on_viewer_end,
-};
-
-static void say_start(struct guest *g)
-{
-	uint64_t now_ms = loop_now_ms(g->edge->loop);
-
-	g->has_played = true;
-	g->played_ms = now_ms;
-	protocol_stats(g)->started++;
-	logger_event(g->edge->log, &edge_play_start,
-		     kv_str("stream", stream_key(g->stream)->text),
-		     kv_str("session", g->session.id),
-		     kv_addr("peer", &g->addr),
-		     kv_str("proto", protocol_name(g)),
-		     kv_uint("waited_ms", now_ms - g->since_ms));
-}
-
-/* Those who waited for a publisher say nothing about how fast we are. */
-static uint64_t measured_from_us(const struct guest *g)
-{
-	uint64_t waited_ms = loop_now_ms(g->edge->loop) - g->since_ms;
-
-	return waited_ms < 1000 ? g->accepted_us : 0;
-}
-
-/* The socket goes to a viewer, with what was not sent yet in front. */
-static int hand_over(struct guest *g, struct buf *unread, struct buf *unsent)
-{
-	struct conn_stats s;
-	struct viewer_start start = {
-		.ops = &viewer_ops,
-		.ctx = g,
-		.session = &g->session,
-		.connected_us = measured_from_us(g),
-	};
-	int err;
-
-	conn_stats(g->conn, &s);
-	err = conn_detach(g->conn, &start.fd, 0, unread, unsent);
-	if (err)
-		return err;
-	conn_free(&g->conn);
-	g->session.wrote_bytes += s.out_bytes;
-	start.greeting = buf_span(unsent);
-	err = viewer_new(&g->viewer, stream_fanout(g->stream), g->way->format,
-			 &start);
-	if (err)
-		close(start.fd);
-	return err;
-}
-
-static void start_viewing(struct guest *g)
-{
-	struct buf unread = {0}, unsent = {0};
-	enum reason why;
-	int err = hand_over(g, &unread, &unsent);
-
-	if (err) {
-		set_why(g, reason_of(err), weir_strerror(err));
-		buf_fini(&unread);
-		buf_fini(&unsent);
-		guest_free(g);
-		return;
-	}
-	say_start(g);
-	guest_go_to(g, GUEST_VIEWING);
-	why = unread.len ? on_viewer_data(g, buf_span(&unread)) : REASON_none;
-	if (why)
-		viewer_end(g->viewer, why);
-	buf_fini(&unread);
-	buf_fini(&unsent);
-}
-
-static void on_ready(void *ctx)
-{
-	struct guest *g = ctx;
-	int err = g->door->ops->accept(g);
-
-	if (!err)
-		start_viewing(g);
-	else if (err == WEIR_ESTOP)
-		guest_close(g, REASON_peer_end, "no media wanted");
-	else
-		guest_close(g, reason_of(err), weir_strerror(err));
-}
-
-static void on_refused(void *ctx, const char *why)
-{
-	guest_refuse(ctx, REASON_unsupported, why);
-}
-
-static size_t viewers(const struct edge *e)
-{
-	return e->stats.waiting + edge_viewers(&e->stats);
-}
-
-void guest_ask(struct guest *g, const struct door_way *way,
-	       const struct stream_key *key, struct span query)
-{
-	struct edge *e = g->edge;
-	uint64_t read_bytes = g->session.read_bytes;
-	int err;
-
-	if (e->is_draining) {
-		guest_refuse(g, REASON_draining, "");
-		return;
-	}
-	if (viewers(e) >= (size_t)e->settings->viewers_max ||
-	    stream_enter(&g->stream, e->streams, key)) {
-		guest_refuse(g, REASON_no_resources, "");
-		return;
-	}
-	g->way = way;
-	session_init(&g->session, way->id_prefix, way->protocol, "SUB",
-		     stream_key(g->stream), &g->addr, query,
-		     loop_now_ms(e->loop));
-	g->session.read_bytes = read_bytes;
-	g->has_asked = true;
-	guest_go_to(g, GUEST_WAITING);
-	err = fanout_wait(stream_fanout(g->stream), way->format, &g->waiter);
-	if (err)
-		guest_refuse(g, REASON_no_resources, weir_strerror(err));
 }
 
 /* ---- accepting ---- */
@@ -446,82 +49,8 @@ static void make_room(struct door *d)
 	    list_is_empty(&d->half_open))
 		return;
 	g = guest_at(d->half_open.next);
-	set_why(g, REASON_limit, "too many half-open connections");
+	guest_set_why(g, REASON_limit, "too many half-open connections");
 	guest_free(g);
-}
-
-/* ---- whose guest is it? ---- */
-
-static void take_in(struct guest *g)
-{
-	struct door *d = g->door;
-	int fd = g->fd;
-
-	peek_free(&g->peek);
-	g->fd = -1;
-	if (!conn_new(&g->conn, d->edge->loop, fd, &d->ops->limits, &conn_ops,
-		      g))
-		return;
-	set_why(g, REASON_no_resources, "");
-	guest_free(g);
-}
-
-static void give_away(struct guest *g)
-{
-	int fd = g->fd;
-	int err;
-
-	peek_free(&g->peek);
-	g->fd = -1;
-	err = g->door->ops->give(g, fd);
-	if (err)
-		set_why(g, reason_of(err), "not let in");
-	else
-		g->is_given = true;
-	guest_free(g);
-}
-
-static void on_peek(struct guest *g, struct span in, bool is_last)
-{
-	switch (g->door->ops->on_peek(g, in, is_last)) {
-	case DOOR_OURS:
-		take_in(g);
-		return;
-	case DOOR_THEIRS:
-		give_away(g);
-		return;
-	case DOOR_UNSURE:
-		break;
-	}
-	if (!is_last)
-		return;
-	g->session.read_bytes = in.len;
-	set_why(g, REASON_peer_left, NULL);
-	guest_free(g);
-}
-
-/* What it has said already leaves no need to peek. */
-static int look_at(struct guest *g, int fd, struct span unread)
-{
-	struct door *d = g->door;
-	int err;
-
-	if (d->ops->on_peek && !unread.len) {
-		err = peek_new(&g->peek, d->edge->loop, fd, d->ops->peek_bytes,
-			       on_peek, g);
-		if (err)
-			close(fd);
-		else
-			g->fd = fd;
-		return err;
-	}
-	err = conn_new(&g->conn, d->edge->loop, fd, &d->ops->limits, &conn_ops,
-		       g);
-	if (!err && unread.len)
-		err = conn_feed(g->conn, unread);
-	if (err)
-		conn_free(&g->conn);
-	return err;
 }
 
 /* ---- letting in ---- */
@@ -548,7 +77,7 @@ static int admit(struct guest **out, struct door *d, int fd,
 	g->edge = d->edge;
 	g->addr = *peer;
 	g->fd = -1;
-	err = look_at(g, fd, unread);
+	err = guest_look_at(g, fd, unread);
 	if (err) {
 		crowd_leave(&d->edge->crowd, peer);
 		free(g);
@@ -570,27 +99,6 @@ static void turn_away(struct door *d, const struct net_addr *peer,
 		     kv_str("detail", "not let in"), kv_uint("bytes", 0));
 }
 
-static void let_in(struct guest *g, struct listener *l)
-{
-	struct door *d = g->door;
-
-	g->listener = l;
-	g->accepted_us = loop_now_us(d->edge->loop);
-	g->waiter.on_ready = on_ready;
-	g->waiter.on_refused = on_refused;
-	g->waiter.ctx = g;
-	list_init(&g->waiter.link);
-	list_init(&g->link);
-	d->guests++;
-	d->edge->stats.connections++;
-	g->phase = GUEST_LEAVING; /* which nobody counts */
-	guest_go_to(g, GUEST_HALF_OPEN);
-	if (d->ops->open(g)) {
-		set_why(g, REASON_no_resources, "");
-		guest_free(g);
-	}
-}
-
 static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
 {
 	struct guest *g;
@@ -599,11 +107,11 @@ static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
 	set_socket(in->door->edge, fd);
 	err = admit(&g, in->door, fd, peer, (struct span){0});
 	if (err) {
-		turn_away(in->door, peer, reason_of(err));
+		turn_away(in->door, peer, guest_reason_of(err));
 		listener_done(in->listener);
 		return;
 	}
-	let_in(g, in->listener);
+	guest_let_in(g, in->listener);
 }
 
 void door_adopt(struct door *d, int fd, const struct net_addr *peer,
@@ -615,9 +123,9 @@ void door_adopt(struct door *d, int fd, const struct net_addr *peer,
 	set_socket(d->edge, fd);
 	err = admit(&g, d, fd, peer, unread);
 	if (err)
-		turn_away(d, peer, reason_of(err));
+		turn_away(d, peer, guest_reason_of(err));
 	else
-		let_in(g, NULL);
+		guest_let_in(g, NULL);
 }
 
 /* ---- time ---- */
@@ -631,7 +139,7 @@ static void time_out_half_open(struct door *d, uint64_t now_ms)
 
 		if (now_ms - g->since_ms < max_ms)
 			return; /* they stand in the order of their time */
-		set_why(g, REASON_timeout, "it did not ask for a stream");
+		guest_set_why(g, REASON_timeout, "it did not ask for a stream");
 		guest_free(g);
 	}
 }
@@ -744,7 +252,7 @@ int door_listen(struct door *d, int fd, struct net_addr *bound)
 	struct entrance *in = &d->entrance[d->entrances];
 	int err;
 
-	if (d->entrances == ENTRANCES) {
+	if (d->entrances == DOOR_ENTRANCES) {
 		close(fd);
 		return WEIR_ELIMIT;
 	}
@@ -761,7 +269,7 @@ int door_listen(struct door *d, int fd, struct net_addr *bound)
 static void free_list(struct list *guests)
 {
 	list_each_safe (it, guests) {
-		set_why(guest_at(it), REASON_draining, "");
+		guest_set_why(guest_at(it), REASON_draining, "");
 		guest_free(guest_at(it));
 	}
 }
