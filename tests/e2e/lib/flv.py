@@ -13,6 +13,8 @@ HAS_VIDEO, HAS_AUDIO = 1, 4
 
 H264, H265 = 7, 12
 MP3, PCMA, PCMU, AAC, OPUS = 2, 7, 8, 10, 13
+# What outputs put where a publisher's sound broke off: AUs of one channel, of two.
+SILENCE = (bytes.fromhex("00000007"), bytes.fromhex("21000000001c"))
 
 
 class Tag:
@@ -41,8 +43,14 @@ class Tag:
                 and self.body[1] == 0)
 
     @property
+    def is_silence(self):
+        return (self.type == AUDIO and self.codec == AAC and self.body[1:2] == b"\1"
+                and self.body[2:] in SILENCE)
+
+    @property
     def is_media(self):
-        if self.type not in (AUDIO, VIDEO) or len(self.body) < 2:
+        """Of a publisher, that is."""
+        if self.type not in (AUDIO, VIDEO) or len(self.body) < 2 or self.is_silence:
             return False
         return not self._has_packet_type() or self.body[1] == 1
 
