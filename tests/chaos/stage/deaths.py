@@ -16,6 +16,7 @@ class Death:
 
     def __init__(self, id_, at_us, waits=None):
         self.id, self.at_us, self.waits = id_, at_us, waits
+        self.oldest_us = 0  # of what was missing: how long before the death
         self.used_us, self.used = 0, 0  # beyond FLUSH_US
 
     def starved_us(self, since_us):
@@ -28,26 +29,36 @@ class Death:
     def excuses(self, frame, cut):
         """`cut`: the end of the frame's session."""
         if frame.at_us > self.at_us - FLUSH_US:
+            self.oldest_us = max(self.oldest_us, self.at_us - frame.at_us)
             return True
         starved_us = self.starved_us(frame.at_us)
         if frame.at_us <= self.at_us - FLUSH_US - starved_us:
             return False
         self.used, self.used_us = self.used + 1, max(self.used_us, starved_us)
+        self.oldest_us = max(self.oldest_us, self.at_us - frame.at_us)
         return True
 
     def words(self):
-        return (f"{self.id} had no processor for {self.used_us / 1000:.0f} ms before it "
-                f"died: {self.used} frames more may be missing")
+        if not self.id or not self.oldest_us:
+            return ""
+        words = (f"{self.id} died with what was sent to it in its last "
+                 f"{self.oldest_us / 1000:.1f} ms")
+        if self.used:
+            words += (f", of which it had no processor for {self.used_us / 1000:.0f} ms: "
+                      f"{self.used} frames more may be missing")
+        return words
 
 
 class Leave:
     """Publishers were closed, in order: what was on its way then is lost. When they
     were closed is seen from their side."""
 
-    used = 0
-
     def __init__(self):
         self.at_us = now_us()
+
+    @staticmethod
+    def words():
+        return ""
 
     @staticmethod
     def excuses(frame, cut):
@@ -73,4 +84,4 @@ class Deaths:
         return bool(before) and before[-1].excuses(frame, cut)
 
     def words(self):
-        return [d.words() for d in self.all if d.used]
+        return [d.words() for d in self.all if d.words()]
