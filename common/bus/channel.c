@@ -249,6 +249,8 @@ static void flush(struct channel *c)
 	c->written_ms = now_ms;
 	b->past.writes++;
 	pipe_send(c->pipe);
+	if (!pipe_is_sending(c->pipe) && link_has_work(&c->tx))
+		channel_flush_soon(c);
 }
 
 void channel_flush_soon(struct channel *c)
@@ -457,6 +459,7 @@ void channel_go_up(struct channel *c)
 	c->tx.owed = 0;
 	list_remove(&c->link);
 	list_append(&c->bus->channels, &c->link);
+	pipe_watch(c->pipe);
 }
 
 /* ---- time ---- */

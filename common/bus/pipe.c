@@ -1,80 +1,16 @@
 /* common/bus/pipe.c - byte streams over nng, on the loop. */
 #include "common/bus/pipe.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <nng/nng.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "common/base/list.h"
+#include "common/bus/pipe_priv.h"
 
 #define SMALL_RECEIVES 8 /* so many in a row, and the buffer shrinks */
 
-struct op;
-typedef void op_fn(struct op *op);
-
-/* One thing that nng is asked to do at a time. */
-struct op {
-	struct list link; /* in pipes.done */
-	struct pipes *pipes;
-	nng_aio *aio;
-	op_fn *on_done; /* on the loop */
-	void *owner;
-	bool is_busy; /* nng has it, or it waits in the queue */
-};
-
-struct pipes {
-	struct loop *loop;
-	struct wake *wake;
-	pipe_accept_fn *on_accept;
-	void *ctx;
-	struct list all;
-	struct list dialers;
-	struct list acceptors;
-	struct list dead; /* closed; nng may still have them */
-	struct pass_task reap;
-	pthread_mutex_t lock;
-	struct list done; /* struct op; under the lock */
-};
-
-struct acceptor {
-	struct list link;
-	struct pipes *pipes;
-	nng_stream_listener *nng;
-	struct op op;
-};
-
-struct pipe_dialer {
-	struct list link;
-	struct pipes *pipes;
-	nng_stream_dialer *nng;
-	unsigned dial_count; /* under way */
-	bool is_freed;       /* by its owner; goes when nothing is under way */
-};
-
-struct pipe {
-	struct list link;
-	struct pipes *pipes;
-	struct pipe_dialer *dialer; /* while it dials */
-	nng_stream *stream;
-	const struct pipe_events *events;
-	void *ctx;
-	struct op in_op, out_op;
-	struct buf in, out;
-	size_t out_at;  /* sent of `out` so far */
-	size_t in_size; /* what the next receive buffer should be */
-	unsigned small_count;
-	bool is_closed, is_paused;
-	bool is_ending; /* the end was told: what came before it is read */
-	bool is_deaf;   /* the peer takes nothing any more */
-	char addr[PIPE_ADDR_SIZE];
-};
-
 /* ---- errors, operations ---- */
 
-static int error_of(int nng)
+int pipe_error_of(int nng)
 {
 	switch (nng) {
 	case NNG_ENOMEM:
@@ -113,7 +49,7 @@ static void on_aio(void *arg)
 		wake_post(ps->wake);
 }
 
-static int op_init(struct op *op, struct pipes *ps, op_fn *on_done, void *owner)
+int op_init(struct op *op, struct pipes *ps, op_fn *on_done, void *owner)
 {
 	*op = (struct op){.pipes = ps, .on_done = on_done, .owner = owner};
 	list_init(&op->link);
@@ -122,7 +58,7 @@ static int op_init(struct op *op, struct pipes *ps, op_fn *on_done, void *owner)
 
 /* Waits for the end of a callback that has already queued the operation: a few
  * instructions of another thread. */
-static void op_fini(struct op *op)
+void op_fini(struct op *op)
 {
 	if (!op->aio)
 		return;
@@ -134,17 +70,10 @@ static void op_fini(struct op *op)
 	pthread_mutex_unlock(&op->pipes->lock);
 }
 
-static void dialer_reap(struct pipe_dialer *d)
-{
-	if (!d->is_freed || d->dial_count)
-		return;
-	list_remove(&d->link);
-	nng_stream_dialer_free(d->nng);
-	free(d);
-}
-
 static void pipe_destroy(struct pipe *p)
 {
+	loop_remove(&p->watch);
+	pass_task_cancel(&p->broken);
 	list_remove(&p->link);
 	op_fini(&p->in_op);
 	op_fini(&p->out_op);
@@ -194,6 +123,8 @@ static void to_the_dead(struct pipe *p)
 	struct pipes *ps = p->pipes;
 
 	p->is_closed = true;
+	loop_remove(&p->watch);
+	pass_task_cancel(&p->broken);
 	list_remove(&p->link);
 	list_append(&ps->dead, &p->link);
 	if (p->stream)
@@ -203,7 +134,7 @@ static void to_the_dead(struct pipe *p)
 	loop_at_pass_end(ps->loop, &ps->reap, on_reap, ps);
 }
 
-static void fail(struct pipe *p, int err)
+void pipe_fail(struct pipe *p, int err)
 {
 	if (p->is_closed)
 		return;
@@ -222,12 +153,38 @@ void pipe_close(struct pipe **pp)
 }
 
 /* A closed pipe's operation came back: it may be the last one. */
-static bool is_over(struct pipe *p)
+bool pipe_is_over(struct pipe *p)
 {
 	if (p->is_closed)
 		loop_at_pass_end(p->pipes->loop, &p->pipes->reap, on_reap,
 				 p->pipes);
 	return p->is_closed;
+}
+
+/* ---- watched by the loop ---- */
+
+static void watch_again(struct pipe *p)
+{
+	if (p->watch)
+		loop_change(p->watch,
+			    (p->is_paused ? 0u : LOOP_READABLE) |
+				    (p->is_pushed ? LOOP_WRITABLE : 0u));
+}
+
+typedef void stream_fn(nng_stream *stream, nng_aio *aio);
+
+/* nng reads or writes in the call when it can. If it cannot it would wait in a
+ * thread of its own; the operation is taken back instead, unless that thread
+ * was faster. Returns nng's result; NNG_ECANCELED: not now. */
+static int run_now(struct pipe *p, stream_fn *fn, const nng_iov *iov)
+{
+	nng_aio *now = p->pipes->now;
+
+	nng_aio_set_iov(now, 1, iov);
+	fn(p->stream, now);
+	nng_aio_cancel(now);
+	nng_aio_wait(now);
+	return nng_aio_result(now);
 }
 
 /* ---- receiving ---- */
@@ -248,23 +205,40 @@ static int fit(struct buf *in, size_t size)
 	return 0;
 }
 
-static void receive(struct pipe *p)
+/* Room for what comes next; false: there was no memory. */
+static bool make_room(struct pipe *p)
 {
 	struct buf *in = &p->in;
-	nng_iov iov;
 
-	if (p->is_closed || p->is_paused || p->in_op.is_busy)
-		return;
 	/* Full: what begins here is longer than the buffer. */
 	if (in->len == p->in_size && p->in_size < PIPE_IN_MAX)
 		p->in_size = WEIR_MIN(p->in_size * 4, PIPE_IN_MAX);
 	if (fit(in, p->in_size)) {
-		fail(p, WEIR_ENOMEM);
+		pipe_fail(p, WEIR_ENOMEM);
+		return false;
+	}
+	BUG_ON(in->cap == in->len); /* the owner refuses what is longer */
+	return true;
+}
+
+static nng_iov room_of(const struct pipe *p)
+{
+	return (nng_iov){p->in.data + p->in.len, p->in.cap - p->in.len};
+}
+
+void pipe_receive(struct pipe *p)
+{
+	nng_iov iov;
+
+	if (p->is_closed || p->is_paused || p->in_op.is_busy)
+		return;
+	if (p->watch) {
+		watch_again(p);
 		return;
 	}
-	iov.iov_buf = in->data + in->len;
-	iov.iov_len = in->cap - in->len;
-	BUG_ON(!iov.iov_len); /* the owner refuses what would be longer */
+	if (!make_room(p))
+		return;
+	iov = room_of(p);
 	p->in_op.is_busy = true;
 	nng_aio_set_iov(p->in_op.aio, 1, &iov);
 	nng_stream_recv(p->stream, p->in_op.aio);
@@ -291,21 +265,15 @@ static void adapt(struct pipe *p, size_t count, size_t room)
 static void on_end(struct pipe *p, int rv)
 {
 	if (p->is_ending || p->is_paused) {
-		fail(p, error_of(rv));
+		pipe_fail(p, pipe_error_of(rv));
 		return;
 	}
 	p->is_ending = true;
-	receive(p);
+	pipe_receive(p);
 }
 
-static void on_received(struct op *op)
+static void received(struct pipe *p, int rv, size_t count)
 {
-	struct pipe *p = op->owner;
-	const int rv = nng_aio_result(op->aio);
-	const size_t count = nng_aio_count(op->aio);
-
-	if (is_over(p))
-		return;
 	if (rv) {
 		on_end(p, rv);
 		return;
@@ -313,7 +281,15 @@ static void on_received(struct op *op)
 	adapt(p, count, p->in.cap - p->in.len);
 	p->in.len += count;
 	p->events->on_data(p->ctx);
-	receive(p);
+	pipe_receive(p);
+}
+
+void pipe_on_received(struct op *op)
+{
+	struct pipe *p = op->owner;
+
+	if (!pipe_is_over(p))
+		received(p, nng_aio_result(op->aio), nng_aio_count(op->aio));
 }
 
 struct span pipe_in(const struct pipe *p)
@@ -330,6 +306,7 @@ void pipe_used(struct pipe *p, size_t len)
 void pipe_pause(struct pipe *p)
 {
 	p->is_paused = true;
+	watch_again(p);
 }
 
 void pipe_resume(struct pipe *p)
@@ -341,17 +318,19 @@ void pipe_resume(struct pipe *p)
 		return;
 	if (p->in.len)
 		p->events->on_data(p->ctx);
-	receive(p);
+	pipe_receive(p);
 }
 
 /* ---- sending ---- */
 
+static nng_iov rest_of(const struct pipe *p)
+{
+	return (nng_iov){p->out.data + p->out_at, p->out.len - p->out_at};
+}
+
 static void send_rest(struct pipe *p)
 {
-	nng_iov iov = {
-		.iov_buf = p->out.data + p->out_at,
-		.iov_len = p->out.len - p->out_at,
-	};
+	const nng_iov iov = rest_of(p);
 
 	p->out_op.is_busy = true;
 	nng_aio_set_iov(p->out_op.aio, 1, &iov);
@@ -363,12 +342,25 @@ static bool is_end(int rv)
 	return rv == NNG_ECLOSED || rv == NNG_ECONNSHUT || rv == NNG_ECONNRESET;
 }
 
-/* The peer is gone. The end is told when what it had sent is read. */
+static bool is_reading(const struct pipe *p)
+{
+	return p->in_op.is_busy || (p->watch && !p->is_paused);
+}
+
+static void on_broken(struct pipe *p)
+{
+	pipe_fail(p, p->err);
+}
+
+/* The peer is gone. The end is told when what it had sent is read; and never
+ * from inside a call. */
 static void on_unsent(struct pipe *p, int rv)
 {
 	p->is_deaf = true;
-	if (!is_end(rv) || !p->in_op.is_busy)
-		fail(p, error_of(rv));
+	if (is_end(rv) && is_reading(p))
+		return;
+	p->err = pipe_error_of(rv);
+	loop_at_pass_end(p->pipes->loop, &p->broken, on_broken, p);
 }
 
 static void on_sent(struct op *op)
@@ -376,7 +368,7 @@ static void on_sent(struct op *op)
 	struct pipe *p = op->owner;
 	const int rv = nng_aio_result(op->aio);
 
-	if (is_over(p))
+	if (pipe_is_over(p))
 		return;
 	if (rv) {
 		on_unsent(p, rv);
@@ -391,9 +383,28 @@ static void on_sent(struct op *op)
 	p->events->on_sent(p->ctx);
 }
 
+/* What the socket takes; if that is not all, more when it is writable. */
+static void send_now(struct pipe *p)
+{
+	int rv = 0;
+
+	while (!rv && p->out_at < p->out.len) {
+		const nng_iov iov = rest_of(p);
+
+		rv = run_now(p, nng_stream_send, &iov);
+		p->out_at += nng_aio_count(p->pipes->now);
+	}
+	p->is_pushed = rv == NNG_ECANCELED;
+	if (!rv)
+		buf_clear(&p->out);
+	else if (!p->is_pushed)
+		on_unsent(p, rv);
+	watch_again(p);
+}
+
 bool pipe_is_sending(const struct pipe *p)
 {
-	return p->out_op.is_busy || p->is_deaf;
+	return p->out_op.is_busy || p->is_pushed || p->is_deaf;
 }
 
 struct buf *pipe_out(struct pipe *p)
@@ -407,53 +418,75 @@ void pipe_send(struct pipe *p)
 	if (p->is_closed || !p->stream || !p->out.len)
 		return;
 	p->out_at = 0;
-	send_rest(p);
+	if (p->watch)
+		send_now(p);
+	else
+		send_rest(p);
 }
 
 void pipe_shrink(struct pipe *p)
 {
-	if (!p->out_op.is_busy && !p->out.len)
+	if (!pipe_is_sending(p) && !p->out.len)
 		buf_fini(&p->out);
 }
 
-/* ---- opening ---- */
+/* ---- the loop watches ---- */
 
-static void set_addr(struct pipe *p)
+/* false: nothing is there. */
+static bool read_now(struct pipe *p)
 {
-	char host[INET6_ADDRSTRLEN] = "?";
-	nng_sockaddr sa;
+	nng_iov iov;
+	int rv;
 
-	snprintf(p->addr, sizeof(p->addr), "ipc");
-	if (nng_stream_get_addr(p->stream, NNG_OPT_REMADDR, &sa))
+	if (p->is_paused || !make_room(p))
+		return false;
+	iov = room_of(p);
+	rv = run_now(p, nng_stream_recv, &iov);
+	if (rv == NNG_ECANCELED)
+		return false;
+	received(p, rv, nng_aio_count(p->pipes->now));
+	return true;
+}
+
+static void push_now(struct pipe *p)
+{
+	send_now(p);
+	if (!pipe_is_sending(p))
+		p->events->on_sent(p->ctx);
+}
+
+static void on_ready(struct pipe *p, unsigned events)
+{
+	bool has_read = (events & LOOP_READABLE) && read_now(p);
+
+	/* What is left behind a reset is read in the next passes. */
+	if ((events & LOOP_ERROR) && !has_read)
+		pipe_fail(p, WEIR_ECLOSED);
+	if ((events & LOOP_WRITABLE) && p->is_pushed && !p->is_closed)
+		push_now(p);
+}
+
+void pipe_watch(struct pipe *p)
+{
+	int fd;
+
+	if (p->is_closed || p->watch || !p->stream || p->in_op.is_busy)
 		return;
-	if (sa.s_family == NNG_AF_INET) {
-		inet_ntop(AF_INET, &sa.s_in.sa_addr, host, sizeof(host));
-		snprintf(p->addr, sizeof(p->addr), "%s:%u", host,
-			 ntohs(sa.s_in.sa_port));
-	} else if (sa.s_family == NNG_AF_INET6) {
-		inet_ntop(AF_INET6, sa.s_in6.sa_addr, host, sizeof(host));
-		snprintf(p->addr, sizeof(p->addr), "[%s]:%u", host,
-			 ntohs(sa.s_in6.sa_port));
-	}
+	fd = pipe_find_fd(p);
+	/* Without a watch nng's threads go on. */
+	if (fd >= 0 &&
+	    loop_add(&p->watch, p->pipes->loop, fd, 0, on_ready, p) == 0)
+		watch_again(p);
 }
 
-static void set_stream(struct pipe *p, nng_stream *stream)
+bool pipe_is_watched(const struct pipe *p)
 {
-	p->stream = stream;
-	/* Fails for Unix sockets, which have no Nagle. */
-	(void)nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true);
-	set_addr(p);
+	return p->watch != NULL;
 }
 
-bool pipe_is_nodelay(const struct pipe *p)
-{
-	bool is_on = false;
+/* ---- making ---- */
 
-	return nng_stream_get_bool(p->stream, NNG_OPT_TCP_NODELAY, &is_on) ||
-	       is_on;
-}
-
-static int pipe_new(struct pipe **out, struct pipes *ps, op_fn *on_in)
+int pipe_new(struct pipe **out, struct pipes *ps, op_fn *on_in)
 {
 	struct pipe *p = calloc(1, sizeof(*p));
 
@@ -476,7 +509,7 @@ void pipe_own(struct pipe *p, const struct pipe_events *events, void *ctx)
 {
 	p->events = events;
 	p->ctx = ctx;
-	receive(p);
+	pipe_receive(p);
 }
 
 const char *pipe_addr(const struct pipe *p)
@@ -484,175 +517,12 @@ const char *pipe_addr(const struct pipe *p)
 	return p->addr;
 }
 
-/* ---- dialing ---- */
-
-int pipe_dialer_new(struct pipe_dialer **out, struct pipes *ps, const char *url)
+bool pipe_is_nodelay(const struct pipe *p)
 {
-	struct pipe_dialer *d = calloc(1, sizeof(*d));
-	int rv;
+	bool is_on = false;
 
-	if (!d)
-		return WEIR_ENOMEM;
-	rv = nng_stream_dialer_alloc(&d->nng, url);
-	if (rv) {
-		free(d);
-		return rv == NNG_ENOMEM ? WEIR_ENOMEM : WEIR_EINVAL;
-	}
-	d->pipes = ps;
-	list_append(&ps->dialers, &d->link);
-	*out = d;
-	return 0;
-}
-
-void pipe_dialer_free(struct pipe_dialer **pd)
-{
-	struct pipe_dialer *d = *pd;
-
-	*pd = NULL;
-	if (!d)
-		return;
-	d->is_freed = true;
-	if (d->dial_count)
-		nng_stream_dialer_close(d->nng);
-	dialer_reap(d);
-}
-
-static void on_dialed(struct op *op)
-{
-	struct pipe *p = op->owner;
-	struct pipe_dialer *d = p->dialer;
-	const int rv = nng_aio_result(op->aio);
-
-	p->dialer = NULL;
-	d->dial_count--;
-	dialer_reap(d);
-	if (!rv)
-		set_stream(p, nng_aio_get_output(op->aio, 0));
-	if (is_over(p)) {
-		if (p->stream)
-			nng_stream_close(p->stream);
-		return;
-	}
-	if (rv) {
-		fail(p, error_of(rv));
-		return;
-	}
-	nng_aio_set_timeout(op->aio, NNG_DURATION_INFINITE);
-	op->on_done = on_received;
-	p->events->on_open(p->ctx);
-	receive(p);
-}
-
-int pipe_dial(struct pipe **out, struct pipe_dialer *d, uint32_t timeout_ms,
-	      const struct pipe_events *events, void *ctx)
-{
-	struct pipe *p;
-	int err = pipe_new(&p, d->pipes, on_dialed);
-
-	if (err)
-		return err;
-	p->events = events;
-	p->ctx = ctx;
-	p->dialer = d;
-	d->dial_count++;
-	p->in_op.is_busy = true;
-	nng_aio_set_timeout(p->in_op.aio, (nng_duration)timeout_ms);
-	nng_stream_dialer_dial(d->nng, p->in_op.aio);
-	*out = p;
-	return 0;
-}
-
-/* ---- listening ---- */
-
-static void accept_next(struct acceptor *a)
-{
-	if (a->op.is_busy)
-		return;
-	a->op.is_busy = true;
-	nng_stream_listener_accept(a->nng, a->op.aio);
-}
-
-static void on_accepted(struct op *op)
-{
-	struct acceptor *a = op->owner;
-	struct pipes *ps = a->pipes;
-	struct pipe *p;
-
-	/* A lack of descriptors comes at once, again and again: the next try
-	 * is pipes_tick's. */
-	if (nng_aio_result(op->aio))
-		return;
-	if (pipe_new(&p, ps, on_received)) {
-		nng_stream_free(nng_aio_get_output(op->aio, 0));
-		return;
-	}
-	set_stream(p, nng_aio_get_output(op->aio, 0));
-	accept_next(a);
-	ps->on_accept(ps->ctx, p);
-}
-
-void pipes_tick(struct pipes *ps)
-{
-	list_each (it, &ps->acceptors)
-		accept_next(list_entry(it, struct acceptor, link));
-}
-
-static void acceptor_free(struct acceptor *a)
-{
-	list_remove(&a->link);
-	op_fini(&a->op);
-	if (a->nng)
-		nng_stream_listener_free(a->nng);
-	free(a);
-}
-
-/* Is a port said, where there are ports? */
-static bool is_listen_url(const char *url)
-{
-	const char *host = strstr(url, "://");
-
-	if (!host || strlen(url) >= PIPE_URL_SIZE - 5)
-		return false;
-	return !strncmp(url, "ipc", 3) || strrchr(host + 3, ':');
-}
-
-/* `url` with the port that was bound in place of a 0. */
-static void bound_url(struct acceptor *a, const char *url,
-		      char out[PIPE_URL_SIZE])
-{
-	const char *colon = strrchr(url, ':');
-	int port;
-
-	if (nng_stream_listener_get_int(a->nng, NNG_OPT_TCP_BOUND_PORT, &port))
-		snprintf(out, PIPE_URL_SIZE, "%s", url);
-	else
-		snprintf(out, PIPE_URL_SIZE, "%.*s:%d", (int)(colon - url), url,
-			 port);
-}
-
-int pipes_listen(struct pipes *ps, const char *url, char out[PIPE_URL_SIZE])
-{
-	struct acceptor *a = calloc(1, sizeof(*a));
-	int rv;
-
-	if (!a)
-		return WEIR_ENOMEM;
-	a->pipes = ps;
-	list_append(&ps->acceptors, &a->link);
-	rv = is_listen_url(url) ? 0 : NNG_EADDRINVAL;
-	if (!rv)
-		rv = op_init(&a->op, ps, on_accepted, a) ? NNG_ENOMEM : 0;
-	if (!rv)
-		rv = nng_stream_listener_alloc(&a->nng, url);
-	if (!rv)
-		rv = nng_stream_listener_listen(a->nng);
-	if (rv) {
-		acceptor_free(a);
-		return error_of(rv);
-	}
-	bound_url(a, url, out);
-	accept_next(a);
-	return 0;
+	return nng_stream_get_bool(p->stream, NNG_OPT_TCP_NODELAY, &is_on) ||
+	       is_on;
 }
 
 /* ---- all ---- */
@@ -673,8 +543,13 @@ int pipes_new(struct pipes **out, struct loop *loop, pipe_accept_fn *on_accept,
 	list_init(&ps->acceptors);
 	list_init(&ps->dead);
 	list_init(&ps->done);
+	if (nng_aio_alloc(&ps->now, NULL, NULL)) {
+		free(ps);
+		return WEIR_ENOMEM;
+	}
 	err = wake_new(&ps->wake, loop, on_wake, ps);
 	if (err) {
+		nng_aio_free(ps->now);
 		free(ps);
 		return err;
 	}
@@ -702,15 +577,6 @@ static void stop_pipe(struct pipe *p)
 	pipe_destroy(p);
 }
 
-static void stop_acceptor(struct acceptor *a)
-{
-	nng_stream_listener_close(a->nng);
-	op_stop(&a->op);
-	if (a->op.is_busy && !nng_aio_result(a->op.aio))
-		nng_stream_free(nng_aio_get_output(a->op.aio, 0));
-	acceptor_free(a);
-}
-
 void pipes_free(struct pipes **pps)
 {
 	struct pipes *ps = *pps;
@@ -720,7 +586,7 @@ void pipes_free(struct pipes **pps)
 		return;
 	pass_task_cancel(&ps->reap);
 	list_each_safe (it, &ps->acceptors)
-		stop_acceptor(list_entry(it, struct acceptor, link));
+		acceptor_stop(list_entry(it, struct acceptor, link));
 	list_each_safe (it, &ps->all)
 		stop_pipe(list_entry(it, struct pipe, link));
 	list_each_safe (it, &ps->dead)
@@ -735,6 +601,7 @@ void pipes_free(struct pipes **pps)
 	}
 	/* No operation is left that could post. */
 	wake_free(&ps->wake);
+	nng_aio_free(ps->now);
 	pthread_mutex_destroy(&ps->lock);
 	free(ps);
 }

@@ -1,8 +1,12 @@
 /* common/bus/pipe.h - byte streams over nng, on the loop. The bus's own.
  *
- * The only file that includes nng. Its callbacks run on nng's threads; each
- * puts what is done into one queue under a lock, and wakes the loop when the
- * queue was empty before. All events below come from the loop.
+ * The only files that include nng (pipe.c, pipe_open.c). Its callbacks run on
+ * nng's threads; each puts what is done into one queue under a lock, and wakes
+ * the loop when the queue was empty before. All events below come from the loop.
+ *
+ * A byte that comes through nng's threads wakes three of them. So a pipe over
+ * plain TCP can be watched by the loop (pipe_watch): nng is then asked only for
+ * what it can do at once, in the call, and its threads sleep.
  *
  * nng 1.5.2 minded here: Nagle is on for streams; a send may be partial; an aio
  * must not be waited for or freed from a callback; a dialer or listener is not
@@ -32,7 +36,8 @@ struct pipe_events {
 	void (*on_open)(void *ctx);
 	/* More bytes came: pipe_in, pipe_used. */
 	void (*on_data)(void *ctx);
-	/* What pipe_send took is on its way; the next may be sent. */
+	/* What pipe_send took is on its way; the next may be sent. Only when
+	 * pipe_is_sending was true behind pipe_send. */
 	void (*on_sent)(void *ctx);
 	/* Gone: WEIR_ECLOSED, WEIR_ETIMEOUT, WEIR_ENOMEM or -errno. All that
 	 * the peer had sent was read before, unless the pipe is paused. The
@@ -73,6 +78,12 @@ void pipe_own(struct pipe *p, const struct pipe_events *events, void *ctx);
 /* No event comes any more. *p is NULL afterwards; NULL is fine. What was sent
  * before may be lost. */
 void pipe_close(struct pipe **p);
+
+/* Let the loop watch its socket from now on, where that is possible: plain TCP,
+ * and nothing is being received (it is paused since the last on_data). Costs a
+ * look at all descriptors of the process. */
+void pipe_watch(struct pipe *p);
+bool pipe_is_watched(const struct pipe *p);
 
 /* The peer's address, or "ipc". Borrowed, as long as the pipe. */
 const char *pipe_addr(const struct pipe *p);

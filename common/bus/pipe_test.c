@@ -35,6 +35,7 @@ struct end {
 	uint64_t bytes;
 	uint32_t sum;    /* of what came, in order */
 	bool must_close; /* at the next bytes */
+	bool is_paused;  /* from the start */
 };
 
 struct rig {
@@ -56,7 +57,11 @@ static uint32_t sum_of(uint32_t sum, struct span s)
 
 static void on_open(void *ctx)
 {
-	((struct end *)ctx)->opened++;
+	struct end *e = ctx;
+
+	e->opened++;
+	if (e->is_paused)
+		pipe_pause(e->pipe);
 }
 
 static void on_data(void *ctx)
@@ -98,6 +103,8 @@ static void on_accept(void *ctx, struct pipe *p)
 		return;
 	}
 	rig->accepted.pipe = p;
+	if (rig->accepted.is_paused)
+		pipe_pause(p);
 	pipe_own(p, &events, &rig->accepted);
 }
 
@@ -150,13 +157,36 @@ TEST_NO_OOM(nagle_is_off_at_both_ends)
 	rig_fini(&rig);
 }
 
+/* As the bus does it: paused, watched, resumed. */
+static void watch(struct end *e)
+{
+	pipe_watch(e->pipe);
+	pipe_resume(e->pipe);
+}
+
+/* Both ends are watched by the loop, before anything came. */
+static void rig_open_watched(struct rig *rig)
+{
+	rig_init(rig, "tcp://127.0.0.1:0");
+	rig->dialed.is_paused = rig->accepted.is_paused = true;
+	rig_dial(rig);
+	WAIT_FOR(rig->loop, rig->dialed.opened && rig->accepted.pipe);
+	watch(&rig->dialed);
+	watch(&rig->accepted);
+	CHECK(pipe_is_watched(rig->dialed.pipe));
+	CHECK(pipe_is_watched(rig->accepted.pipe));
+}
+
 /* Far more than the kernel takes at once: sends are partial. */
-static void check_large(const char *url)
+static void check_large(const char *url, bool is_watched)
 {
 	struct rig rig;
 	uint32_t sum = 0;
 
-	rig_open(&rig, url);
+	if (is_watched)
+		rig_open_watched(&rig);
+	else
+		rig_open(&rig, url);
 	for (int i = 0; i < 3; i++) {
 		struct buf *out = pipe_out(rig.dialed.pipe);
 
@@ -178,7 +208,7 @@ static void check_large(const char *url)
 
 TEST_NO_OOM(many_bytes_come_in_order_over_tcp)
 {
-	check_large("tcp://127.0.0.1:0");
+	check_large("tcp://127.0.0.1:0", false);
 }
 
 TEST_NO_OOM(many_bytes_come_in_order_over_unix_sockets)
@@ -186,14 +216,94 @@ TEST_NO_OOM(many_bytes_come_in_order_over_unix_sockets)
 	char url[PIPE_URL_SIZE];
 
 	snprintf(url, sizeof(url), "ipc:///tmp/weir-pipe-%d", (int)getpid());
-	check_large(url);
+	check_large(url, false);
 }
 
-TEST_NO_OOM(a_paused_pipe_reads_no_more_than_a_buffer)
+TEST_NO_OOM(many_bytes_come_in_order_where_the_loop_watches)
+{
+	check_large(NULL, true);
+}
+
+/* What the socket takes at once needs no event. */
+TEST_NO_OOM(a_small_send_of_a_watched_pipe_is_done_in_the_call)
 {
 	struct rig rig;
 
-	rig_open(&rig, "tcp://127.0.0.1:0");
+	rig_open_watched(&rig);
+	buf_put_u8(pipe_out(rig.dialed.pipe), 7);
+	pipe_send(rig.dialed.pipe);
+	CHECK(!pipe_is_sending(rig.dialed.pipe));
+	CHECK_EQ(pipe_out(rig.dialed.pipe)->len, 0);
+	WAIT_FOR(rig.loop, rig.accepted.bytes == 1);
+	CHECK_EQ(rig.dialed.sent, 0);
+	rig_fini(&rig);
+}
+
+TEST_NO_OOM(unix_sockets_stay_with_the_threads_of_nng)
+{
+	char url[PIPE_URL_SIZE];
+	struct rig rig;
+
+	snprintf(url, sizeof(url), "ipc:///tmp/weir-pipe-%d", (int)getpid());
+	rig_init(&rig, url);
+	rig.dialed.is_paused = rig.accepted.is_paused = true;
+	rig_dial(&rig);
+	WAIT_FOR(rig.loop, rig.dialed.opened && rig.accepted.pipe);
+	watch(&rig.accepted);
+	CHECK(!pipe_is_watched(rig.accepted.pipe));
+	buf_put_u8(pipe_out(rig.dialed.pipe), 7);
+	pipe_send(rig.dialed.pipe);
+	WAIT_FOR(rig.loop, rig.accepted.bytes == 1 && rig.dialed.sent);
+	rig_fini(&rig);
+}
+
+TEST_NO_OOM(the_end_of_a_watched_pipe_is_told_once_behind_its_last_bytes)
+{
+	struct rig rig;
+
+	rig_open_watched(&rig);
+	CHECK(buf_grow(pipe_out(rig.dialed.pipe), 100000));
+	pipe_send(rig.dialed.pipe);
+	CHECK(!pipe_is_sending(rig.dialed.pipe));
+	pipe_close(&rig.dialed.pipe);
+	WAIT_FOR(rig.loop, rig.accepted.closed);
+	CHECK_EQ(rig.accepted.bytes, 100000);
+	for (int i = 0; i < 5; i++)
+		loop_run_once(rig.loop);
+	CHECK_EQ(rig.accepted.closed, 1);
+	CHECK_EQ(rig.accepted.err, WEIR_ECLOSED);
+	rig_fini(&rig);
+}
+
+/* The owner is inside pipe_send: it hears of it later, and once. */
+TEST_NO_OOM(a_watched_send_to_who_has_gone_is_told_by_an_event)
+{
+	struct rig rig;
+
+	rig_open_watched(&rig);
+	pipe_pause(rig.dialed.pipe);
+	pipe_close(&rig.accepted.pipe);
+	for (int i = 0; rig.dialed.pipe && i < 1000; i++) {
+		if (!pipe_is_sending(rig.dialed.pipe)) {
+			CHECK(buf_grow(pipe_out(rig.dialed.pipe), 100));
+			pipe_send(rig.dialed.pipe);
+			CHECK_EQ(rig.dialed.closed, 0);
+		}
+		loop_run_once(rig.loop);
+	}
+	CHECK_EQ(rig.dialed.closed, 1);
+	CHECK(rig.dialed.err != 0);
+	rig_fini(&rig);
+}
+
+static void check_pause(bool is_watched)
+{
+	struct rig rig;
+
+	if (is_watched)
+		rig_open_watched(&rig);
+	else
+		rig_open(&rig, "tcp://127.0.0.1:0");
 	pipe_pause(rig.accepted.pipe);
 	CHECK(buf_grow(pipe_out(rig.dialed.pipe), 50000000));
 	pipe_send(rig.dialed.pipe);
@@ -204,6 +314,16 @@ TEST_NO_OOM(a_paused_pipe_reads_no_more_than_a_buffer)
 	pipe_resume(rig.accepted.pipe);
 	WAIT_FOR(rig.loop, rig.accepted.bytes == 50000000 && rig.dialed.sent);
 	rig_fini(&rig);
+}
+
+TEST_NO_OOM(a_paused_pipe_reads_no_more_than_a_buffer)
+{
+	check_pause(false);
+}
+
+TEST_NO_OOM(a_watched_pipe_that_is_paused_reads_no_more_than_a_buffer)
+{
+	check_pause(true);
 }
 
 TEST_NO_OOM(nobody_there_is_told_and_can_be_dialed_again)
@@ -309,17 +429,21 @@ static void die_with_unread_bytes(const char *url)
 	_exit(0);
 }
 
-static void check_last_bytes(const char *url)
+static void check_last_bytes(const char *url, bool is_watched)
 {
 	struct rig rig;
 	int status;
 	pid_t child;
 
 	rig_init(&rig, url);
+	rig.accepted.is_paused = is_watched;
 	child = fork();
 	if (!child)
 		die_with_unread_bytes(rig.url);
 	WAIT_FOR(rig.loop, rig.accepted.pipe);
+	if (is_watched)
+		watch(&rig.accepted);
+	CHECK_EQ(pipe_is_watched(rig.accepted.pipe), is_watched);
 	buf_put_u8(pipe_out(rig.accepted.pipe), 1);
 	pipe_send(rig.accepted.pipe);
 	WAIT_FOR(rig.loop, rig.accepted.closed);
@@ -331,7 +455,12 @@ static void check_last_bytes(const char *url)
 
 TEST_NO_OOM(what_a_peer_sent_before_a_reset_is_read_to_its_end)
 {
-	check_last_bytes("tcp://127.0.0.1:0");
+	check_last_bytes("tcp://127.0.0.1:0", false);
+}
+
+TEST_NO_OOM(what_a_watched_peer_sent_before_a_reset_is_read_to_its_end)
+{
+	check_last_bytes("tcp://127.0.0.1:0", true);
 }
 
 TEST_NO_OOM(what_a_unix_peer_sent_before_its_end_is_read_to_its_end)
@@ -340,7 +469,7 @@ TEST_NO_OOM(what_a_unix_peer_sent_before_its_end_is_read_to_its_end)
 
 	snprintf(url, sizeof(url), "ipc:///tmp/weir-pipe-last-%d",
 		 (int)getpid());
-	check_last_bytes(url);
+	check_last_bytes(url, false);
 }
 
 TEST_NO_OOM(a_pipe_may_be_closed_from_its_own_event)
@@ -384,6 +513,7 @@ TEST_NO_OOM(all_can_be_freed_at_any_moment)
 		if (passes % 3 == 0)
 			pipe_close(&rig.dialed.pipe);
 		if (rig.dialed.opened && rig.dialed.pipe) {
+			pipe_watch(rig.dialed.pipe);
 			CHECK(buf_grow(pipe_out(rig.dialed.pipe), 9000000));
 			pipe_send(rig.dialed.pipe);
 		}

@@ -36,6 +36,11 @@ void net_addr_set_port(struct net_addr *a, unsigned port);
 WEIR_MUST_CHECK int net_local_addr(struct net_addr *out, int fd);
 WEIR_MUST_CHECK int net_peer_addr(struct net_addr *out, int fd);
 
+/* The descriptor of this process whose ends are these two, for what a library
+ * keeps to itself; it stays the library's. -1: there is none. Looks at all
+ * descriptors. */
+int net_find_socket(const struct net_addr *local, const struct net_addr *peer);
+
 /* A listening TCP socket (SO_REUSEADDR). *out is the caller's. Returns 0 or
  * -errno (EADDRINUSE, EACCES). */
 WEIR_MUST_CHECK int net_listen(int *out, const struct net_addr *addr);

@@ -152,6 +152,34 @@ TEST(inherited_sockets_are_found_by_name)
 	CHECK_EQ(WEXITSTATUS(status), 0);
 }
 
+/* ---- finding ---- */
+
+static void check_found(const char *where)
+{
+	struct net_addr any, self, peer;
+	int door, one, two;
+
+	CHECK_EQ(net_addr_parse(&any, where), 0);
+	CHECK_EQ(net_listen(&door, &any), 0);
+	CHECK_EQ(net_local_addr(&peer, door), 0);
+	CHECK_EQ(net_connect(&one, &peer), 0);
+	CHECK_EQ(net_connect(&two, &peer), 0);
+	CHECK_EQ(net_local_addr(&self, two), 0);
+	CHECK_EQ(net_find_socket(&self, &peer), two);
+	CHECK_EQ(net_local_addr(&self, one), 0);
+	CHECK_EQ(net_find_socket(&self, &peer), one);
+	close(one);
+	CHECK_EQ(net_find_socket(&self, &peer), -1);
+	close(two);
+	close(door);
+}
+
+TEST_NO_OOM(a_connection_is_found_by_both_its_ends)
+{
+	check_found("127.0.0.1:0");
+	check_found("[::1]:0");
+}
+
 /* ---- accepting ---- */
 
 struct hall {
