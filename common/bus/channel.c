@@ -66,14 +66,6 @@ static bool is_half_open(const struct channel *c)
 	return !c->target && c->state < CHANNEL_UP;
 }
 
-static void stop_feeds(struct channel *c)
-{
-	for (int i = 0; i < LANE_COUNT; i++)
-		while (!list_is_empty(&c->tx.lane[i].feeds))
-			link_feed_stop(list_entry(c->tx.lane[i].feeds.next,
-						  struct feed, link));
-}
-
 void channel_close(struct channel *c)
 {
 	struct bus *b = c->bus;
@@ -83,7 +75,7 @@ void channel_close(struct channel *c)
 	if (is_half_open(c))
 		b->half_open_count--;
 	c->state = CHANNEL_DEAD;
-	stop_feeds(c);
+	link_stop_feeds(&c->tx);
 	count_past(c);
 	pass_task_cancel(&c->flush);
 	pipe_close(&c->pipe);

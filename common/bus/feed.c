@@ -8,6 +8,7 @@ void feed_init(struct feed *f, struct log *log, uint32_t sid)
 {
 	*f = (struct feed){.log = log, .sid = sid};
 	list_init(&f->link);
+	list_init(&f->all);
 }
 
 static void set_pending(struct feed *f, const struct stateset *set)
@@ -23,6 +24,7 @@ void feed_fini(struct feed *f)
 {
 	set_pending(f, NULL);
 	list_remove(&f->link);
+	list_remove(&f->all);
 	f->has_started = false;
 }
 
@@ -424,7 +426,7 @@ static void give_end(struct feed *f, struct feed_item *out)
 
 void feed_next(struct feed *f, struct feed_item *out)
 {
-	*out = (struct feed_item){0};
+	out->kind = FEED_NOTHING;
 	if (f->is_paused || !f->has_started)
 		return;
 	if (give_before(f, out))

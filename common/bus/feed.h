@@ -23,12 +23,15 @@ enum feed_item_kind {
 
 struct feed_item {
 	uint8_t kind;
-	struct record record;
-	struct frame *frame; /* borrowed until the next call */
+	struct frame *frame;  /* STATE, FRAME; borrowed until the next call */
+	struct record record; /* RECORD */
 };
 
+/* What each frame needs stands in front, the long records behind. */
 struct feed {
-	struct list link; /* the bus's: its queue of feeds */
+	struct list link; /* the bus's: of those that have something */
+	struct list all;  /* the bus's: of one connection */
+	void *bus;        /* the bus's */
 	struct log *log;  /* borrowed */
 	uint32_t sid;
 	uint64_t term_number; /* sent with every frame */
@@ -45,14 +48,13 @@ struct feed {
 	bool must_join;       /* drops until the next JOIN */
 	const struct stateset *pending_state; /* with a reference */
 	uint32_t state_next;                  /* index in pending_state */
-	struct record resume;                 /* sent after the states */
 	uint64_t join; /* ordinal to which a skip went; UINT64_MAX: none */
 	uint16_t resume_flags; /* RESUME_GOES_ON, RESUME_AT_JOIN */
 	bool owes_resume, owes_skip, owes_end;
+	uint64_t skipped;     /* frames, in all */
+	void *owner;          /* the machine's */
+	struct record resume; /* sent after the states */
 	struct record skip, end;
-	uint64_t skipped; /* frames, in all */
-	void *owner;      /* the machine's */
-	void *bus;        /* the bus's */
 };
 
 /* A feed that sends nothing yet. */

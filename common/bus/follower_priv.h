@@ -33,12 +33,10 @@ struct follower {
 	struct followers *fs;
 	uint64_t number;
 	uint16_t serial;
-	struct stream_key key;
 	enum follower_mode mode;
 	struct follower_events events;
 	void *ctx;
 	struct log *log;
-	struct follower_info info; /* entry.term: the highest ever followed */
 
 	link_id home; /* SUB was sent there; 0: none */
 	uint32_t sid;
@@ -58,6 +56,9 @@ struct follower {
 	int64_t look_ms;     /* when to look around again */
 	int64_t resolve_ms;  /* when to ask dispatch again */
 	uint64_t resolve_tag;
+
+	struct follower_info info; /* entry.term: the highest ever followed */
+	struct stream_key key;
 };
 
 /* ---- follower.c ---- */

@@ -43,10 +43,10 @@ struct binding {
 	struct list link; /* home_stream.bindings */
 	struct home_link *peer;
 	struct home_stream *stream;
-	struct record pub;
 	bool is_bound;
-	bool may_gap;     /* the next frame need not follow */
-	bool is_fed;      /* `told` is with the world */
+	bool may_gap; /* the next frame need not follow */
+	bool is_fed;  /* `told` is with the world */
+	struct record pub;
 	struct feed told; /* state and RESUME toward the writer */
 };
 
@@ -72,9 +72,6 @@ struct home_stream {
 	struct homes *homes;
 	uint64_t number;
 	uint16_t serial;
-	struct stream_entry entry; /* highest known; term 0: nothing */
-	struct epoch best; /* highest claim heard of, whatever its term */
-	int64_t best_start_us;
 	enum home_role role;
 	struct log *log;        /* NULL: never had a frame's place */
 	struct binding *writer; /* bound; among `bindings` */
@@ -100,6 +97,10 @@ struct home_stream {
 	int64_t check_ms; /* when it is over at last */
 	uint64_t verify_tag, validate_first;
 	uint32_t validate_count, validate_left;
+
+	struct stream_entry entry; /* highest known; term 0: nothing */
+	struct epoch best; /* highest claim heard of, whatever its term */
+	int64_t best_start_us;
 };
 
 /* ---- home.c ---- */

@@ -247,7 +247,7 @@ static struct binding *add(struct homes *hs, struct home_link *peer,
 		return NULL;
 	b->peer = peer;
 	b->pub = *r;
-	list_init(&b->told.link);
+	feed_init(&b->told, NULL, 0);
 	b->stream = home_get(hs, &r->key);
 	if (!b->stream || map_put(&peer->writers, sid_key(&b->pub.sid), b)) {
 		free(b);

@@ -331,7 +331,7 @@ static int add(struct consumer **out, struct homes *hs, struct home_link *peer,
 		return WEIR_ENOMEM;
 	c->peer = peer;
 	c->sid = r->sid;
-	list_init(&c->feed.link);
+	feed_init(&c->feed, NULL, 0);
 	c->stream = home_get(hs, &r->key);
 	err = c->stream ? map_put(&peer->consumers, sid_key(&c->sid), c)
 			: WEIR_ENOMEM;

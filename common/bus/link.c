@@ -16,6 +16,7 @@ void link_sender_init(struct link_sender *s, const struct link_limits *limits)
 		.window_bytes = limits->window_min_bytes,
 	};
 	s->queue.limit_bytes = limits->queue_max_bytes;
+	list_init(&s->feeds);
 	for (int i = 0; i < LANE_COUNT; i++) {
 		list_init(&s->lane[i].feeds);
 		s->lane[i].sender = s;
@@ -28,30 +29,41 @@ static void partial_fini(struct link_partial *p)
 	buf_fini(&p->after);
 }
 
+void link_stop_feeds(struct link_sender *s)
+{
+	while (!list_is_empty(&s->feeds))
+		link_feed_stop(list_entry(s->feeds.next, struct feed, all));
+}
+
 void link_sender_fini(struct link_sender *s)
 {
-	for (int i = 0; i < LANE_COUNT; i++)
-		while (!list_is_empty(&s->lane[i].feeds))
-			link_feed_stop(list_entry(s->lane[i].feeds.next,
-						  struct feed, link));
+	link_stop_feeds(s);
 	partial_fini(&s->partial[LANE_LIVE]);
 	partial_fini(&s->partial[LANE_CATCHUP]);
 	buf_fini(&s->queue);
 }
 
-static void move_feed(struct link_sender *s, struct feed *f, int lane)
+/* Those that have nothing stand in no queue: to take one out of a long queue is
+ * to touch its neighbours, which nobody else has touched for long. */
+static void enter_lane(struct link_sender *s, struct feed *f, int lane)
 {
 	list_remove(&f->link);
-	list_append(&s->lane[lane].feeds, &f->link);
+	if (lane != LANE_IDLE)
+		list_append(&s->lane[lane].feeds, &f->link);
 	f->bus = &s->lane[lane];
+}
+
+static void move_feed(struct link_sender *s, struct feed *f, int lane)
+{
+	enter_lane(s, f, lane);
 	s->turn_bytes = 0;
 }
 
 void link_feed_start(struct link_sender *s, struct feed *f)
 {
 	link_feed_stop(f);
-	list_append(&s->lane[LANE_IDLE].feeds, &f->link);
-	f->bus = &s->lane[LANE_IDLE];
+	list_append(&s->feeds, &f->all);
+	enter_lane(s, f, LANE_IDLE);
 	link_feed_kick(f);
 }
 
@@ -64,6 +76,7 @@ void link_feed_stop(struct feed *f)
 	if (lane->feeds.next == &f->link)
 		lane->sender->turn_bytes = 0;
 	list_remove(&f->link);
+	list_remove(&f->all);
 	f->bus = NULL;
 }
 
@@ -74,11 +87,8 @@ struct link_sender *link_feed_kick(struct feed *f)
 	if (!lane)
 		return NULL;
 	/* Which lane it belongs to is seen when its turn comes. */
-	if (lane == &lane->sender->lane[LANE_IDLE] && feed_is_ready(f)) {
-		list_remove(&f->link);
-		list_append(&lane->sender->lane[LANE_LIVE].feeds, &f->link);
-		f->bus = &lane->sender->lane[LANE_LIVE];
-	}
+	if (lane == &lane->sender->lane[LANE_IDLE] && feed_is_ready(f))
+		enter_lane(lane->sender, f, LANE_LIVE);
 	return lane->sender;
 }
 

@@ -32,7 +32,7 @@ enum link_lane_kind { LANE_LIVE, LANE_CATCHUP, LANE_IDLE, LANE_COUNT };
 struct link_sender;
 
 struct link_lane {
-	struct list feeds;
+	struct list feeds; /* of LANE_IDLE: none, they stand in no queue */
 	struct link_sender *sender;
 };
 
@@ -54,7 +54,8 @@ struct link_stats {
 
 struct link_sender {
 	struct link_limits limits;
-	struct buf queue; /* encoded records that go first */
+	struct list feeds; /* all, by feed.all */
+	struct buf queue;  /* encoded records that go first */
 	struct link_lane lane[LANE_COUNT];
 	struct link_partial partial[LANE_IDLE];
 	uint32_t turn_bytes; /* of the feed whose turn it is */
@@ -82,6 +83,7 @@ WEIR_MUST_CHECK int link_send(struct link_sender *s, const struct record *r);
 void link_feed_start(struct link_sender *s, struct feed *f);
 /* Its frame under way is sent to its end. Fine when it is not started. */
 void link_feed_stop(struct feed *f);
+void link_stop_feeds(struct link_sender *s); /* all of them */
 /* There may be something in it. Returns the sender, NULL: not started. */
 struct link_sender *link_feed_kick(struct feed *f);
 

@@ -305,8 +305,8 @@ int writer_make(struct writer **out, struct writers *ws,
 		.copy.due_ms = INT64_MAX,
 	};
 	w->entry.key = request->key;
-	list_init(&w->feed.link);
-	list_init(&w->copy.feed.link);
+	feed_init(&w->feed, NULL, 0);
+	feed_init(&w->copy.feed, NULL, 0);
 	ws->has_news = true;
 	list_append(&ws->all, &w->link);
 	*out = w;

@@ -68,6 +68,12 @@ struct writer {
 	struct list link; /* writers.all */
 	struct writers *ws;
 	uint64_t number;
+	int64_t input_ms; /* last byte of the publisher */
+	link_id home;     /* PUB was sent there; 0: none */
+	uint32_t sid;
+	bool is_fed; /* the feed is with the world, on `home` */
+	struct feed feed;
+	struct writer_copy copy;
 	struct writer_request request;
 	struct writer_events events;
 	void *ctx;
@@ -85,7 +91,6 @@ struct writer {
 	bool must_settle;    /* the registry has to be told of the entry */
 	bool is_wanted;
 	enum reason leave_why;
-	int64_t input_ms;  /* last byte of the publisher */
 	int64_t due_ms;    /* of the state */
 	int64_t settle_ms; /* when to try again */
 	int64_t check_ms;  /* when to try again */
@@ -97,12 +102,7 @@ struct writer {
 	struct writer_tags tag;
 	char avoid[NODE_ID_SIZE];
 	struct node_ref target; /* MOVING: where to */
-	link_id home;           /* PUB was sent there; 0: none */
-	uint32_t sid;
-	bool is_fed; /* the feed is with the world, on `home` */
-	struct feed feed;
-	struct stateset *told; /* state frames of the home */
-	struct writer_copy copy;
+	struct stateset *told;  /* state frames of the home */
 };
 
 /* ---- writer.c ---- */

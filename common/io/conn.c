@@ -162,7 +162,7 @@ static void on_peer_done(struct conn *c)
 static bool read_more(struct conn *c)
 {
 	uint8_t *scratch = loop_scratch(c->loop);
-	ssize_t n = read(c->fd, scratch, LOOP_SCRATCH_BYTES);
+	ssize_t n = recv(c->fd, scratch, LOOP_SCRATCH_BYTES, 0);
 
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)

@@ -146,10 +146,9 @@ static bool is_past_epoch(const struct log *log, const struct epoch *epoch)
 static int admit_epoch(const struct log *log, const struct frame *f,
 		       bool may_skip)
 {
-	const struct run *newest = ring_last(&log->runs);
 	const struct epoch *epoch = &f->position.epoch;
 
-	if (newest && epoch->counter < newest->epoch.counter)
+	if (epoch->counter < log->newest.epoch.counter)
 		return WEIR_ESTALE;
 	if (is_past_epoch(log, epoch))
 		return WEIR_ESTALE;
@@ -164,14 +163,14 @@ static int admit_epoch(const struct log *log, const struct frame *f,
 static int admit(const struct log *log, const struct frame *f, bool may_skip,
 		 bool *begins_run)
 {
-	const struct run *newest = ring_last(&log->runs);
+	const struct run *newest = &log->newest;
 	const struct position *p = &f->position;
 	uint64_t expected;
 
 	if (!p->epoch.counter || p->sequence == UINT64_MAX)
 		return WEIR_EPROTO;
 	*begins_run = true;
-	if (!newest || !epoch_eq(&newest->epoch, &p->epoch))
+	if (!epoch_eq(&newest->epoch, &p->epoch))
 		return admit_epoch(log, f, may_skip);
 	expected =
 		newest->first_sequence + log_next(log) - newest->first_ordinal;
@@ -204,15 +203,10 @@ static int reserve(struct log *log)
 
 static void begin_run(struct log *log, const struct position *p)
 {
-	const struct run *newest = ring_last(&log->runs);
-
-	if (!newest || !epoch_eq(&newest->epoch, &p->epoch))
+	if (!epoch_eq(&log->newest.epoch, &p->epoch))
 		log_time_begin_epoch(&log->time);
-	*(struct run *)ring_push(&log->runs) = (struct run){
-		p->epoch,
-		log_next(log),
-		p->sequence,
-	};
+	log->newest = (struct run){p->epoch, log_next(log), p->sequence};
+	*(struct run *)ring_push(&log->runs) = log->newest;
 }
 
 /* Is the newest join an audio one, too near to the one before it to be kept
@@ -293,6 +287,18 @@ static void tell(struct log *log, uint64_t ordinal)
 	log->is_telling = false;
 }
 
+/* The oldest frame may have to go at the end of this, and has not been looked at
+ * for seconds: have it come while there is other work. */
+static void look_ahead(const struct log *log)
+{
+	const struct slot *oldest;
+
+	if (!log->slots.count || !log->tail)
+		return;
+	oldest = ring_at(&log->slots, 0);
+	__builtin_prefetch(oldest->frame, 1);
+}
+
 static int append(struct log *log, struct frame *f, bool may_skip)
 {
 	struct stateset *set = NULL;
@@ -301,6 +307,7 @@ static int append(struct log *log, struct frame *f, bool may_skip)
 	int err;
 
 	BUG_ON(log->is_telling);
+	look_ahead(log);
 	err = admit(log, f, may_skip, &begins_run);
 	if (!err)
 		err = reserve(log);

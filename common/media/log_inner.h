@@ -40,6 +40,7 @@ struct log {
 	struct ring joins;  /* struct join, of frames that are kept */
 	struct ring states; /* struct state; one begins at or before tail */
 	struct ring runs;   /* struct run */
+	struct run newest;  /* the last of runs; counter 0: there is none */
 	uint64_t tail;
 	uint64_t bytes;
 	uint64_t join_ordinal; /* newest JOIN, kept or not */

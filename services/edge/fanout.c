@@ -6,6 +6,7 @@
 #define PASS_US   20000 /* then others have their turn */
 #define LOOK_EACH 32    /* viewers between two looks at the clock */
 #define TELL_MS   1000
+#define ROOM_EACH 32 /* frames between two looks for what is spare */
 
 static void on_pass_end(struct fanout *fo);
 
@@ -69,20 +70,23 @@ static void write_frame(struct outlet *o, uint64_t ordinal)
 	count_wire(o);
 }
 
-/* Viewers of these slots can be sent to. Those who come back into a slot have
- * all that is there now. */
+/* Viewers of these slots can be sent to. */
 static void wake(struct outlet *o, unsigned slots)
 {
-	struct wire_stats w = {0};
+	for (unsigned left = slots & o->idle_slots; left; left &= left - 1)
+		move_all(&o->due, &o->idle[__builtin_ctz(left)]);
+	o->idle_slots &= ~slots;
+}
 
-	if (o->wire)
-		wire_get_stats(o->wire, &w);
-	for (unsigned i = 0; i < PACER_SLOTS; i++) {
-		if (!(slots >> i & 1))
-			continue;
-		move_all(&o->due, &o->idle[i]);
-		o->idle_from[i] = w.written_bytes;
-	}
+/* It has all: it stands at the end of the wire, unless it has left its place. */
+static void rest(struct viewer *v)
+{
+	struct outlet *o = v->outlet;
+
+	if (!(o->idle_slots >> v->slot & 1))
+		o->idle_from[v->slot] = v->cursor.offset;
+	o->idle_slots |= 1u << v->slot;
+	list_append(&o->idle[v->slot], &v->link);
 }
 
 static void on_turn(void *ctx, unsigned slots)
@@ -268,10 +272,11 @@ static void settle(struct viewer *v, enum viewer_state state)
 	list_remove(&v->link);
 	if (state == VIEWER_IS_BLOCKED)
 		viewer_watch_room(v, true);
-	list_append(state == VIEWER_IS_BLOCKED ? &o->blocked
-		    : state == VIEWER_HAS_ALL  ? &o->idle[v->slot]
-					       : &o->due,
-		    &v->link);
+	if (state == VIEWER_HAS_ALL)
+		rest(v);
+	else
+		list_append(state == VIEWER_IS_BLOCKED ? &o->blocked : &o->due,
+			    &v->link);
 }
 
 /* Have the next two come nearer while the kernel works for this one. */
@@ -326,16 +331,37 @@ static uint64_t move_from(struct list *viewers, uint64_t spare, uint64_t limit)
 /* After a long absence even those who wait for their turn may lag so far. */
 static void wake_behind(struct outlet *o, uint64_t spare)
 {
-	for (unsigned i = 0; i < PACER_SLOTS; i++)
+	for (unsigned left = o->idle_slots; left; left &= left - 1) {
+		const unsigned i = (unsigned)__builtin_ctz(left);
+
 		if (o->idle_from[i] < spare)
 			wake(o, 1u << i);
+	}
+}
+
+/* What is spare stands where nothing else has been looked at for seconds: it is
+ * touched when there is another block, and now and then. */
+static bool wants_room(struct outlet *o)
+{
+	struct wire_stats w;
+
+	wire_get_stats(o->wire, &w);
+	if (w.kept_bytes == o->roomy_bytes &&
+	    w.frames - o->roomy_frames < ROOM_EACH)
+		return false;
+	o->roomy_bytes = w.kept_bytes;
+	o->roomy_frames = w.frames;
+	return true;
 }
 
 static void make_room(struct outlet *o)
 {
-	uint64_t limit = wire_limit_end(o->wire);
-	uint64_t spare = WEIR_MAX(wire_spare_end(o->wire), limit);
+	uint64_t limit, spare;
 
+	if (!wants_room(o))
+		return;
+	limit = wire_limit_end(o->wire);
+	spare = WEIR_MAX(wire_spare_end(o->wire), limit);
 	wake_behind(o, spare);
 	spare = move_from(&o->blocked, spare, limit);
 	spare = move_from(&o->due, spare, limit);
@@ -477,6 +503,7 @@ void fanout_end(struct fanout *fo, enum reason why)
 		end_viewers(o, why);
 		wire_free(&o->wire); /* made again when frames come */
 		o->left_out = o->written_bytes = o->refused = 0;
+		o->roomy_frames = o->roomy_bytes = 0;
 		memset(o->idle_from, 0, sizeof(o->idle_from));
 		if (!o->takes_viewers)
 			outlet_free(o);

@@ -467,7 +467,8 @@ int wire_append(struct wire *w, const struct log *log, uint64_t ordinal)
 	set = (struct stateset *)log_state_before(log, ordinal);
 	if (!set)
 		return 0;
-	look_at_tracks(w, set);
+	if (set != w->set) /* else all of it is known */
+		look_at_tracks(w, set);
 	track = track_of(w, f);
 	if (!track) {
 		w->refused += is_refused(w, f);

@@ -50,8 +50,7 @@ struct wire {
 	struct epoch epoch;         /* of the newest frame; 0: none */
 	bool must_join;             /* nothing is written until the next JOIN */
 	struct stateset *set;       /* whose headers were written last */
-	struct frame *tracks_frame; /* which says: */
-	struct tracks tracks;
+	struct frame *tracks_frame; /* which says: `tracks` */
 	uint16_t video, audio; /* ids of the tracks that it carries; 0: none */
 	const char *refusal;   /* of a track, when there is none */
 	bool is_torn;          /* a unit is missing that memory knows of */
@@ -64,6 +63,7 @@ struct wire {
 		sound_epoch;  /* of its newest sound; 0: none, or a gap since */
 	int64_t sound_dts_ns; /* of that, on the wire's time */
 	struct buf scratch;
+	struct tracks tracks;
 };
 
 /* The payload of a state frame; empty when there is none. */

@@ -14,15 +14,15 @@ struct publish {
 	struct ingest *in;
 	const struct publish_door *door; /* NULL: it has left */
 	void *ctx;
-	struct stream_key key;
-	struct net_addr peer;
-	struct session session;
 	struct log *log;
 	struct writer *writer;
 	struct maker *maker; /* from on_granted on */
 	struct maker_stats counted;
 	uint64_t before_bytes; /* of the connection, when it began */
 	bool has_input;
+	struct session session;
+	struct stream_key key;
+	struct net_addr peer;
 	/* Video frames of each of the last seconds, newest first. */
 	struct {
 		int64_t unix_s;
