@@ -43,7 +43,8 @@ int net_find_socket(const struct net_addr *local, const struct net_addr *peer)
 	int found = -1;
 
 	while (dir && found < 0 && (e = readdir(dir)) != NULL) {
-		const int fd = atoi(e->d_name); /* "." is 0: a look too many */
+		/* "." is 0: a look too many */
+		const int fd = (int)strtol(e->d_name, NULL, 10);
 
 		if (is_it(fd, local, peer))
 			found = fd;
