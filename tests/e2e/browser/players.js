@@ -44,6 +44,10 @@ const kinds = {
 		// Shaka 5.2 may trip over dates that jump at a discontinuity: it then walks
 		// through a list of segments that it has just emptied.
 		player.configure('manifest.hls.ignoreManifestProgramDateTime', true);
+		// Chromium's own reader of transport streams keeps the last pictures of
+		// a segment until the next one comes, and forgets them when the player
+		// begins anew: short segments are then lost.
+		player.configure('mediaSource.forceTransmux', true);
 		await player.attach(video);
 		await player.load(url).catch(say);
 	},
