@@ -79,6 +79,14 @@ def origin_freezes(s):
     s.wait_playing(s.joiners)
 
 
+@row("origin-freeze-full", streams=8, protos_each=1, settings={"ingest.retain_ms": 5000})
+def origin_freezes_when_logs_are_full(s):
+    """The home stops for ever when writers keep as much as they may: their oldest
+    frames leave while the rest is sent to the next home."""
+    s.wait_s(6)
+    origin_freezes(s)
+
+
 @row("origin-freeze-50", streams=50, protos_each=1)
 def origin_of_fifty_freezes(s):
     """The home of fifty streams stops for ever."""
