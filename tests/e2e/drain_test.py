@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """An ingest that takes leave, with nobody on its machine to take its publishers:
 they are told, each as well as it understands, and whatever they send until they
-go is played."""
+go is played. An origin that takes leave, with a stream whose publisher does not
+come back."""
 
 from lib import clips, flv
 from lib.client import is_closed_by_peer
@@ -106,6 +107,31 @@ def who_does_not_listen_is_closed_and_what_had_come_is_played(t):
     d.wait_all_played(AFTER_MS)
     d.wait_gone()
     assert is_closed_by_peer(d.peer.sock, 5 * SLOWER), "its connection still stands"
+
+
+@case
+def an_origin_waits_for_who_is_away_and_tells_viewers_when_it_was_in_vain(t):
+    grace_ms = 2000
+    t.cluster = Cluster(origin=2, packager=0, settings={
+        "cluster.publish_grace_ms": grace_ms}).start(t.file("cluster"))
+    t.at_end(t.cluster.kill_all)
+    viewers = [t.view("live/away"), t.view_rtmp("live/away")]
+    push = t.push(clips.tiny(1), "live/away")
+    for v in viewers:
+        v.wait_after(1000)
+    push.stop()
+    wait_for(lambda: not t.cluster.streams()["live/away"]["live"], "its publisher to be away")
+    home = t.cluster.node(t.cluster.streams()["live/away"]["home"])
+    t.cluster.api(f"/api/ctrl/drain?node={home.id}", {})
+    for v in viewers:
+        v.wait_over()
+        assert v.error is None, v.error
+    waited_ms = (viewers[0].over_at - viewers[0].tags[-1].at) * 1000
+    assert waited_ms > grace_ms - 200, f"closed after {waited_ms:.0f} ms"
+    assert viewers[1].status[-1][1] == "NetStream.Play.UnpublishNotify", viewers[1].status
+    wait_for(lambda: not is_alive(home.pid), f"{home.id} to end", 5)
+    t.cluster.nodes.remove(home)
+    t.note(f"{waited_ms:.0f} ms")
 
 
 if __name__ == "__main__":
