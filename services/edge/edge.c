@@ -9,7 +9,6 @@
 
 #define TICK_MS         250
 #define DRAIN_ROUND_MS  50
-#define LOG_RETAIN_MS   2000
 #define JOIN_SPACING_MS 100
 #define CROWD           256 /* connections whose memory is worth it */
 
@@ -321,8 +320,7 @@ static int start_streams(struct edge *e)
 {
 	const struct edge_settings *s = e->settings;
 	const struct log_limits log = {
-		.retain_ms =
-			(uint32_t)WEIR_MAX(LOG_RETAIN_MS, s->audio_join_ms),
+		.retain_ms = (uint32_t)s->audio_join_ms,
 		.retain_bytes = (uint64_t)s->gop_max_bytes,
 		.gop_max_bytes = (uint64_t)s->gop_max_bytes,
 		.join_spacing_ms = JOIN_SPACING_MS,

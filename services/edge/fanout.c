@@ -83,9 +83,12 @@ static void rest(struct viewer *v)
 {
 	struct outlet *o = v->outlet;
 
+	const uint64_t at = v->cursor.must_join ? UINT64_MAX : v->cursor.offset;
+
 	if (!(o->idle_slots >> v->slot & 1))
-		o->idle_from[v->slot] = v->cursor.offset;
+		o->idle_from[v->slot] = UINT64_MAX;
 	o->idle_slots |= 1u << v->slot;
+	o->idle_from[v->slot] = WEIR_MIN(o->idle_from[v->slot], at);
 	list_append(&o->idle[v->slot], &v->link);
 }
 

@@ -18,6 +18,7 @@ struct streams {
 	void *ctx;
 	struct map by_key;
 	struct list all;
+	struct buf scratch; /* of all wires: they write one after another */
 };
 
 struct stream {
@@ -220,6 +221,7 @@ int streams_new(struct streams **out, struct loop *loop,
 	ss->loop = loop;
 	ss->followers = followers;
 	ss->limits = *limits;
+	ss->limits.fanout.wire.scratch = &ss->scratch;
 	ss->stats = stats;
 	ss->events = events;
 	ss->ctx = ctx;
@@ -243,6 +245,7 @@ void streams_free(struct streams **pss)
 		stream_free(list_entry(it, struct stream, link));
 	map_fini(&ss->by_key);
 	pace_fini(&ss->pace);
+	buf_fini(&ss->scratch);
 	free(ss);
 	*pss = NULL;
 }

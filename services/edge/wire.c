@@ -10,6 +10,7 @@
 #define LEAD_MS           1000 /* of a later wire: tracks begin unevenly */
 #define EPOCH_STEP_MS     40
 #define AUDIO_JOIN_GAP_MS 100
+#define SCRATCH_BYTES     (256 * 1024) /* that are kept */
 
 int wire_new(struct wire **out, const struct wire_format *format,
 	     const struct wire_limits *limits)
@@ -24,6 +25,7 @@ int wire_new(struct wire **out, const struct wire_format *format,
 	}
 	w->format = format;
 	w->limits = *limits;
+	w->scratch = limits->scratch ? limits->scratch : &w->own;
 	w->must_join = true;
 	list_init(&w->blocks);
 	ring_init(&w->units, sizeof(struct wire_unit));
@@ -65,7 +67,7 @@ void wire_free(struct wire **pw)
 	ring_fini(&w->units);
 	stateset_unref(&w->set);
 	frame_unref(&w->tracks_frame);
-	buf_fini(&w->scratch);
+	buf_fini(&w->own);
 	if (w->memory)
 		w->format->end(&w->memory);
 	free(w);
@@ -74,17 +76,30 @@ void wire_free(struct wire **pw)
 
 /* ---- bytes ---- */
 
-/* As many empty blocks as `len` bytes need beyond `room`: all or none. */
-static int make_blocks(struct list *out, size_t len, size_t room)
+static uint32_t block_size(const struct wire *w)
 {
-	for (; room < len; room += WIRE_BLOCK_BYTES) {
-		struct wire_block *b = malloc(sizeof(*b));
+	uint32_t size = WIRE_BLOCK_MIN;
+
+	while (size < WIRE_BLOCK_MAX && size < w->kept_bytes / 8)
+		size *= 2;
+	return size;
+}
+
+/* As many empty blocks as `len` bytes need beyond `room`: all or none. */
+static int make_blocks(const struct wire *w, struct list *out, size_t len,
+		       size_t room)
+{
+	const uint32_t size = block_size(w);
+
+	for (; room < len; room += size) {
+		struct wire_block *b = malloc(sizeof(*b) + size);
 
 		if (!b) {
 			free_blocks(out);
 			return WEIR_ENOMEM;
 		}
 		b->len = 0;
+		b->size = size;
 		list_append(out, &b->link);
 	}
 	return 0;
@@ -94,7 +109,7 @@ static int make_blocks(struct list *out, size_t len, size_t room)
 static struct span fill_block(struct wire *w, struct wire_block *b,
 			      struct span s)
 {
-	size_t n = WEIR_MIN(s.len, (size_t)(WIRE_BLOCK_BYTES - b->len));
+	size_t n = WEIR_MIN(s.len, (size_t)(b->size - b->len));
 
 	if (n)
 		memcpy(b->data + b->len, s.data, n);
@@ -108,7 +123,7 @@ static void add_block(struct wire *w, struct wire_block *b)
 	BUG_ON(!w->blocks.prev);
 	list_append(&w->blocks, &b->link);
 	b->start = w->end;
-	w->kept_bytes += WIRE_BLOCK_BYTES;
+	w->kept_bytes += b->size;
 }
 
 static int put_bytes(struct wire *w, struct span s)
@@ -119,7 +134,7 @@ static int put_bytes(struct wire *w, struct span s)
 	if (w->kept_bytes)
 		last = list_entry(w->blocks.prev, struct wire_block, link);
 	list_init(&fresh);
-	if (make_blocks(&fresh, s.len, last ? WIRE_BLOCK_BYTES - last->len : 0))
+	if (make_blocks(w, &fresh, s.len, last ? last->size - last->len : 0))
 		return WEIR_ENOMEM;
 	if (last)
 		s = fill_block(w, last, s);
@@ -139,12 +154,14 @@ static int put_unit(struct wire *w, int64_t ms, unsigned frames)
 	int err;
 
 	if (w->format->wrap)
-		w->format->wrap(&w->scratch, 0);
-	err = buf_error(&w->scratch);
+		w->format->wrap(w->scratch, 0);
+	err = buf_error(w->scratch);
 	if (!err)
 		err = ring_reserve(&w->units);
 	if (!err)
-		err = put_bytes(w, buf_span(&w->scratch));
+		err = put_bytes(w, buf_span(w->scratch));
+	if (w->scratch->cap > SCRATCH_BYTES)
+		buf_fini(w->scratch);
 	if (err)
 		return err;
 	w->frames += frames;
@@ -255,7 +272,7 @@ static void look_at_tracks(struct wire *w, const struct stateset *set)
 
 static int write_changes(struct wire *w, const struct stateset *set, int64_t ms)
 {
-	struct buf *out = &w->scratch;
+	struct buf *out = w->scratch;
 	int err = 0;
 
 	if (state_differs(w, set, FRAME_TRACKS, 0) ||
@@ -279,13 +296,13 @@ static int put_changes(struct wire *w, struct stateset *set, int64_t ms)
 
 	if (set == w->set)
 		return 0;
-	buf_clear(&w->scratch);
+	buf_clear(w->scratch);
 	if (w->set || w->memory) {
 		err = write_changes(w, set, ms);
 		if (err)
 			return err;
 	}
-	if (w->scratch.len) {
+	if (w->scratch->len) {
 		w->state++;
 		err = put_unit(w, ms, 0);
 		if (err)
@@ -360,7 +377,7 @@ static void note_place(struct wire *w, struct wire_mark *out)
 		return;
 	w->format->mark(w->memory, out);
 	if (w->is_torn)
-		w->format->resume(&w->scratch, out);
+		w->format->resume(w->scratch, out);
 }
 
 /* Once a memory has seen the frame, what it made of it must not be lost. */
@@ -390,14 +407,14 @@ static int put_frame(struct wire *w, struct stateset *set,
 
 	if (err)
 		return err;
-	buf_clear(&w->scratch);
+	buf_clear(w->scratch);
 	note_place(w, &join.mark);
-	err = w->format->unit(w->memory, &w->scratch, track, f, &at, &joins);
-	if (buf_error(&w->scratch))
-		return buf_error(&w->scratch);
+	err = w->format->unit(w->memory, w->scratch, track, f, &at, &joins);
+	if (buf_error(w->scratch))
+		return buf_error(w->scratch);
 	if (err == WEIR_ENOMEM)
 		return err;
-	if (err || !w->scratch.len) {
+	if (err || !w->scratch->len) {
 		w->left_out++; /* what cannot be carried */
 		return 0;
 	}
@@ -586,11 +603,11 @@ static void drop_blocks(struct wire *w)
 	list_each_safe (it, &w->blocks) {
 		struct wire_block *b = list_entry(it, struct wire_block, link);
 
-		if (b->start + WIRE_BLOCK_BYTES > w->tail)
+		if (b->start + b->size > w->tail)
 			return;
 		list_remove(it);
+		w->kept_bytes -= b->size;
 		free(b);
-		w->kept_bytes -= WIRE_BLOCK_BYTES;
 	}
 }
 

@@ -82,6 +82,8 @@ struct wire_limits {
 	uint32_t retain_ms;     /* what is older is spare */
 	uint64_t max_bytes;     /* never more than that */
 	uint32_t audio_join_ms; /* without video: what a joiner gets */
+	struct buf *scratch;    /* shared by wires, outlives them; NULL: each
+				 * wire has one of its own */
 };
 
 /* Returns 0 or WEIR_ENOMEM. `limits` are copied. */

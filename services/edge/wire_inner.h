@@ -8,13 +8,16 @@
 #include "common/base/ring.h"
 #include "services/edge/wire.h"
 
-#define WIRE_BLOCK_BYTES (64u * 1024)
+/* About an eighth of what the wire holds, so that half a block that is empty and
+ * half a block that is not needed any more are little beside the rest. */
+#define WIRE_BLOCK_MIN 4096u
+#define WIRE_BLOCK_MAX 65536u
 
 struct wire_block {
 	struct list link;
 	uint64_t start; /* offset of data[0] */
-	uint32_t len;
-	uint8_t data[WIRE_BLOCK_BYTES];
+	uint32_t len, size;
+	uint8_t data[];
 };
 
 struct wire_unit {
@@ -62,7 +65,8 @@ struct wire {
 	struct epoch
 		sound_epoch;  /* of its newest sound; 0: none, or a gap since */
 	int64_t sound_dts_ns; /* of that, on the wire's time */
-	struct buf scratch;
+	struct buf own;       /* scratch, if it is not shared */
+	struct buf *scratch;  /* the unit that is being made */
 	struct tracks tracks;
 };
 

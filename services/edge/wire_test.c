@@ -356,7 +356,8 @@ TEST(spare_is_what_is_old_and_before_the_newest_join)
 
 TEST(a_wire_never_holds_more_than_its_limit)
 {
-	const struct wire_limits small = {1000, 100000, 1000};
+	const struct wire_limits small = {
+		.retain_ms = 1000, .max_bytes = 100000, .audio_join_ms = 1000};
 	struct wire_stats stats;
 	struct scene s;
 	uint64_t end_at;
