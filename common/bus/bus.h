@@ -55,6 +55,9 @@ struct bus_events {
 	 * on_record; 0 also means: acknowledge it. */
 	int (*on_frame)(void *ctx, link_id link, uint16_t type, uint32_t sid,
 			uint64_t term_number, struct frame *f);
+	/* The last of a frame goes out now, to one peer. Borrowed; nothing of the
+	 * bus may be called. NULL is fine. */
+	void (*on_frame_out)(void *ctx, const struct frame *f);
 	/* Answer with bus_answer, now or later. json is borrowed. */
 	void (*on_request)(void *ctx, const struct node_ref *from,
 			   struct bus_request *rq, struct span json);

@@ -32,6 +32,8 @@ static struct channel *channel_new(struct bus *b, uint8_t connection,
 	list_init(&c->link);
 	handshake_init(&c->hs, &b->self, nonce, connection, expected);
 	link_sender_init(&c->tx, &limits);
+	c->tx.on_frame = b->events.on_frame_out;
+	c->tx.ctx = b->ctx;
 	/* What may come, until it is known which of the two it is. */
 	link_receiver_init(&c->rx, CONNECTION_MEDIA | CONNECTION_CONTROL,
 			   HANDSHAKE_RECORD_MAX);

@@ -170,6 +170,8 @@ static void end_partial(struct link_sender *s, struct link_partial *p,
 	const size_t before = out->len;
 
 	s->stats.frames++;
+	if (s->on_frame && p->type == RECORD_FRAME)
+		s->on_frame(s->ctx, p->frame);
 	buf_put(out, buf_span(&p->after));
 	count_sent(s, out, before);
 	partial_fini(p);

@@ -68,6 +68,9 @@ struct link_sender {
 	uint64_t rate;              /* bytes per second */
 	uint64_t rate_from, rate_from_us;
 	struct link_stats stats;
+	/* A frame was written to its end; NULL: nobody asks. */
+	void (*on_frame)(void *ctx, const struct frame *f);
+	void *ctx;
 };
 
 /* It has pointers to itself: do not move it. */

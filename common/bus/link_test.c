@@ -162,6 +162,32 @@ static void settle(struct rig *rig)
 	}
 }
 
+static void count_out(void *ctx, const struct frame *f)
+{
+	*(uint64_t *)ctx += f->payload.len;
+}
+
+/* Three fragments, and one frame that fits into one. */
+TEST(each_frame_is_told_when_its_last_byte_goes_out)
+{
+	uint64_t told_bytes = 0;
+	struct rig rig;
+
+	rig_init(&rig);
+	rig.sender.on_frame = count_out;
+	rig.sender.ctx = &told_bytes;
+	append(&rig, 0, 2 * RECORD_FRAGMENT_BYTES + 1);
+	start(&rig, 0);
+	fill(&rig);
+	CHECK_EQ(told_bytes, 0);
+	settle(&rig);
+	CHECK_EQ(told_bytes, 2 * RECORD_FRAGMENT_BYTES + 1);
+	append(&rig, 0, 100);
+	settle(&rig);
+	CHECK_EQ(told_bytes, 2 * RECORD_FRAGMENT_BYTES + 101);
+	rig_fini(&rig);
+}
+
 TEST(frames_of_all_streams_come_once_and_in_order)
 {
 	struct rig rig;

@@ -163,6 +163,14 @@ static int on_frame(void *ctx, link_id link, uint16_t type, uint32_t sid,
 					 f, member_now_ms(m)));
 }
 
+static void on_frame_out(void *ctx, const struct frame *f)
+{
+	struct member *m = ctx;
+
+	if (m->events->on_frame_out)
+		m->events->on_frame_out(m->ctx, f);
+}
+
 static void on_refused(void *ctx, const char *peer, enum reason why,
 		       const char *detail)
 {
@@ -183,6 +191,7 @@ static const struct bus_events bus_events = {
 	.on_down = on_down,
 	.on_record = on_record,
 	.on_frame = on_frame,
+	.on_frame_out = on_frame_out,
 	.on_request = calls_on_request,
 	.on_absent = on_absent,
 	.on_refused = on_refused,

@@ -157,8 +157,16 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	return true;
 }
 
+static void on_frame_out(void *ctx, const struct frame *f)
+{
+	struct ingest *in = ctx;
+
+	stat_age_add(&in->stats.age, f->arrival_us, io_utc_us());
+}
+
 static const struct member_events events = {
 	.on_link = on_link,
+	.on_frame_out = on_frame_out,
 	.on_record = on_record,
 	.on_frame = on_frame,
 	.on_answer = on_answer,

@@ -10,6 +10,7 @@ struct ingest_stats {
 	uint64_t accepted, refused, dropped, corrupt, clamped, jumps;
 	uint64_t unsupported, protocol_errors, timeouts;
 	uint64_t handed, handed_faults, given;
+	struct stat_histogram age;
 };
 
 struct rtmp_door;

@@ -27,6 +27,8 @@ static const struct stat_metric metrics[] = {
 	STAT_COUNTER(S, handed_faults, "weir_ingest_handed_faults_total", "count",
 		     "Hand-overs that were broken off because of what the other process sent."),
 	STAT_COUNTER(S, timeouts, "weir_ingest_timeouts_total", "count", "Peers that did not go on in time."),
+	STAT_HISTOGRAM(S, age, "weir_ingest_frame_age_seconds", &stat_age_bounds,
+		       "Age of frames when they leave for an origin."),
 };
 /* clang-format on */
 
