@@ -301,7 +301,7 @@ const char *sim_mutant_name(enum sim_mutant m);
 const char *sim_class_name(enum sim_class c);
 void *sim_need(void *p);
 
-/* ---- net.c: links, questions, dispatch ---- */
+/* ---- net.c, wire.c, ask.c, dispatch.c: links, questions ---- */
 
 bool net_send(void *ctx, link_id link, const struct record *r);
 void net_feed_start(void *ctx, link_id link, struct feed *f);
