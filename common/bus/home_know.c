@@ -120,11 +120,16 @@ bool home_learn(struct home_stream *s, const struct home_news *n,
 	return true;
 }
 
-/* Does a claim that stands above ours come with a term that does not? */
+/* Does a claim that stands above ours come with a term that does not? Or the
+ * very claim with a term that another process raised just as high? */
 static bool wins_below(const struct home_stream *s, const struct home_news *n)
 {
-	return order_of(s, &n->epoch, n->start_us) > 0 &&
-	       n->term.number <= s->entry.term.number;
+	int order = order_of(s, &n->epoch, n->start_us);
+
+	if (order == 0)
+		return n->term.number == s->entry.term.number &&
+		       !term_eq(&n->term, &s->entry.term);
+	return order > 0 && n->term.number <= s->entry.term.number;
 }
 
 /* It has to raise past what the loser's consumers have seen. */

@@ -455,6 +455,34 @@ TEST(the_end_of_the_writer_is_answered_and_its_grace_kept)
 	finish(&s);
 }
 
+/* Two processes raised it, as when one gave its writer to the other: who speaks
+ * for it now passes both. */
+TEST(who_tells_an_equal_term_of_another_is_told_to_raise)
+{
+	struct scene s;
+	struct record home = {
+		.type = RECORD_HOME,
+		.flags = HOME_LIVE,
+		.term = {10, test_epoch(6).writer},
+		.position.epoch = test_epoch(6),
+		.start_us = TEST_UTC_US,
+		.key = test_key("live/cam"),
+		.node = "origin-2",
+	};
+	struct record r;
+
+	publish(&s, 20);
+	put(&s, SECOND, &home, BEGIN + 20); /* the very term */
+	CHECK_EQ(test_count(&s.w, SECOND, RECORD_FENCED), 0);
+	home.term.by = test_epoch(7).writer;
+	put(&s, SECOND, &home, BEGIN + 20);
+	r = test_take(&s.w, SECOND, RECORD_FENCED);
+	CHECK_EQ(r.sid, 0);
+	CHECK_EQ(r.term.number, 10);
+	CHECK(epoch_eq(&r.position.epoch, &home.position.epoch));
+	finish(&s);
+}
+
 TEST(where_stays_open_and_is_answered_by_what_home_tells)
 {
 	struct scene s;

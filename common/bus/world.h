@@ -129,8 +129,11 @@ struct script_result {
 
 /* Rules that the simulator breaks to see that it notices. */
 enum mutant {
-	MUTANT_NO_FENCE = 1 << 0,    /* origins take any term and epoch */
-	MUTANT_COPY_SERVES = 1 << 1, /* a copy takes itself for the home */
+	MUTANT_NO_FENCE = 1 << 0,      /* origins take any term and epoch */
+	MUTANT_COPY_SERVES = 1 << 1,   /* a copy takes itself for the home */
+	MUTANT_COPY_DELIVERS = 1 << 2, /* what a copy has is delivered */
+	MUTANT_COPY_UNUSED = 1 << 3, /* a lost home does not move to the copy */
+	MUTANT_SAME_TERM = 1 << 4,   /* who takes a writer keeps its term */
 };
 
 /* The first byte of a tag says whose it is; others are the process's own. */

@@ -56,6 +56,32 @@ void writer_remember(struct writer *w)
 	m->term = WEIR_MAX(m->term, w->entry.term.number);
 }
 
+void writer_note_term(struct writer *w)
+{
+	writer_remember(w);
+	if (w->events.on_term)
+		w->events.on_term(w->ctx, w);
+}
+
+void writer_remember_passed(struct writer *w, int64_t now_ms)
+{
+	struct writer_memory *m = memory_of(w->ws, &w->entry.key);
+
+	if (!m)
+		return;
+	m->passed = w->entry.epoch.writer;
+	m->passed_ms = now_ms;
+}
+
+bool writers_have_passed(const struct writers *ws, const struct stream_key *key,
+			 const struct uuid *session, int64_t now_ms)
+{
+	const struct writer_memory *m = memory_of(ws, key);
+
+	return m && uuid_eq(&m->passed, session) &&
+	       now_ms - m->passed_ms < CLAIM_MAX_MS;
+}
+
 int writers_new(struct writers **out, const struct world *world)
 {
 	struct writers *ws = calloc(1, sizeof(*ws));
@@ -464,8 +490,7 @@ static void on_term_told(struct writers *ws, const struct record *r,
 	writer_raise(w, &r->term, now_ms);
 }
 
-/* The home has all of it. */
-static void on_delivered(struct writer *w)
+void writer_on_delivered(struct writer *w)
 {
 	if (!w->is_leaving)
 		return;
@@ -509,7 +534,7 @@ void writers_on_record(struct writers *ws, link_id link, const struct record *r,
 					      r->value);
 		break;
 	case RECORD_END:
-		on_delivered(w);
+		writer_on_delivered(w);
 		break;
 	default:
 		break;

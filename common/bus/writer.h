@@ -34,6 +34,9 @@ struct writer_events {
 	/* Does any wanting consumer exist (pulls stop on false)? It may come
 	 * before on_granted. */
 	void (*on_wanted)(void *ctx, struct writer *w, bool is_wanted);
+	/* Its term is another one: what writer_pass has saved is of no use.
+	 * NULL is fine. */
+	void (*on_term)(void *ctx, struct writer *w);
 	/* A key frame is wanted, or a bitrate hint (bits/s) came. */
 	void (*on_feedback)(void *ctx, struct writer *w, uint16_t track,
 			    uint8_t what, uint32_t value);
@@ -64,13 +67,20 @@ WEIR_MUST_CHECK int writer_new(struct writer **out, struct writers *ws,
 /* Before writer_leave: gives the claim up silently (as a crash would). */
 void writer_free(struct writer **w);
 
-/* writer_pass.c: the same epoch goes on in another process of this machine. The
- * one that has it saves it, and frees it without a word when the other has got
- * it; what it was sending is refused then. request: key and log, which holds the
- * epoch's frames. The other goes on from what the home has; on_granted does not
- * come. writer_take returns 0, WEIR_EPROTO, WEIR_EUNSUPPORTED or WEIR_ENOMEM. */
+/* writer_pass.c: the same epoch goes on in another process of this machine; both
+ * read one clock, now_ms. The one that has it saves it. From then on nothing is
+ * appended, until it keeps it after all; after on_term it must not be given. When
+ * the other has got it, writer_passed frees it without a word: what it was
+ * sending is refused, and a claim that asks whether the publisher lives gets
+ * WEIR_EAGAIN for CLAIM_MAX_MS, for others know.
+ *
+ * request of the other: key and log, which holds the epoch's frames. It goes on
+ * from what the home has; on_granted does not come. What was on its way for
+ * longer than loop_away_ms is validated before anything is sent. writer_take
+ * returns 0, WEIR_EPROTO, WEIR_EUNSUPPORTED or WEIR_ENOMEM. */
 bool writer_can_pass(const struct writer *w);
-void writer_pass(const struct writer *w, struct buf *out);
+void writer_pass(const struct writer *w, struct buf *out, int64_t now_ms);
+void writer_passed(struct writer **w, int64_t now_ms);
 WEIR_MUST_CHECK int writer_take(struct writer **out, struct writers *ws,
 				const struct writer_request *request,
 				struct span passed,

@@ -18,6 +18,8 @@ static void answer_alive(const struct writers *ws, const struct question *q,
 			w = o;
 	}
 	out->verdict = ALIVE_UNKNOWN;
+	if (!w && writers_have_passed(ws, &q->key, &q->epoch.writer, now_ms))
+		out->err = WEIR_EAGAIN; /* not for us to say */
 	if (!w || w->state == WRITER_SPENT)
 		return;
 	silent_ms = now_ms - w->input_ms;

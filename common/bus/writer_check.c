@@ -59,14 +59,16 @@ static void tell_loser(struct writer *w, const struct stream_entry *loser)
 			   world->peer_dead_ms);
 }
 
-/* The registry has another term or home for this very epoch. */
+/* The registry has another term or home for this very epoch. An equal term of
+ * another process is of one that gave it to this one: both are passed. */
 static void follow_entry(struct writer *w, const struct stream_entry *e,
 			 int64_t now_ms)
 {
 	if (e->term.number < w->entry.term.number ||
 	    term_eq(&e->term, &w->entry.term))
 		return; /* it was overtaken meanwhile */
-	if (strcmp(e->home_node, w->entry.home_node) != 0)
+	if (e->term.number > w->entry.term.number &&
+	    strcmp(e->home_node, w->entry.home_node) != 0)
 		writer_adopt(w, &e->term, e->home_node, e->home_url,
 			     &e->home_instance, now_ms);
 	else
@@ -80,9 +82,9 @@ static void on_settle_stale(struct writer *w, const struct stream_entry *e,
 		lose(w);
 		return;
 	}
-	w->must_settle = false;
-	w->settle_ms = INT64_MAX;
 	w->stored = e->term;
+	w->must_settle = e->term.number < w->entry.term.number;
+	w->settle_ms = w->must_settle ? now_ms : INT64_MAX;
 	follow_entry(w, e, now_ms);
 }
 
@@ -115,7 +117,7 @@ void writer_on_settled(struct writer *w, const struct script_result *r,
 	if (term_eq(&r->entry.term, &w->entry.term))
 		return;
 	w->entry.term = r->entry.term; /* raised past the loser's */
-	writer_remember(w);
+	writer_note_term(w);
 	if (w->state == WRITER_FEEDING || w->state == WRITER_OPENING)
 		writer_open(w, now_ms);
 }
@@ -143,7 +145,7 @@ void writer_raise(struct writer *w, const struct term *past, int64_t now_ms)
 	}
 	term->number = WEIR_MAX(term->number, past->number) + 1;
 	term->by = w->ws->world->self.instance;
-	writer_remember(w);
+	writer_note_term(w);
 	w->must_settle = true;
 	writer_settle(w, now_ms);
 	if (w->state == WRITER_FEEDING || w->state == WRITER_OPENING)

@@ -125,6 +125,9 @@ bool writer_copy_on_record(struct writers *ws, link_id link,
 	} else if (r->type == RECORD_FENCED) { /* the home tells, if it must */
 		writer_copy_stop(w);
 		w->copy.due_ms = now_ms + ANSWER_MS;
+	} else if (r->type == RECORD_END &&
+		   ws->world->mutants & MUTANT_COPY_DELIVERS) {
+		writer_on_delivered(w);
 	}
 	return true;
 }
@@ -171,6 +174,8 @@ bool writer_copy_target(const struct writer *w, struct node_ref *out)
 	struct node_ref origin[WRITER_ORIGINS_MAX];
 	size_t count = world->origins(world->ctx, origin, WRITER_ORIGINS_MAX);
 
+	if (world->mutants & MUTANT_COPY_UNUSED)
+		return false;
 	for (size_t i = 0; w->copy.is_fed && i < count; i++) {
 		if (origin[i].link != w->copy.link)
 			continue;

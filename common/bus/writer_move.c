@@ -117,7 +117,7 @@ static void raise_alone(struct writer *w)
 {
 	w->entry.term.number++;
 	w->entry.term.by = w->ws->world->self.instance;
-	writer_remember(w);
+	writer_note_term(w);
 }
 
 static void set_home(struct writer *w, const struct node_ref *home)
@@ -237,7 +237,7 @@ void writer_adopt(struct writer *w, const struct term *term, const char *node,
 	e->home_instance = *instance;
 	memcpy(e->home_node, node, sizeof(e->home_node));
 	memcpy(e->home_url, url, sizeof(e->home_url));
-	writer_remember(w);
+	writer_note_term(w);
 	writer_open(w, now_ms);
 }
 
@@ -258,6 +258,7 @@ static void on_stale_move(struct writer *w, const struct stream_entry *e,
 	    !strcmp(e->home_node, w->avoid)) {
 		w->entry.term.number =
 			WEIR_MAX(w->entry.term.number, e->term.number);
+		writer_note_term(w);
 		move_to(w, &w->target, now_ms);
 	} else {
 		writer_adopt(w, &e->term, e->home_node, e->home_url,

@@ -1,16 +1,17 @@
 /* common/bus/writer_pass.c - a writer goes on in another process of its machine:
  * the same epoch, the next term.
  *
- * Version 1, little-endian: u8 version, epoch (u64, uuid), term (u64, uuid), the
- * stored term (the same), u64 start, u64 birth, u8 flags, uuid of the home's
- * instance, then three texts (u32 length and bytes): kind, home's id and url.
+ * Version 2, little-endian: u8 version, u64 when it was saved (ms), epoch (u64,
+ * uuid), term (u64, uuid), the stored term (the same), u64 start, u64 birth, u8
+ * flags, uuid of the home's instance, then four texts (u32 length and bytes):
+ * kind, credential, home's id and url.
  */
 #include <stdlib.h>
 
 #include "common/base/reader.h"
 #include "common/bus/writer_priv.h"
 
-#define VERSION 1
+#define VERSION 2
 
 enum passed_flags {
 	PASSED_LOCAL = 1 << 0,
@@ -43,7 +44,7 @@ static void put_term(struct buf *out, const struct term *t)
 	put_uuid(out, &t->by);
 }
 
-void writer_pass(const struct writer *w, struct buf *out)
+void writer_pass(const struct writer *w, struct buf *out, int64_t now_ms)
 {
 	const struct stream_entry *e = &w->entry;
 	uint8_t flags = 0;
@@ -53,6 +54,7 @@ void writer_pass(const struct writer *w, struct buf *out)
 	flags |= w->continues ? PASSED_CONTINUES : 0;
 	flags |= w->must_settle ? PASSED_MUST_SETTLE : 0;
 	buf_put_u8(out, VERSION);
+	buf_put_u64_le(out, (uint64_t)now_ms);
 	buf_put_u64_le(out, e->epoch.counter);
 	put_uuid(out, &e->epoch.writer);
 	put_term(out, &e->term);
@@ -62,8 +64,15 @@ void writer_pass(const struct writer *w, struct buf *out)
 	buf_put_u8(out, flags);
 	put_uuid(out, &e->home_instance);
 	put_text(out, e->kind);
+	put_text(out, w->request.credential);
 	put_text(out, e->home_node);
 	put_text(out, e->home_url);
+}
+
+void writer_passed(struct writer **w, int64_t now_ms)
+{
+	writer_remember_passed(*w, now_ms);
+	writer_free(w);
 }
 
 static void take_uuid(struct reader *in, struct uuid *out)
@@ -92,13 +101,14 @@ static bool take_text(struct reader *in, char *out, size_t size)
 	return true;
 }
 
-static int take(struct writer *w, struct reader *in)
+static int take(struct writer *w, int64_t *saved_ms, struct reader *in)
 {
 	struct stream_entry *e = &w->entry;
 	uint8_t flags;
 
 	if (read_u8(in) != VERSION)
 		return WEIR_EUNSUPPORTED;
+	*saved_ms = (int64_t)read_u64_le(in);
 	e->epoch.counter = read_u64_le(in);
 	take_uuid(in, &e->epoch.writer);
 	take_term(in, &e->term);
@@ -108,6 +118,8 @@ static int take(struct writer *w, struct reader *in)
 	flags = read_u8(in);
 	take_uuid(in, &e->home_instance);
 	if (!take_text(in, e->kind, sizeof(e->kind)) ||
+	    !take_text(in, w->request.credential,
+		       sizeof(w->request.credential)) ||
 	    !take_text(in, e->home_node, sizeof(e->home_node)) ||
 	    !take_text(in, e->home_url, sizeof(e->home_url)) ||
 	    reader_failed(in) || !e->epoch.counter || !e->term.number ||
@@ -120,14 +132,17 @@ static int take(struct writer *w, struct reader *in)
 
 /* It speaks for the stream from now on: with a term that is higher than that of
  * the process which had it, whose last words are then refused. */
-static void become(struct writer *w, int64_t now_ms)
+static void become(struct writer *w, int64_t saved_ms, int64_t now_ms)
 {
-	const struct node_ref *self = &w->ws->world->self;
+	const struct world *world = w->ws->world;
+	const struct node_ref *self = &world->self;
 	struct stream_entry *e = &w->entry;
 
 	e->is_live = true;
-	e->term.number++;
-	e->term.by = self->instance;
+	if (!(world->mutants & MUTANT_SAME_TERM)) {
+		e->term.number++;
+		e->term.by = self->instance;
+	}
 	e->writer_instance = self->instance;
 	memcpy(e->writer_node, self->id, sizeof(e->writer_node));
 	w->request.session = e->epoch.writer;
@@ -137,6 +152,9 @@ static void become(struct writer *w, int64_t now_ms)
 	w->due_ms = now_ms;
 	writer_remember(w);
 	writer_event(w, "writer.passed", REASON_none, e->home_node);
+	/* One of both slept: its claim may be lost, as behind any sleep. */
+	if (now_ms < saved_ms || now_ms - saved_ms > world->loop_away_ms)
+		writer_check(w, now_ms);
 }
 
 int writer_take(struct writer **out, struct writers *ws,
@@ -145,16 +163,17 @@ int writer_take(struct writer **out, struct writers *ws,
 {
 	struct reader in = reader_of(passed);
 	struct writer *w;
+	int64_t saved_ms;
 	int err = writer_make(&w, ws, request, events, ctx, now_ms);
 
 	if (err)
 		return err;
-	err = take(w, &in);
+	err = take(w, &saved_ms, &in);
 	if (err) {
 		writer_free(&w);
 		return err;
 	}
-	become(w, now_ms);
+	become(w, saved_ms, now_ms);
 	*out = w;
 	return 0;
 }

@@ -26,6 +26,8 @@ enum writer_state {
 struct writer_memory {
 	struct list link; /* writers.memories: oldest first */
 	uint64_t counter, term;
+	struct uuid passed; /* the session that was given away last, */
+	int64_t passed_ms;  /* and when */
 	struct stream_key key;
 };
 
@@ -115,14 +117,21 @@ WEIR_MUST_CHECK int writer_make(struct writer **out, struct writers *ws,
 				int64_t now_ms);
 void writer_event(struct writer *w, const char *what, enum reason why,
 		  const char *detail);
+/* The home has all of it; *w may be gone afterwards. */
+void writer_on_delivered(struct writer *w);
 /* Stop, tell the owner; *w may be gone afterwards. */
 void writer_end(struct writer *w, enum reason why, const char *detail);
 /* A script is asked for, or has answered: if the registry has become another one
  * in between, it does not have what it said. */
 void writer_note_asked(struct writer *w);
 void writer_note_answered(struct writer *w, int64_t now_ms);
-/* Remember the highest counter and term of the key. */
+/* Remember the highest counter and term of the key; and tell the owner that the
+ * term is another one; or that its session is another process's now. */
 void writer_remember(struct writer *w);
+void writer_note_term(struct writer *w);
+void writer_remember_passed(struct writer *w, int64_t now_ms);
+bool writers_have_passed(const struct writers *ws, const struct stream_key *key,
+			 const struct uuid *session, int64_t now_ms);
 
 /* A walk over all that outlives their ends; one at a time. NULL: at the end. */
 struct writer *writers_walk_first(struct writers *ws);

@@ -10,6 +10,7 @@
 #define HOME  1u /* link of origin-1 */
 #define OTHER 2u /* link of origin-2 */
 #define BEGIN 1000
+#define USER  "ada"
 
 struct scene {
 	struct test_world w;
@@ -17,7 +18,7 @@ struct scene {
 	struct writer *writer;
 	struct log *log;
 	struct writer_start start;
-	unsigned grants, ends;
+	unsigned grants, ends, terms;
 	enum reason why;
 	bool is_wanted;
 	uint32_t sid;     /* of the last PUB */
@@ -44,6 +45,14 @@ static inline void on_end(void *ctx, struct writer *w, enum reason why,
 	s->why = why;
 }
 
+static inline void on_term(void *ctx, struct writer *w)
+{
+	struct scene *s = ctx;
+
+	CHECK(w == s->writer);
+	s->terms++;
+}
+
 static inline void on_wanted(void *ctx, struct writer *w, bool is_wanted)
 {
 	struct scene *s = ctx;
@@ -58,11 +67,13 @@ static inline void scene_init(struct scene *s)
 		.on_granted = on_granted,
 		.on_end = on_end,
 		.on_wanted = on_wanted,
+		.on_term = on_term,
 	};
 	struct writer_request request = {
 		.key = test_key("live/cam"),
 		.session = test_epoch(6).writer,
 		.kind = "publish",
+		.credential = USER,
 		.start_us = TEST_UTC_US,
 	};
 

@@ -8,8 +8,7 @@
 #include "common/registry/claim_priv.h"
 #include "common/registry/entry.h"
 
-#define CLAIM_MAX_MS 15000
-#define TAG_SERIAL   UINT64_C(0xffff)
+#define TAG_SERIAL UINT64_C(0xffff)
 
 int claim_new(struct claim **out, const struct world *world,
 	      const struct claim_request *request,

@@ -13,6 +13,8 @@
 
 #include "common/bus/world.h"
 
+#define CLAIM_MAX_MS 15000 /* none takes longer */
+
 struct claim;
 
 struct claim_grant {

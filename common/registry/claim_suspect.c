@@ -90,9 +90,10 @@ void claim_ask_both(struct claim *c, int64_t now_ms)
 	struct question q = alive_question(c);
 
 	if (!strcmp(c->suspect.ingest, c->world->self.id)) {
-		c->ingest = (struct claim_asked){.tag = claim_new_tag(c),
-						 .has_answer = true};
-		c->request.ask_self(c->ctx, &q, &c->ingest.answer, now_ms);
+		struct answer said;
+
+		c->request.ask_self(c->ctx, &q, &said, now_ms);
+		claim_note_answer(&c->ingest, &said);
 	} else {
 		ask_one(c, &c->ingest, c->suspect.ingest);
 	}

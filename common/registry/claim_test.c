@@ -14,6 +14,7 @@ struct scene {
 	struct claim *claim;
 	unsigned grants, refusals;
 	struct claim_grant grant;
+	int self_err; /* when this process is asked about a writer of its own */
 	enum reason why;
 	char detail[96];
 };
@@ -39,8 +40,10 @@ static void on_refused(void *ctx, enum reason why, const char *detail)
 static void ask_self(void *ctx, const struct question *q, struct answer *out,
 		     int64_t now_ms)
 {
-	(void)ctx, (void)q, (void)now_ms;
-	*out = (struct answer){.verdict = ALIVE_LEFT};
+	const struct scene *s = ctx;
+
+	(void)q, (void)now_ms;
+	*out = (struct answer){.err = s->self_err, .verdict = ALIVE_LEFT};
 }
 
 static void world_of(struct scene *s)
@@ -232,6 +235,24 @@ TEST(a_writer_that_left_is_displaced)
 	script_is_busy(&s, true);
 	alive(&s, INGEST, ALIVE_LEFT, 0, BEGIN + 5);
 	check_granted(&s, 5, BEGIN + 6);
+}
+
+/* As one that has just given its writer to another ingest of its machine. */
+TEST(without_a_word_of_its_own_process_the_homes_counts)
+{
+	struct scene s;
+	struct script_result r = busy("publish", true);
+
+	begin(&s);
+	s.self_err = WEIR_EAGAIN;
+	memcpy(r.entry.writer_node, "ingest-1", sizeof("ingest-1"));
+	script_says(&s, &r, BEGIN);
+	claim_tick(s.claim, BEGIN);
+	CHECK_EQ(s.grants, 0);
+	claim_tick(s.claim, BEGIN + 1900);
+	alive(&s, ORIGIN, ALIVE_YES, 40, BEGIN + 1905);
+	claim_tick(s.claim, BEGIN + 2000);
+	check_refused(&s, REASON_busy);
 }
 
 TEST(the_same_credential_may_take_over)

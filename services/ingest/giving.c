@@ -15,6 +15,7 @@
 struct giving {
 	struct publish *publish;
 	struct handover *handover;
+	bool is_saved; /* and on its way */
 	char asked[TARGETS_MAX][NODE_ID_SIZE];
 	size_t asked_count;
 };
@@ -62,6 +63,7 @@ static void done(struct giving *g)
 
 	publish_log_end(p, REASON_draining, "given to another ingest");
 	in->stats.given++;
+	writer_passed(&p->writer, member_now_ms(in->member));
 	publish_free(p); /* and the giving */
 	door->on_given(ctx);
 	member_wake(in->member);
@@ -89,6 +91,7 @@ static int give(struct giving *g)
 	publish_pass(p, &part);
 	put_part(&state, &part);
 	err = buf_error(&state);
+	g->is_saved = true;
 	if (!err) {
 		goods.state = buf_span(&state);
 		goods.unread = conn_unread(conn_of(g));
@@ -112,6 +115,7 @@ static void on_end(void *ctx, int err, enum reason why, const char *detail)
 		done(g);
 		return;
 	}
+	g->is_saved = false;
 	conn_resume(conn_of(g));
 	ask_next(g);
 }
@@ -180,6 +184,15 @@ void giving_start(struct publish *p)
 	p->giving->publish = p;
 	p->in->giving_count++;
 	ask_next(p->giving);
+}
+
+void giving_take_back(struct publish *p)
+{
+	if (!p->giving || !p->giving->is_saved)
+		return;
+	conn_resume(conn_of(p->giving));
+	giving_free(&p->giving);
+	p->was_offered = false;
 }
 
 void giving_free(struct giving **pg)

@@ -53,6 +53,8 @@ int64_t publish_tick_all(struct ingest *in, int64_t now_ms);
 #define INGEST_WORK_LIVE "publishing" /* handover_offer.work */
 struct giving;
 void giving_start(struct publish *p); /* done in a while, or not at all */
+/* What was saved for it is old: as if it had not been offered yet. */
+void giving_take_back(struct publish *p);
 void giving_free(struct giving **g);
 /* Begin with so many of those that were not offered yet. */
 void publish_give_some(struct ingest *in, size_t count);

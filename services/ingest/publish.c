@@ -154,9 +154,19 @@ static void on_end(void *ctx, struct writer *w, enum reason why,
 	end(ctx, why, detail);
 }
 
+/* What is saved for another ingest says what was. */
+static void on_term(void *ctx, struct writer *w)
+{
+	struct publish *p = ctx;
+
+	(void)w;
+	giving_take_back(p);
+}
+
 const struct writer_events publish_writer_events = {
 	.on_granted = on_granted,
 	.on_end = on_end,
+	.on_term = on_term,
 };
 
 /* ---- the door's side ---- */
@@ -330,7 +340,7 @@ void publish_give_some(struct ingest *in, size_t count)
 
 		if (!count)
 			return;
-		if (p->was_offered || !publish_can_pass(p))
+		if (p->was_offered || p->is_retiring || !publish_can_pass(p))
 			continue;
 		giving_start(p);
 		count--;

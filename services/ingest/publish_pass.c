@@ -61,7 +61,7 @@ void publish_pass(const struct publish *p, struct buf *out)
 	struct buf part = {0};
 
 	buf_put_u8(out, VERSION);
-	writer_pass(p->writer, &part);
+	writer_pass(p->writer, &part, member_now_ms(p->in->member));
 	put_part(out, &part);
 	maker_save(p->maker, &part);
 	put_part(out, &part);
