@@ -5,11 +5,14 @@
 #include "common/registry/entry.h"
 #include "tests/sim/sim.h"
 
-#define STALL_MS 3000
-#define CALM_MS  14000 /* so long after a fault nothing may go wrong */
-#define LEARN_MS 1500  /* so long news take to be everywhere */
-#define BOUND_MS 8000  /* so long an origin remembers */
-#define FRESH_MS 2500  /* at the end a viewer is not further behind */
+#define STALL_MS   3000
+#define CALM_MS    14000 /* so long after a fault nothing may go wrong */
+#define LEARN_MS   1500  /* so long news take to be everywhere */
+#define BOUND_MS   8000  /* so long an origin remembers */
+#define LATE_MS    1000  /* where nothing may be lost, nor be late */
+#define COPY_BY_MS 4000  /* a stream has its copy by then */
+#define REPLAY_MS  1000  /* older frames are sent to a copy only */
+#define FRESH_MS   2500  /* at the end a viewer is not further behind */
 
 size_t check_key(const struct sim *s, const char *text)
 {
@@ -69,9 +72,46 @@ void check_granted(struct sim *s, struct session *se,
 		.key = se->key,
 		.epoch = e->epoch,
 		.by = se,
+		.node = se->node,
 		.superseded_us = INT64_MAX,
 		.is_local = e->is_local,
 	};
+}
+
+void check_given(struct sim *s, const struct session *se)
+{
+	struct published *p = check_epoch(s, &se->epoch);
+
+	s->passes++;
+	if (!p)
+		return;
+	p->by = NULL;
+	p->node = NULL;
+}
+
+void check_taken(struct sim *s, struct session *se, int64_t saved_us)
+{
+	struct published *p = check_epoch(s, &se->epoch);
+
+	if (!p)
+		return;
+	if (p->by)
+		sim_violation(s, "epoch %" PRIu64 " was given twice",
+			      p->epoch.counter);
+	p->by = se;
+	p->node = se->node;
+	p->taken_us = s->now_us;
+	p->is_old = s->now_us - saved_us >
+		    ((int64_t)se->node->world.loop_away_ms + 1) * MS;
+	p->is_verified = false;
+}
+
+void check_verified(struct sim *s, const struct script_call *call)
+{
+	struct published *p = check_epoch(s, &call->entry.epoch);
+
+	if (p && call->kind == SCRIPT_VERIFY)
+		p->is_verified = true;
 }
 
 void check_appended(struct sim *s, struct session *se, struct frame *f)
@@ -116,30 +156,103 @@ void check_entry_written(struct sim *s, size_t key)
 	}
 }
 
-/* A process that slept while its stream was given to somebody else sends
- * nothing of it any more. */
-void check_frame_sent(struct sim *s, struct node *n, const struct frame *f)
+/* Who gave it to another one of its machine sends nothing of it any more. */
+static void check_not_given(struct sim *s, const struct node *n,
+			    const struct frame *f)
 {
-	const struct published *p;
+	const struct published *p = check_epoch(s, &f->position.epoch);
 
-	if (n->kind != NODE_INGEST || !n->woke_us || !redis_reaches(s, n) ||
-	    s->registry.slow_until_us > n->woke_us ||
-	    s->registry.frozen_until_us > n->woke_us ||
-	    s->cut_off_us[n->index] > n->woke_us)
-		return;
-	p = check_epoch(s, &f->position.epoch);
-	if (p && p->superseded_us < n->woke_us &&
-	    n->registry_since_us < n->woke_us)
+	if (p && p->node != n)
 		sim_violation(s,
-			      "%s slept, and sends frames of epoch %" PRIu64
-			      " which was given away",
+			      "%s sends frames of epoch %" PRIu64
+			      ", which it gave to another ingest",
 			      n->id, p->epoch.counter);
+}
+
+/* Who takes what was long on its way asks before it sends. */
+static void check_asked(struct sim *s, const struct node *n,
+			const struct published *p)
+{
+	if (p->taken_us && p->is_old && !p->is_verified)
+		sim_violation(s,
+			      "%s sends frames of epoch %" PRIu64
+			      ", which was long on its way, and asked nobody",
+			      n->id, p->epoch.counter);
+}
+
+/* A process that slept, or that took a writer over which did, sends nothing of
+ * what somebody else claimed meanwhile. */
+static void check_not_lost(struct sim *s, const struct node *n,
+			   const struct published *p)
+{
+	int64_t since_us = WEIR_MAX(n->woke_us, p->taken_us);
+
+	if (!since_us || p->superseded_us >= since_us || !redis_reaches(s, n))
+		return;
+	if (s->registry.slow_until_us > since_us ||
+	    s->registry.frozen_until_us > since_us ||
+	    s->cut_off_us[n->index] > since_us ||
+	    n->registry_since_us >= since_us)
+		return;
+	sim_violation(s,
+		      "%s sends frames of epoch %" PRIu64
+		      ", which somebody else had claimed while it slept",
+		      n->id, p->epoch.counter);
+}
+
+/* Where there is a copy, the next home lacks next to nothing. */
+static void check_no_replay(struct sim *s, const struct published *p,
+			    const struct node *to, const struct frame *f)
+{
+	int64_t age_us = s->now_us - p->at_us[f->position.sequence];
+
+	if (s->class != CLASS_ORIGIN || s->replicas < 2 || !p->by ||
+	    s->now_us < COPY_BY_MS * MS || age_us < REPLAY_MS * MS)
+		return;
+	if (!strcmp(writer_entry(p->by->writer)->home_node, to->id))
+		sim_violation(s,
+			      "%s is sent all again, though there was a copy",
+			      to->id);
+}
+
+void check_frame_sent(struct sim *s, struct node *n, const struct node *to,
+		      const struct frame *f)
+{
+	const struct published *p = check_epoch(s, &f->position.epoch);
+
+	if (n->kind != NODE_INGEST || !p)
+		return;
+	check_not_given(s, n, f);
+	check_asked(s, n, p);
+	check_not_lost(s, n, p);
+	check_no_replay(s, p, to, f);
+}
+
+/* The writer goes on behind what an origin has. */
+void check_frame_came(struct sim *s, struct node *n, const struct frame *f)
+{
+	const struct published *p = check_epoch(s, &f->position.epoch);
+	const struct home_watch *w = p ? &s->watch[n->index][p->key] : NULL;
+
+	if (w && sim_is_lossless(s) && w->has_last && w->life == n->life &&
+	    epoch_eq(&w->last.epoch, &f->position.epoch) &&
+	    f->position.sequence <= w->last.sequence)
+		sim_violation(s, "%s gets %" PRIu64 "/%" PRIu64 " twice", n->id,
+			      f->position.epoch.counter, f->position.sequence);
 }
 
 static bool is_calm(const struct sim *s)
 {
-	return s->class == CLASS_CALM || s->class == CLASS_ORIGIN ||
+	return s->class == CLASS_CALM || sim_is_lossless(s) ||
 	       s->now_us - s->fault_us > CALM_MS * MS;
+}
+
+static bool is_under_way(const struct sim *s, size_t key)
+{
+	for (size_t i = 0; i < s->publisher_count; i++)
+		if (s->publisher[i].passing && s->publisher[i].key == key)
+			return true;
+	return false;
 }
 
 /* Did another session of this key hear from its publisher lately? */
@@ -155,7 +268,7 @@ static bool has_live_rival(const struct sim *s, const struct session *se)
 		    o->input_us > (o->is_left ? just_now : since))
 			return true;
 	}
-	return false;
+	return is_under_way(s, se->key);
 }
 
 void check_refused(struct sim *s, const struct session *se, enum reason why)
@@ -172,12 +285,27 @@ void check_refused(struct sim *s, const struct session *se, enum reason why)
 		sim_violation(s, "refused without a live rival");
 }
 
-void check_ended(struct sim *s, const struct session *se, enum reason why)
+/* Its home has what it wrote. */
+static void check_delivered(struct sim *s, const struct session *se)
+{
+	const struct published *p = check_epoch(s, &se->epoch);
+
+	if (p && p->by == se && p->at_home < p->count)
+		sim_violation(s,
+			      "epoch %" PRIu64 " is over, and %" PRIu64
+			      " frames of it came to no home",
+			      p->epoch.counter, p->count - p->at_home);
+}
+
+void check_ended(struct sim *s, const struct session *se, enum reason why,
+		 const char *detail)
 {
 	bool was_live = se->publisher &&
 			s->now_us - se->input_us < (STALL_MS - 500) * MS &&
 			s->now_us - se->lively_us > 1000 * MS;
 
+	if (why == REASON_peer_left && !strcmp(detail, "delivered"))
+		check_delivered(s, se);
 	if (why == REASON_peer_left || !was_live || !is_calm(s))
 		return;
 	if (why == REASON_taken_over && (se->is_pull || s->takeover))
@@ -204,7 +332,7 @@ static void find_home(void *ctx, const struct home_info *info)
 	f->has_writer = info->has_writer;
 }
 
-/* One origin for each term. */
+/* One origin for each term, and one writer. */
 static void check_one_home(struct sim *s, const struct node *n, size_t key,
 			   const struct stream_entry *e)
 {
@@ -215,6 +343,9 @@ static void check_one_home(struct sim *s, const struct node *n, size_t key,
 		if (s->homes[i].node != n->index || s->homes[i].life != n->life)
 			sim_violation(s, "term %" PRIu64 " has two homes",
 				      e->term.number);
+		if (!uuid_eq(&s->homes[i].writer, &e->writer_instance))
+			sim_violation(s, "term %" PRIu64 " has two writers",
+				      e->term.number);
 		return;
 	}
 	if (s->home_count == EPOCHS_MAX)
@@ -222,6 +353,7 @@ static void check_one_home(struct sim *s, const struct node *n, size_t key,
 	s->homes[s->home_count].key = key;
 	s->homes[s->home_count].term = e->term;
 	s->homes[s->home_count].node = n->index;
+	s->homes[s->home_count].writer = e->writer_instance;
 	s->homes[s->home_count++].life = n->life;
 }
 
@@ -297,6 +429,15 @@ static bool is_later(const struct position *a, const struct position *than)
 	return a->epoch.counter >= than->epoch.counter;
 }
 
+/* It is at a home of its stream. */
+static void note_at_home(const struct home_watch *w)
+{
+	struct published *p = check_epoch(w->sim, &w->last.epoch);
+
+	if (w->is_home && w->has_last && p)
+		p->at_home = WEIR_MAX(p->at_home, w->last.sequence + 1);
+}
+
 static void on_home_frame(void *ctx, struct log *log, uint64_t ordinal)
 {
 	struct home_watch *w = ctx;
@@ -307,6 +448,7 @@ static void on_home_frame(void *ctx, struct log *log, uint64_t ordinal)
 		sim_violation(w->sim, "%s: its log goes back", w->node->id);
 	w->last = f->position;
 	w->has_last = true;
+	note_at_home(w);
 }
 
 void check_home_changed(struct sim *s, struct node *n,
@@ -315,6 +457,11 @@ void check_home_changed(struct sim *s, struct node *n,
 	struct home_watch *w =
 		&s->watch[n->index][check_key(s, info->key->text)];
 
+	if (info->log && w->log == info->log && w->watch.link.next &&
+	    !list_is_empty(&w->watch.link)) {
+		w->is_home = info->is_home;
+		note_at_home(w);
+	}
 	if (!info->log || (w->log == info->log && w->watch.link.next &&
 			   !list_is_empty(&w->watch.link)))
 		return;
@@ -322,6 +469,8 @@ void check_home_changed(struct sim *s, struct node *n,
 		.sim = s,
 		.node = n,
 		.log = info->log,
+		.life = n->life,
+		.is_home = info->is_home,
 		.watch = {.on_append = on_home_frame, .ctx = w},
 	};
 	list_init(&w->watch.link);
@@ -366,6 +515,9 @@ void check_viewer_frame(struct sim *s, struct viewer *v, struct frame *f)
 	v->frames++;
 	v->frame_us = s->now_us;
 	v->media_us = p->at_us[f->position.sequence];
+	s->age_us = WEIR_MAX(s->age_us, s->now_us - v->media_us);
+	if (sim_is_lossless(s) && s->now_us - v->media_us > LATE_MS * MS)
+		sim_violation(s, "%s: a viewer had to wait", v->node->id);
 	s->frames_seen++;
 }
 
@@ -376,11 +528,8 @@ void check_viewer_gap(struct sim *s, struct viewer *v, uint64_t frames,
 		  reason_name(why));
 	v->may_gap = true;
 	v->gaps++;
-	if (s->class == CLASS_ORIGIN)
-		sim_violation(s,
-			      "%s: frames were lost though only an origin "
-			      "died",
-			      v->node->id);
+	if (sim_is_lossless(s))
+		sim_violation(s, "%s: frames were lost", v->node->id);
 }
 
 /* ---- at the end, when all is healed ---- */

@@ -19,6 +19,8 @@ static void place(struct sim *s, const struct question *q, struct answer *a)
 			continue;
 		if (!n->is_alive && !sim_chance(s, 20))
 			continue; /* dispatch may not know yet */
+		if (n->is_draining && !sim_chance(s, 20))
+			continue;
 		if (!best || load[i] < load[best->index])
 			best = n;
 	}

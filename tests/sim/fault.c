@@ -95,6 +95,18 @@ static void pause_node(struct sim *s, struct fault *f)
 	end_at(s, f, on_resume);
 }
 
+static void on_sleep(struct sim *s, struct job *j)
+{
+	note(s);
+	pause_node(s, (struct fault *)j);
+}
+
+static void on_kill(struct sim *s, struct job *j)
+{
+	note(s);
+	kill_node(s, (struct fault *)j);
+}
+
 static void cut_wire(struct sim *s, struct fault *f)
 {
 	struct wire *w = net_random_wire(s);
@@ -256,12 +268,91 @@ static void make_orphan(struct sim *s, struct fault *f)
 	kill_node(s, f);
 }
 
-static void drain(struct sim *s, struct fault *f)
+static void restart(struct sim *s, struct fault *f)
 {
-	if (!f->target->is_alive || f->target->is_paused)
+	if (!f->target->is_draining)
+		restart_node(s, f->target, f->long_us);
+}
+
+/* Some session, and who will have it. */
+static struct session *begin_pass(struct sim *s, struct node **to)
+{
+	struct session *se = writing(s, false);
+	static const int64_t long_ms[] = {0, 15, 300};
+	int64_t at_most_ms = long_ms[sim_below(s, WEIR_ARRAY_LEN(long_ms))];
+
+	*to = se ? pass_target(s, se->node) : NULL;
+	if (!*to)
+		return NULL;
+	pass_session(se, *to, sim_between_us(s, 0, at_most_ms));
+	return se;
+}
+
+static void pass(struct sim *s, struct fault *f)
+{
+	struct node *to;
+
+	(void)f;
+	begin_pass(s, &to);
+}
+
+/* One of both sleeps, from before it is done or from right behind it on. */
+static void pass_and_sleep(struct sim *s, struct fault *f)
+{
+	struct node *to;
+	struct session *se = begin_pass(s, &to);
+	struct fault *sleep;
+
+	if (!se)
 		return;
-	sim_trace(s, "%s: drains", f->target->id);
-	homes_drain(f->target->homes, sim_now_ms(s));
+	sleep = sim_job(s, sizeof(*sleep), NULL, on_sleep);
+	sleep->target = f->index % 2 ? se->node : to;
+	sleep->long_us = f->long_us;
+	sim_at(s, &sleep->job, s->now_us + sim_between_us(s, 0, 8));
+}
+
+static struct node *home_of(struct sim *s, const struct session *se)
+{
+	const char *id = writer_entry(se->writer)->home_node;
+
+	for (size_t i = 0; i < s->node_count; i++)
+		if (!strcmp(s->node[i].id, id))
+			return &s->node[i];
+	return NULL;
+}
+
+/* The home, the giver or the taker is killed meanwhile. */
+static void pass_and_kill(struct sim *s, struct fault *f)
+{
+	struct node *to;
+	struct session *se = begin_pass(s, &to);
+	struct node *which[3];
+	struct fault *kill;
+
+	if (!se)
+		return;
+	which[0] = home_of(s, se);
+	which[1] = se->node;
+	which[2] = to;
+	kill = sim_job(s, sizeof(*kill), NULL, on_kill);
+	kill->target = which[f->index % 3];
+	kill->long_us = f->long_us;
+	if (kill->target)
+		sim_at(s, &kill->job, s->now_us + sim_between_us(s, 0, 8));
+}
+
+/* A publisher leaves whose frames come to the home only slowly. */
+static void leave_slowly(struct sim *s, struct fault *f)
+{
+	struct session *se = writing(s, false);
+	struct node *home = se ? home_of(s, se) : NULL;
+
+	if (!home || !se->publisher)
+		return;
+	sim_trace(s, "slow: %s to %s", se->node->id, home->id);
+	net_slow(s, se->node, home, until_us(s, f->long_us));
+	publisher_drop(s, se->publisher, true, f->long_us * 2);
+	end_at(s, f, on_over);
 }
 
 static void stop_dispatch(struct sim *s, struct fault *f)
@@ -369,7 +460,14 @@ static const struct kind kinds[] = {
 	{flush_redis, -1, 0, 1, REGISTRY | ALL},
 	{fail_over_redis, -1, 0, 1, REGISTRY | ALL},
 	{stop_dispatch, -1, 500, 5000, REGISTRY | NETWORK | ALL},
-	{drain, NODE_ORIGIN, 0, 1, ALL},
+	{leave_slowly, -1, 200, 2500, NETWORK | ALL},
+	{restart, NODE_ORIGIN, 100, 3000, REGISTRY | ALL},
+	{restart, NODE_INGEST, 100, 3000, REGISTRY | ALL},
+	{pass, -1, 0, 1, CALM | REGISTRY | NETWORK | ALL},
+	{pass, -1, 0, 1, CALM | REGISTRY | NETWORK | ALL},
+	{pass_and_sleep, -1, 200, 6000, NETWORK | ALL},
+	{pass_and_sleep, -1, 1050, 4000, NETWORK | ALL},
+	{pass_and_kill, -1, 300, 4000, ALL},
 };
 
 static void on_fault(struct sim *s, struct job *j)
@@ -401,6 +499,17 @@ static const struct kind *draw(struct sim *s)
 	return k;
 }
 
+static void plan_restarts(struct sim *s)
+{
+	static const struct kind leaves = {publisher_leaves, -1, 100, 2000, 0};
+	size_t count = sim_below(s, 3);
+
+	for (size_t i = 0; i < count; i++)
+		plan_one(s, &leaves, sim_between_us(s, 4000, 25000));
+	restart_all(s);
+	s->heal_us = 60000 * MS;
+}
+
 static void plan_origin(struct sim *s)
 {
 	static const struct kind home = {kill_home, NODE_ORIGIN, 1000, 9000, 0};
@@ -425,6 +534,8 @@ static void on_heal(struct sim *s, struct job *j)
 	}
 	for (size_t i = 0; i < s->node_count; i++) {
 		node_resume(s, &s->node[i]);
+		if (s->node[i].is_draining) /* it had its time */
+			node_kill(s, &s->node[i]);
 		if (!s->node[i].is_alive)
 			node_start(s, &s->node[i]);
 	}
@@ -436,6 +547,8 @@ void fault_plan(struct sim *s)
 
 	if (s->class == CLASS_ORIGIN) {
 		plan_origin(s);
+	} else if (s->class == CLASS_PLANNED) {
+		plan_restarts(s);
 	} else {
 		size_t count = 1 + sim_below(s, 8);
 

@@ -70,9 +70,25 @@ static void read_args(struct settings *set, int argc, char **argv)
 	}
 }
 
+/* What all of them did. */
+struct totals {
+	uint64_t bad, frames, moves, passes;
+	int64_t age_us; /* of any frame, where nothing may be lost */
+};
+
+static void add(struct totals *t, const struct sim_result *r)
+{
+	t->bad += r->violation[0] != '\0';
+	t->frames += r->frames_published;
+	t->moves += r->moves;
+	t->passes += r->passes;
+	if (r->class == CLASS_ORIGIN || r->class == CLASS_PLANNED)
+		t->age_us = WEIR_MAX(t->age_us, r->age_us);
+}
+
 /* Run one schedule; is it free of violations? */
 static bool is_sound(const struct settings *set, struct scripts *scripts,
-		     enum sim_mutant mutant, uint64_t i)
+		     enum sim_mutant mutant, uint64_t i, struct totals *totals)
 {
 	const struct sim_options o = {
 		.seed = set->seed + i,
@@ -84,6 +100,7 @@ static bool is_sound(const struct settings *set, struct scripts *scripts,
 	struct sim_result r;
 
 	sim_run(&o, &r);
+	add(totals, &r);
 	if (r.violation[0])
 		printf("%sseed %" PRIu64 " (%s): %s\n",
 		       set->is_hunt ? "  caught: " : "", o.seed,
@@ -93,15 +110,19 @@ static bool is_sound(const struct settings *set, struct scripts *scripts,
 
 static int run_schedules(const struct settings *set, struct scripts *scripts)
 {
-	uint64_t bad = 0;
+	struct totals t = {0};
 
 	sim_set_scripts(scripts, set->mutant);
 	for (uint64_t i = 0; i < set->schedules; i++)
-		bad += !is_sound(set, scripts, set->mutant, i);
+		is_sound(set, scripts, set->mutant, i, &t);
 	printf("%" PRIu64 " schedules from seed %" PRIu64 ", %" PRIu64
 	       " violations\n",
-	       set->schedules, set->seed, bad);
-	return bad ? 1 : 0;
+	       set->schedules, set->seed, t.bad);
+	printf("%" PRIu64 " frames, %" PRIu64 " homes moved, %" PRIu64
+	       " publishers handed over; oldest frame where nothing may be "
+	       "lost: %" PRId64 " ms\n",
+	       t.frames, t.moves, t.passes, t.age_us / MS);
+	return t.bad ? 1 : 0;
 }
 
 /* Each mutant must be caught by one of the schedules. */
@@ -111,11 +132,12 @@ static int hunt(const struct settings *set, struct scripts *scripts)
 
 	for (int m = SIM_SOUND + 1; m < SIM_MUTANTS; m++) {
 		const char *name = sim_mutant_name((enum sim_mutant)m);
+		struct totals t = {0};
 		uint64_t i = 0;
 
 		sim_set_scripts(scripts, (enum sim_mutant)m);
 		while (i < set->schedules &&
-		       is_sound(set, scripts, (enum sim_mutant)m, i))
+		       is_sound(set, scripts, (enum sim_mutant)m, i, &t))
 			i++;
 		printf("%s mutant %s\n", i < set->schedules ? "ok" : "not ok",
 		       name);

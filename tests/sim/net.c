@@ -86,32 +86,36 @@ void net_queue(struct message *m, uint32_t sid, bool is_frame)
 	sim_at(s, &m->job, at);
 }
 
-/* The epoch of the session that opened with this term. */
-static const struct published *published_in(struct sim *s,
-					    const struct term *term)
+/* The session that opened with this term. */
+static const struct session *session_in(struct sim *s, const struct term *term)
 {
 	list_each (l, &s->sessions) {
 		const struct session *se = list_entry(l, struct session, link);
 
 		if (se->is_granted &&
 		    term_eq(&writer_entry(se->writer)->term, term))
-			return check_epoch(s, &se->epoch);
+			return se;
 	}
 	return NULL;
 }
 
-/* Mutants that live between the machines: a home that says that it has what it
- * has not, so that the writer goes on at a wrong place. */
-static void distort(struct sim *s, const struct side *to, struct record *r)
+/* Mutants that live between the machines: a home, or a copy, that says that it
+ * has what it has not, so that the writer goes on at a wrong place. */
+static void distort(struct sim *s, const struct side *from, struct record *r)
 {
+	const struct session *se;
 	const struct published *p;
-	enum sim_mutant m = s->options.mutant;
+	bool is_home;
 
-	if (m != SIM_WRONG_REPLAY || r->type != RECORD_RESUME ||
-	    to->node->kind != NODE_INGEST)
+	if (r->type != RECORD_RESUME ||
+	    net_other((struct side *)from)->node->kind != NODE_INGEST)
 		return;
-	p = published_in(s, &r->term);
+	se = session_in(s, &r->term);
+	p = se ? check_epoch(s, &se->epoch) : NULL;
 	if (!p || p->count < 3)
+		return;
+	is_home = !strcmp(from->node->id, writer_entry(se->writer)->home_node);
+	if (s->options.mutant != (is_home ? SIM_WRONG_REPLAY : SIM_WRONG_COPY))
 		return;
 	r->flags |= RESUME_KNOWN;
 	r->position.epoch = p->epoch;
@@ -124,7 +128,7 @@ static void send_record(struct side *from, const struct record *r)
 	struct message *m = net_message_to(to, W_RECORD);
 	struct record copy = *r;
 
-	distort(from->node->sim, to, &copy);
+	distort(from->node->sim, from, &copy);
 	record_write(&m->bytes, &copy);
 	BUG_ON(buf_error(&m->bytes));
 	sim_trace(from->node->sim, "  %s -> %s %s sid %x term %lu",
@@ -134,13 +138,24 @@ static void send_record(struct side *from, const struct record *r)
 	net_queue(m, r->sid, false);
 }
 
+/* Mutants: an origin drains, and tells nobody; or not those who come then. */
+static bool is_unsaid(const struct sim *s, const struct record *r)
+{
+	enum sim_mutant m = s->options.mutant;
+
+	return r->type == RECORD_DRAIN &&
+	       (m == SIM_NO_DRAIN ||
+		(m == SIM_DRAIN_TAKES && !s->is_announcing));
+}
+
 bool net_send(void *ctx, link_id link, const struct record *r)
 {
 	struct side *from = net_find_side(ctx, link);
 
 	if (!from)
 		return false;
-	send_record(from, r);
+	if (!is_unsaid(from->node->sim, r))
+		send_record(from, r);
 	return true;
 }
 
@@ -159,7 +174,8 @@ static void send_frame(struct side *from, const struct feed *f, uint16_t type,
 		  (unsigned long)frame->position.epoch.counter,
 		  (unsigned long)frame->position.sequence, frame->kind,
 		  frame->flags, f->sid);
-	check_frame_sent(from->node->sim, from->node, frame);
+	check_frame_sent(from->node->sim, from->node, net_other(from)->node,
+			 frame);
 	net_queue(m, f->sid, true);
 }
 

@@ -36,6 +36,25 @@ static void on_home_changed(void *ctx, const struct home_info *info)
 	check_home_changed(n->sim, n, info);
 }
 
+/* Those that live in the machines. */
+static uint32_t world_mutants(enum sim_mutant m)
+{
+	switch (m) {
+	case SIM_NO_FENCE:
+		return MUTANT_NO_FENCE;
+	case SIM_COPY_SERVES:
+		return MUTANT_COPY_SERVES;
+	case SIM_COPY_DELIVERS:
+		return MUTANT_COPY_DELIVERS;
+	case SIM_COPY_UNUSED:
+		return MUTANT_COPY_UNUSED;
+	case SIM_SAME_TERM:
+		return MUTANT_SAME_TERM;
+	default:
+		return 0;
+	}
+}
+
 static void fill_world(struct node *n)
 {
 	struct sim *s = n->sim;
@@ -70,10 +89,7 @@ static void fill_world(struct node *n)
 		.known = redis_known,
 		.event = world_event,
 	};
-	if (s->options.mutant == SIM_NO_FENCE)
-		n->world.mutants = MUTANT_NO_FENCE;
-	if (s->options.mutant == SIM_COPY_SERVES)
-		n->world.mutants = MUTANT_COPY_SERVES;
+	n->world.mutants = world_mutants(s->options.mutant);
 }
 
 static void make_machines(struct node *n)
@@ -118,7 +134,7 @@ void node_start(struct sim *s, struct node *n)
 	sim_trace(s, "%s: starts", n->id);
 	n->life++;
 	n->is_alive = true;
-	n->is_paused = false;
+	n->is_paused = n->is_draining = false;
 	n->is_registered = false;
 	n->run_id = 0;
 	n->registry_try_us = n->woke_us = n->ping_us = 0;
@@ -306,6 +322,8 @@ int node_on_frame(struct node *n, link_id link, uint16_t type, uint32_t sid,
 	if (n->writers)
 		return writers_on_frame(n->writers, link, type, sid, term, f,
 					now_ms);
+	if (n->homes && type == RECORD_FRAME)
+		check_frame_came(n->sim, n, f);
 	if (n->homes)
 		return homes_on_frame(n->homes, link, type, sid, term, f,
 				      now_ms);

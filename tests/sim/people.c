@@ -12,8 +12,9 @@ static const struct log_limits writer_log = {10000, 16 << 20, 8 << 20, 500};
 
 /* ---- sessions ---- */
 
-static void session_free(struct session *se)
+void session_free(struct session *se)
 {
+	pass_free(&se->passing);
 	list_remove(&se->link);
 	if (se->publisher)
 		se->publisher->session = NULL;
@@ -106,7 +107,7 @@ static void on_end(void *ctx, struct writer *w, enum reason why,
 	if (!se->is_granted)
 		check_refused(s, se, why);
 	else
-		check_ended(s, se, why);
+		check_ended(s, se, why, detail);
 	if (p)
 		p->next_us = s->now_us + sim_between_us(s, 200, 1500);
 	session_free(se);
@@ -119,10 +120,21 @@ static void on_wanted(void *ctx, struct writer *w, bool is_wanted)
 	(void)is_wanted;
 }
 
+/* What is saved for another ingest is old. */
+static void on_term(void *ctx, struct writer *w)
+{
+	struct session *se = ctx;
+
+	(void)w;
+	if (se->passing)
+		se->passing->is_old = true;
+}
+
+const struct writer_events session_events = {on_granted, on_end, on_wanted,
+					     on_term, NULL};
+
 static void connect(struct sim *s, struct publisher *p, struct node *n)
 {
-	static const struct writer_events events = {on_granted, on_end,
-						    on_wanted, NULL};
 	struct session *se = sim_need(calloc(1, sizeof(*se)));
 	struct writer_request request = {
 		.key = s->key[p->key],
@@ -147,8 +159,8 @@ static void connect(struct sim *s, struct publisher *p, struct node *n)
 	s->claims++;
 	sim_trace(s, "publisher %zu: publishes %s at %s", p->index,
 		  s->key[p->key].text, n->id);
-	BUG_ON(writer_new(&se->writer, n->writers, &request, &events, se,
-			  sim_now_ms(s)));
+	BUG_ON(writer_new(&se->writer, n->writers, &request, &session_events,
+			  se, sim_now_ms(s)));
 }
 
 /* ---- what a publisher sends ---- */
@@ -175,12 +187,38 @@ static struct session *find_session(struct sim *s, const struct input_job *i)
 	return NULL;
 }
 
-static void leave(struct session *se, enum reason why)
+void session_leave(struct session *se, enum reason why)
 {
 	if (se->is_left)
 		return;
 	se->is_left = true;
 	writer_leave(se->writer, why, sim_now_ms(se->sim));
+}
+
+void session_input(struct session *se, uint32_t count)
+{
+	struct sim *s = se->sim;
+
+	if (s->now_us - se->input_us > 2000 * MS)
+		se->lively_us = s->now_us;
+	se->input_us = s->now_us;
+	if (se->passing) { /* nobody reads it now */
+		se->passing->inputs += count;
+		return;
+	}
+	for (; count; count--) {
+		writer_input(se->writer, sim_now_ms(s));
+		if (se->is_granted)
+			append_media(se);
+	}
+}
+
+static void on_fin(struct session *se)
+{
+	if (se->passing)
+		se->passing->has_fin = true;
+	else
+		session_leave(se, REASON_peer_left);
 }
 
 static void on_input(struct sim *s, struct job *j)
@@ -191,21 +229,18 @@ static void on_input(struct sim *s, struct job *j)
 	if (i->what == INPUT_CONNECT) {
 		struct publisher *p = &s->publisher[i->publisher];
 
-		if (!p->session && s->now_us >= p->off_until_us)
+		if (!p->session && !p->passing && !j->node->is_draining &&
+		    s->now_us >= p->off_until_us)
 			connect(s, p, j->node);
 		return;
 	}
 	se = find_session(s, i);
 	if (!se || se->is_left)
 		return;
-	if (s->now_us - se->input_us > 2000 * MS)
-		se->lively_us = s->now_us;
-	se->input_us = s->now_us;
-	writer_input(se->writer, sim_now_ms(s));
 	if (i->what == INPUT_FIN)
-		leave(se, REASON_peer_left);
-	else if (se->is_granted)
-		append_media(se);
+		on_fin(se);
+	else
+		session_input(se, 1);
 }
 
 static void input_at(struct sim *s, struct node *n, struct publisher *p,
@@ -229,6 +264,11 @@ void publisher_drop(struct sim *s, struct publisher *p, bool with_fin,
 	sim_trace(s, "publisher %zu: %s", p->index,
 		  with_fin ? "leaves" : "loses its network");
 	p->off_until_us = p->next_us = s->now_us + off_us;
+	if (p->passing) {
+		p->passing->has_fin = with_fin;
+		p->passing->publisher = NULL;
+		p->passing = NULL;
+	}
 	if (!se)
 		return;
 	if (with_fin)
@@ -244,9 +284,19 @@ static struct node *random_ingest(struct sim *s)
 
 	for (size_t i = 0; i < s->node_count; i++)
 		if (s->node[i].kind == NODE_INGEST && s->node[i].is_alive &&
-		    !s->node[i].is_paused)
+		    !s->node[i].is_paused && !s->node[i].is_draining)
 			awake[count++] = &s->node[i];
 	return count ? awake[sim_below(s, count)] : NULL;
+}
+
+static void send_media(struct sim *s, struct publisher *p)
+{
+	if (s->now_us < p->silent_until_us)
+		return;
+	if (p->passing)
+		p->passing->inputs++;
+	else
+		input_at(s, p->session->node, p, INPUT_MEDIA);
 }
 
 static void publisher_timer(struct sim *s, struct publisher *p)
@@ -255,10 +305,9 @@ static void publisher_timer(struct sim *s, struct publisher *p)
 
 	if (s->now_us < p->next_us)
 		return;
-	if (p->session) {
+	if (p->session || p->passing) {
 		p->next_us += FRAME_MS * MS;
-		if (s->now_us >= p->silent_until_us)
-			input_at(s, p->session->node, p, INPUT_MEDIA);
+		send_media(s, p);
 		return;
 	}
 	p->next_us = s->now_us + 300 * MS;
@@ -272,7 +321,7 @@ static void on_give_up(struct sim *s, struct job *j)
 	struct session *se = find_session(s, (struct input_job *)j);
 
 	if (se)
-		leave(se, REASON_timeout);
+		session_leave(se, REASON_timeout);
 }
 
 /* The ingest's own rule for connections on which nothing comes. */
@@ -280,7 +329,8 @@ static void watch_input(struct sim *s, struct session *se)
 {
 	struct input_job *i;
 
-	if (se->is_left || s->now_us - se->input_us < INPUT_DEAD_MS * MS)
+	if (se->is_left || se->passing ||
+	    s->now_us - se->input_us < INPUT_DEAD_MS * MS)
 		return;
 	i = sim_job(s, sizeof(*i), se->node, on_give_up);
 	i->session = se;
@@ -329,7 +379,7 @@ static void on_state(void *ctx, struct follower *f,
 	sim_trace(v->sim, "%s: viewer of %s is %s (%s)", v->node->id,
 		  v->sim->key[v->key].text, name[info->state],
 		  reason_name(info->why));
-	if (info->state == FOLLOWER_ENDED && v->sim->class == CLASS_ORIGIN)
+	if (info->state == FOLLOWER_ENDED && sim_is_lossless(v->sim))
 		sim_violation(v->sim, "%s: a viewer's stream ended",
 			      v->node->id);
 	watch_log(v);
@@ -389,7 +439,7 @@ static void add_publisher(struct sim *s, size_t key, bool is_rival)
 	p->index = s->publisher_count++;
 	p->key = key;
 	p->is_rival = is_rival;
-	p->is_pull = !is_rival && s->class != CLASS_ORIGIN && sim_chance(s, 25);
+	p->is_pull = !is_rival && !sim_is_lossless(s) && sim_chance(s, 25);
 	p->next_us = sim_between_us(s, 200, 1500);
 	if (is_rival)
 		p->off_until_us = sim_between_us(s, 3000, 15000);
@@ -399,7 +449,7 @@ void people_init(struct sim *s)
 {
 	for (size_t key = 0; key < s->key_count; key++) {
 		add_publisher(s, key, false);
-		if (s->class != CLASS_ORIGIN && sim_chance(s, 50))
+		if (!sim_is_lossless(s) && sim_chance(s, 50))
 			add_publisher(s, key, true);
 		for (size_t i = 0; i < s->node_count; i++)
 			if (s->node[i].kind == NODE_EDGE)

@@ -263,6 +263,7 @@ void redis_script(void *ctx, uint64_t tag, const struct script_call *call)
 	struct script_job *j;
 
 	net_wait(s, n, tag, 0, true, n->world.registry_ms);
+	check_verified(s, call);
 	if (!n->is_registered || !s->registry.is_up)
 		return;
 	if (s->options.mutant == SIM_NO_SETTLE && call->kind == SCRIPT_SETTLE)

@@ -73,6 +73,15 @@ const char *sim_mutant_name(enum sim_mutant m)
 		[SIM_REUSE_COUNTER] = "reuse-counter",
 		[SIM_NO_SETTLE] = "no-settle",
 		[SIM_COPY_SERVES] = "copy-serves",
+		[SIM_COPY_DELIVERS] = "copy-delivers",
+		[SIM_COPY_UNUSED] = "copy-unused",
+		[SIM_WRONG_COPY] = "wrong-copy",
+		[SIM_GIVER_STAYS] = "giver-stays",
+		[SIM_GIVER_WRITES] = "giver-writes",
+		[SIM_SAME_TERM] = "same-term",
+		[SIM_OLD_GOODS] = "old-goods",
+		[SIM_NO_DRAIN] = "no-drain",
+		[SIM_DRAIN_TAKES] = "drain-takes",
 	};
 
 	return m < SIM_MUTANTS ? name[m] : "?";
@@ -121,10 +130,15 @@ void sim_set_scripts(struct scripts *scripts, enum sim_mutant m)
 
 const char *sim_class_name(enum sim_class c)
 {
-	static const char *const name[] = {"calm", "origin", "registry",
-					   "network", "all"};
+	static const char *const name[] = {"calm",     "origin",  "planned",
+					   "registry", "network", "all"};
 
 	return c < CLASS_COUNT ? name[c] : "?";
+}
+
+bool sim_is_lossless(const struct sim *s)
+{
+	return s->class == CLASS_ORIGIN || s->class == CLASS_PLANNED;
 }
 
 void sim_trace(const struct sim *s, const char *fmt, ...)
@@ -266,7 +280,7 @@ static void on_timer(struct sim *s, struct job *j)
 
 static void choose_class(struct sim *s)
 {
-	static const uint8_t weight[CLASS_COUNT] = {10, 20, 15, 20, 35};
+	static const uint8_t weight[CLASS_COUNT] = {10, 15, 15, 10, 15, 35};
 	uint64_t at = sim_below(s, 100);
 	int c = 0;
 
@@ -298,7 +312,7 @@ static void build(struct sim *s)
 	list_init(&s->wires);
 	list_init(&s->sessions);
 	s->replicas = s->options.seed % 2 ? 2 : 1;
-	s->takeover = s->class != CLASS_ORIGIN && sim_chance(s, 10);
+	s->takeover = !sim_is_lossless(s) && sim_chance(s, 10);
 	for (size_t i = 1; i <= origins; i++)
 		add_node(s, NODE_ORIGIN, "origin", i);
 	for (size_t i = 1; i <= ingests; i++)
@@ -367,6 +381,8 @@ void sim_run(const struct sim_options *options, struct sim_result *out)
 		.claims = s->claims,
 		.refusals = s->refusals,
 		.moves = s->moves,
+		.passes = s->passes,
+		.age_us = s->age_us,
 		.jobs = s->jobs,
 	};
 	memcpy(out->violation, s->violation, sizeof(out->violation));

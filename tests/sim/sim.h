@@ -24,7 +24,7 @@
 
 struct sim;
 
-/* Rules broken on purpose; each must be noticed. mutant.c has the list. */
+/* Rules broken on purpose; each must be noticed. README.md has the list. */
 enum sim_mutant {
 	SIM_SOUND = 0,
 	SIM_NO_FENCE,
@@ -35,6 +35,15 @@ enum sim_mutant {
 	SIM_REUSE_COUNTER,
 	SIM_NO_SETTLE,
 	SIM_COPY_SERVES,
+	SIM_COPY_DELIVERS,
+	SIM_COPY_UNUSED,
+	SIM_WRONG_COPY,
+	SIM_GIVER_STAYS,
+	SIM_GIVER_WRITES,
+	SIM_SAME_TERM,
+	SIM_OLD_GOODS,
+	SIM_NO_DRAIN,
+	SIM_DRAIN_TAKES,
 	SIM_MUTANTS,
 };
 
@@ -42,6 +51,7 @@ enum sim_mutant {
 enum sim_class {
 	CLASS_CALM,     /* publishers come, go, fall silent; nothing breaks */
 	CLASS_ORIGIN,   /* one origin is killed, and that is all */
+	CLASS_PLANNED,  /* origins and ingests are restarted, one by one */
 	CLASS_REGISTRY, /* only the registry and the publishers misbehave */
 	CLASS_NETWORK,  /* only links and pauses */
 	CLASS_ALL,      /* everything */
@@ -109,6 +119,8 @@ struct node {
 	char id[NODE_ID_SIZE];
 	uint32_t life; /* grows with each start and end */
 	bool is_alive, is_paused;
+	bool is_draining;  /* it is about to be restarted */
+	int64_t drain_us;  /* since */
 	int64_t paused_us; /* since */
 	int64_t woke_us;   /* from the last sleep that counted */
 	struct list inbox; /* struct job */
@@ -130,6 +142,21 @@ struct node {
 	bool has_copy[KEYS_MAX];
 };
 
+/* A session on its way to another ingest of its machine (pass.c): saved, given,
+ * taken. What the publisher sends meanwhile waits in the socket. */
+struct passing {
+	struct sim *sim;
+	struct session *from; /* NULL: it is given */
+	struct session
+		*next; /* in no list, without a writer, until it is taken */
+	struct publisher *publisher; /* NULL: it has gone, or it is not given */
+	int64_t began_us;
+	struct buf bytes; /* of the writer */
+	uint32_t inputs;
+	bool has_fin;
+	bool is_old; /* the writer went on: it is not given */
+};
+
 /* One session at an ingest; lives as long as that or its connection. */
 struct session {
 	struct list link; /* sim.sessions */
@@ -137,6 +164,7 @@ struct session {
 	struct node *node;
 	uint32_t life;
 	struct publisher *publisher; /* NULL: its connection is gone */
+	struct passing *passing;     /* it is being given away */
 	size_t key;
 	struct writer *writer;
 	struct log *log;
@@ -146,6 +174,7 @@ struct session {
 	int64_t base_ns;
 	uint64_t segment;
 	bool is_granted, is_left, is_pull;
+	bool was_offered; /* to another ingest, at a restart */
 	int64_t input_us;
 	int64_t lively_us; /* since then without a long silence */
 	int64_t began_us;
@@ -157,6 +186,7 @@ struct publisher {
 	size_t key;
 	bool is_rival, is_pull;
 	struct session *session; /* connected; NULL: not */
+	struct passing *passing; /* connected, to nobody at the moment */
 	int64_t next_us;         /* connect, or the next frame */
 	int64_t silent_until_us; /* connected, but nothing comes through */
 	int64_t off_until_us;    /* not interested */
@@ -183,6 +213,11 @@ struct published {
 	size_t key;
 	struct epoch epoch;
 	struct session *by;
+	const struct node *node; /* that may send it; NULL: it is given away */
+	int64_t taken_us;        /* by that one, from another; 0: it was not */
+	bool is_old;             /* then it was long on its way */
+	bool is_verified;        /* since then */
+	uint64_t at_home;        /* so many came to a home of it */
 	struct frame **frame;
 	int64_t *at_us;
 	size_t count, room;
@@ -207,6 +242,8 @@ struct home_watch {
 	struct log *log;
 	struct position last;
 	bool has_last;
+	uint32_t life;
+	bool is_home;
 };
 
 struct registry {
@@ -259,6 +296,7 @@ struct sim {
 	struct {
 		size_t key;
 		struct term term;
+		struct uuid writer; /* instance */
 		size_t node;
 		uint32_t life;
 	} homes[EPOCHS_MAX];
@@ -269,7 +307,9 @@ struct sim {
 	int64_t heal_us, end_us;
 	char violation[512];
 	/* for --verbose and the report */
-	uint64_t frames_published, frames_seen, claims, refusals, moves;
+	uint64_t frames_published, frames_seen, claims, refusals, moves, passes;
+	int64_t age_us;     /* of the oldest frame that came to a viewer */
+	bool is_announcing; /* an origin tells that it drains */
 };
 
 /* ---- sim.c: clock, jobs, randomness ---- */
@@ -277,7 +317,9 @@ struct sim {
 struct sim_result {
 	char violation[512]; /* "": none */
 	enum sim_class class;
-	uint64_t frames_published, frames_seen, claims, refusals, moves, jobs;
+	uint64_t frames_published, frames_seen, claims, refusals, moves, passes;
+	uint64_t jobs;
+	int64_t age_us;
 };
 
 void sim_run(const struct sim_options *options, struct sim_result *out);
@@ -299,6 +341,8 @@ void sim_violation(struct sim *s, const char *fmt, ...) WEIR_PRINTF(2, 3);
 void sim_set_scripts(struct scripts *scripts, enum sim_mutant m);
 const char *sim_mutant_name(enum sim_mutant m);
 const char *sim_class_name(enum sim_class c);
+/* Nothing may be lost in it. */
+bool sim_is_lossless(const struct sim *s);
 void *sim_need(void *p);
 
 /* ---- net.c, wire.c, ask.c, dispatch.c: links, questions ---- */
@@ -321,6 +365,9 @@ void net_dial(struct sim *s, struct node *a, struct node *b);
 void net_node_died(struct sim *s, struct node *n);
 void net_cut(struct sim *s, struct wire *w);
 void net_close_all(struct sim *s);
+/* No frames go from one to the other for a while. */
+void net_slow(struct sim *s, const struct node *from, const struct node *to,
+	      int64_t until_us);
 struct wire *net_random_wire(struct sim *s);
 void net_wait(struct sim *s, struct node *n, uint64_t tag, link_id link,
 	      bool is_script, uint32_t deadline_ms);
@@ -376,6 +423,28 @@ void people_edge_up(struct sim *s, struct node *n);
 void publisher_drop(struct sim *s, struct publisher *p, bool with_fin,
 		    int64_t off_us);
 
+/* The session is over, or never was; it is in the list or in none. */
+void session_free(struct session *se);
+extern const struct writer_events session_events;
+void session_leave(struct session *se, enum reason why);
+/* What came from the publisher, `count` times. */
+void session_input(struct session *se, uint32_t count);
+
+/* ---- pass.c: a publisher goes on at another ingest ---- */
+
+/* Soon, if it can be. `long_us`: until all of it has left the giver. */
+void pass_session(struct session *se, struct node *to, int64_t long_us);
+void pass_free(struct passing **p);
+/* An ingest that would take one of `from`; NULL: there is none. */
+struct node *pass_target(struct sim *s, const struct node *from);
+
+/* ---- restart.c: planned restarts ---- */
+
+/* Drain it, and when it is empty, end it; it is back after `down_us`. */
+void restart_node(struct sim *s, struct node *n, int64_t down_us);
+/* All origins and ingests, one after the other, in an order from the seed. */
+void restart_all(struct sim *s);
+
 /* ---- fault.c: the schedule ---- */
 
 void fault_plan(struct sim *s);
@@ -387,9 +456,15 @@ void check_claimed(struct sim *s, const struct script_call *call,
 		   const struct script_result *r);
 void check_granted(struct sim *s, struct session *se,
 		   const struct stream_entry *e);
+/* It went from one ingest to another. */
+void check_given(struct sim *s, const struct session *se);
+void check_taken(struct sim *s, struct session *se, int64_t saved_us);
+void check_verified(struct sim *s, const struct script_call *call);
 void check_appended(struct sim *s, struct session *se, struct frame *f);
 void check_entry_written(struct sim *s, size_t key);
-void check_frame_sent(struct sim *s, struct node *n, const struct frame *f);
+void check_frame_sent(struct sim *s, struct node *n, const struct node *to,
+		      const struct frame *f);
+void check_frame_came(struct sim *s, struct node *n, const struct frame *f);
 void check_bound(struct sim *s, struct node *n, const struct stream_key *key);
 void check_home_changed(struct sim *s, struct node *n,
 			const struct home_info *info);
@@ -397,7 +472,8 @@ void check_viewer_frame(struct sim *s, struct viewer *v, struct frame *f);
 void check_viewer_gap(struct sim *s, struct viewer *v, uint64_t frames,
 		      enum reason why);
 void check_refused(struct sim *s, const struct session *se, enum reason why);
-void check_ended(struct sim *s, const struct session *se, enum reason why);
+void check_ended(struct sim *s, const struct session *se, enum reason why,
+		 const char *detail);
 void check_end(struct sim *s);
 size_t check_key(const struct sim *s, const char *text);
 

@@ -199,6 +199,19 @@ struct wire *net_random_wire(struct sim *s)
 	return NULL;
 }
 
+void net_slow(struct sim *s, const struct node *from, const struct node *to,
+	      int64_t until_us)
+{
+	list_each (l, &s->wires) {
+		struct wire *w = list_entry(l, struct wire, link);
+
+		for (int i = 0; i < 2; i++)
+			if (w->side[i].node == from &&
+			    w->side[1 - i].node == to)
+				w->side[i].closed_until_us = until_us;
+	}
+}
+
 void net_node_died(struct sim *s, struct node *n)
 {
 	list_each_safe (l, &s->wires) {
