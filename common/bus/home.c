@@ -51,7 +51,7 @@ struct home_stream *home_get(struct homes *hs, const struct stream_key *key)
 	s->homes = hs;
 	s->number = ++hs->numbers;
 	s->entry.key = *key;
-	s->grace_ms = s->hint_ms = s->check_ms = INT64_MAX;
+	s->grace_ms = s->hint_ms = s->check_ms = s->stale_ms = INT64_MAX;
 	s->key_wanted_ms = INT64_MIN / 2;
 	list_init(&s->bindings);
 	list_init(&s->consumers);
@@ -495,13 +495,11 @@ static bool is_idle(const struct home_stream *s, int64_t now_ms)
 	       !s->hint_link && !s->is_checking;
 }
 
-/* What was only heard of, or left over, is forgotten. Who waits goes on
- * waiting, as if the stream had never been here. */
-static void forget(struct home_stream *s, int64_t now_ms)
+/* Nobody has come back for what stands here. Where the stream is stays known:
+ * the writer tells it to all origins, as long as it lives. */
+static void drop_log(struct home_stream *s, int64_t now_ms)
 {
-	struct stream_key key = s->entry.key;
-
-	s->hint_ms = INT64_MAX;
+	s->stale_ms = INT64_MAX;
 	if (s->writer || s->role == ROLE_HOME)
 		return;
 	list_each_safe (l, &s->consumers) {
@@ -512,6 +510,18 @@ static void forget(struct home_stream *s, int64_t now_ms)
 	}
 	log_free(&s->log);
 	s->role = ROLE_NONE;
+}
+
+/* What was only heard of, or left over, is forgotten. Who waits goes on
+ * waiting, as if the stream had never been here. */
+static void forget(struct home_stream *s, int64_t now_ms)
+{
+	struct stream_key key = s->entry.key;
+
+	s->hint_ms = INT64_MAX;
+	if (s->writer || s->role == ROLE_HOME)
+		return;
+	drop_log(s, now_ms);
 	s->entry = (struct stream_entry){.key = key};
 	s->best = (struct epoch){0};
 	s->best_start_us = 0;
@@ -529,9 +539,12 @@ static int64_t do_due(struct home_stream *s, int64_t now_ms)
 		tell_lost(s, now_ms);
 	if (now_ms >= s->hint_ms)
 		forget(s, now_ms);
+	if (now_ms >= s->stale_ms)
+		drop_log(s, now_ms);
 	if (now_ms >= s->window_ms)
 		home_tell_wanted(s, now_ms);
-	due = WEIR_MIN(WEIR_MIN(s->check_ms, s->grace_ms), s->hint_ms);
+	due = WEIR_MIN(WEIR_MIN(s->check_ms, s->grace_ms),
+		       WEIR_MIN(s->hint_ms, s->stale_ms));
 	if (s->grace_ms != INT64_MAX)
 		due = WEIR_MIN(due, s->lost_try_ms);
 	if (s->window_ms > now_ms)

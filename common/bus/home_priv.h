@@ -87,6 +87,7 @@ struct home_stream {
 	int64_t grace_ms;      /* when it is over; INT64_MAX: not running */
 	int64_t lost_try_ms;   /* when to tell the registry again */
 	int64_t hint_ms;       /* what is heard of is forgotten; INT64_MAX */
+	int64_t stale_ms;      /* a log that nobody adds to goes; INT64_MAX */
 	link_id hint_link;     /* of the ingest that told it */
 	int64_t key_wanted_ms; /* last key-frame request passed on */
 	struct uuid reserved;  /* a claim without the registry */

@@ -166,7 +166,7 @@ static void bind(struct binding *b, int64_t now_ms)
 			  ? ROLE_HOME
 			  : ROLE_REPLICA;
 	s->has_left = false;
-	s->grace_ms = s->hint_ms = INT64_MAX;
+	s->grace_ms = s->hint_ms = s->stale_ms = INT64_MAX;
 	s->hint_link = 0;
 	s->last_input_ms = now_ms;
 	s->lead_ms = INT64_MIN / 2;
@@ -385,6 +385,12 @@ static void begin_grace(struct home_stream *s, uint32_t grace_ms,
 	home_changed(s);
 }
 
+/* A copy is kept for the publisher's return. */
+static void keep_a_while(struct home_stream *s, int64_t now_ms)
+{
+	s->hint_ms = s->stale_ms = now_ms + s->homes->world->publish_grace_ms;
+}
+
 void home_on_end(struct binding *b, const struct record *r, int64_t now_ms)
 {
 	struct home_stream *s = b->stream;
@@ -408,7 +414,7 @@ void home_on_end(struct binding *b, const struct record *r, int64_t now_ms)
 		begin_grace(s, WEIR_MIN(r->ms, world->publish_grace_ms),
 			    now_ms);
 	else
-		s->hint_ms = now_ms + world->publish_grace_ms;
+		keep_a_while(s, now_ms);
 }
 
 void home_writer_lost(struct home_stream *s, int64_t now_ms)
@@ -416,8 +422,8 @@ void home_writer_lost(struct home_stream *s, int64_t now_ms)
 	home_event(s, "writer.lost", REASON_bus_lost, s->entry.writer_node);
 	if (s->role == ROLE_HOME)
 		begin_grace(s, s->homes->world->publish_grace_ms, now_ms);
-	else /* a copy is kept for the publisher's return */
-		s->hint_ms = now_ms + s->homes->world->publish_grace_ms;
+	else
+		keep_a_while(s, now_ms);
 }
 
 void home_end_grace(struct home_stream *s, int64_t now_ms)

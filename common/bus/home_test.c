@@ -550,6 +550,47 @@ TEST(when_the_home_moves_away_consumers_are_stopped_and_told_where)
 	finish(&s);
 }
 
+static void count_log(void *ctx, const struct home_info *info)
+{
+	*(int *)ctx += info->log != NULL;
+}
+
+static int logs(const struct scene *s)
+{
+	int count = 0;
+
+	homes_each(s->homes, count_log, &count);
+	return count;
+}
+
+TEST(who_is_home_no_more_knows_where_to_and_gives_its_log_up_in_time)
+{
+	struct scene s;
+	struct stream_entry e = entry_of(6, 11, "origin-2");
+	struct record home = {
+		.type = RECORD_HOME,
+		.flags = HOME_LIVE,
+		.term = e.term,
+		.position.epoch = e.epoch,
+		.start_us = e.start_us,
+		.key = e.key,
+		.node = "origin-2",
+		.url = "tcp://origin-2",
+	};
+
+	publish(&s, 11);
+	put(&s, INGEST, &home, BEGIN + 50); /* and again to all, now and then */
+	put(&s, INGEST, &home, BEGIN + 60);
+	homes_tick(s.homes, BEGIN + 10000);
+	CHECK_EQ(logs(&s), 1);
+	CHECK_EQ(homes_tick(s.homes, BEGIN + 10049), BEGIN + 10050);
+	homes_tick(s.homes, BEGIN + 10050);
+	CHECK_EQ(logs(&s), 0);
+	where(&s, 10);
+	CHECK_STR(test_take(&s.w, EDGE, RECORD_MOVED).node, "origin-2");
+	finish(&s);
+}
+
 TEST(after_a_pause_no_frame_goes_out_before_the_registry_was_asked)
 {
 	struct scene s;
