@@ -41,8 +41,11 @@ const kinds = {
 		const say = (error) => fail(`shaka ${error.code ?? error.stack} ${error.data ?? ''}`);
 
 		player.addEventListener('error', (event) => say(event.detail));
-		// Shaka 5.2 may trip over dates that jump at a discontinuity: it then walks
-		// through a list of segments that it has just emptied.
+		// While a publisher is away the wall clock goes on and the stream's time
+		// does not. Shaka 5.2 takes the live edge from the wall clock, and drops
+		// segments that are further behind it than its list is long: soon all.
+		player.configure('manifest.availabilityWindowOverride', 60);
+		// For the same reason dates would put a hole into its buffer.
 		player.configure('manifest.hls.ignoreManifestProgramDateTime', true);
 		// Chromium's own reader of transport streams keeps the last pictures of
 		// a segment until the next one comes, and forgets them when the player
