@@ -278,7 +278,7 @@ TEST(a_publisher_that_returns_settles_at_once_and_goes_on_in_time)
 	struct maker_start start = {
 		.epoch = {.counter = 2},
 		.open = {.previous = {.counter = 1},
-			 .dts_base_ns = 1234 * NS_PER_MS,
+			 .dts_base_ns = 1234 * NS_PER_MS - 1,
 			 .segment = 9,
 			 .discontinuity = 3},
 	};
@@ -292,7 +292,7 @@ TEST(a_publisher_that_returns_settles_at_once_and_goes_on_in_time)
 	m = make(&s, &start);
 	video_config(m, AVCC, 77000);
 	video(m, true, 77000);
-	CHECK_STR(s.text, "EPOCH TRACKS CONFIG CLOCK CUT v!1240");
+	CHECK_STR(s.text, "EPOCH TRACKS CONFIG CLOCK CUT v!1234");
 	CHECK_EQ(s.cut.segment, 9);
 	CHECK_EQ(s.cut.discontinuity, 3);
 	stateset_unref(&before.state);

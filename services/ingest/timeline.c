@@ -6,7 +6,6 @@
 
 #define BACK_MAX_MS    500
 #define FORWARD_MAX_MS 10000
-#define ROUND_NS       (40 * NS_PER_MS)
 
 static struct timeline_track *track_of(struct timeline *t, uint16_t id)
 {
@@ -42,7 +41,7 @@ int64_t timeline_unwrap(struct timeline *t, uint16_t id, uint32_t raw_ms)
 
 int64_t timeline_base_ns(int64_t end_ns)
 {
-	return (end_ns + ROUND_NS - 1) / ROUND_NS * ROUND_NS;
+	return (end_ns + NS_PER_MS - 1) / NS_PER_MS * NS_PER_MS;
 }
 
 void timeline_open(struct timeline *t, int64_t in_ms, int64_t base_ns)

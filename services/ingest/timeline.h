@@ -37,7 +37,9 @@ struct timeline {
  * Call once for each frame, in order of arrival. */
 int64_t timeline_unwrap(struct timeline *t, uint16_t track, uint32_t raw_ms);
 
-/* Where an epoch may begin that goes on from end_ns: rounded up to 40 ms. */
+/* Where an epoch may begin that goes on from end_ns: the next whole millisecond,
+ * and no later. Players with media source extensions play over a hole of at most
+ * two frames: at 60 pictures a second that is 33 ms. */
 int64_t timeline_base_ns(int64_t end_ns);
 
 /* Begin: the frame at in_ms is put at base_ns, whole milliseconds. */

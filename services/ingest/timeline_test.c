@@ -39,16 +39,16 @@ TEST(time_goes_on_when_32_bits_wrap)
 	CHECK_EQ(t.jump_count, 0);
 }
 
-TEST(a_later_epoch_begins_at_the_old_end_rounded_up_to_40_ms)
+TEST(a_later_epoch_begins_at_the_old_end_rounded_up_to_a_millisecond)
 {
 	struct timeline t = {0};
 	struct timeline_time out;
 
 	timeline_open(&t, timeline_unwrap(&t, V, 500),
-		      timeline_base_ns(1001 * NS_PER_MS));
+		      timeline_base_ns(1000 * NS_PER_MS + 1));
 	timeline_put(&t, &out, V, 500, 66, 0);
-	CHECK_EQ(out.dts_ns, 1040 * NS_PER_MS);
-	CHECK_EQ(out.pts_ns, 1106 * NS_PER_MS);
+	CHECK_EQ(out.dts_ns, 1001 * NS_PER_MS);
+	CHECK_EQ(out.pts_ns, 1067 * NS_PER_MS);
 	timeline_put(&t, &out, A, 480, 0, 0);
 	CHECK(out.is_early);
 }
