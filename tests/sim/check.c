@@ -185,7 +185,8 @@ static void check_asked(struct sim *s, const struct node *n,
 static void check_not_lost(struct sim *s, const struct node *n,
 			   const struct published *p)
 {
-	int64_t since_us = WEIR_MAX(n->woke_us, p->taken_us);
+	int64_t since_us =
+		p->is_old ? WEIR_MAX(n->woke_us, p->taken_us) : n->woke_us;
 
 	if (!since_us || p->superseded_us >= since_us || !redis_reaches(s, n))
 		return;
