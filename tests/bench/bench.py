@@ -12,6 +12,7 @@ ratios within one run mean anything. Results: tests/bench/results/.
 import argparse
 import datetime
 import json
+import math
 import os
 import platform
 import re
@@ -324,7 +325,7 @@ class Bench:
 
     def part_streams(self):
         for streams in (200, 500):
-            for flush in (0, 2, 5):
+            for flush in (0, 1, 2, 3, 5):
                 line = self.with_server(
                     self.weir(f"bus.flush_ms={flush}"), "rtmp", [streams],
                     clip="lo", streams=streams, probes=8)[0]
@@ -360,8 +361,11 @@ class Bench:
             server = self.weir()()
             try:
                 line = self.load(server, form, [10])[0]
-                ages = {role + "_age_ms": mean_age_ms(server.metrics(role), role)
-                        for role in ("ingest", "origin", "edge")}
+                ages = {}
+                for role in ("ingest", "origin", "edge"):
+                    text = server.metrics(role)
+                    ages[role + "_age_ms"] = mean_age_ms(text, role)
+                    ages[role + "_age_p99_ms"] = age_ms(text, role, 0.99)
             finally:
                 server.stop()
             self.note("light", form, p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
@@ -393,6 +397,16 @@ def mean_age_ms(text, role):
     name = f"weir_{role}_frame_age_seconds"
     count = number(text, name + "_count")
     return number(text, name + "_sum") / count * 1000 if count else -1.0
+
+
+def age_ms(text, role, share):
+    """The bound of the histogram below which so large a share of ages is."""
+    name = f"weir_{role}_frame_age_seconds"
+    count = number(text, name + "_count")
+    for m in re.finditer(r'^%s_bucket\{le="([0-9.e-]+)"\} (\S+)$' % name, text, re.M):
+        if float(m.group(2)) >= share * count:
+            return float(m.group(1)) * 1000
+    return math.inf
 
 
 # ---- what comes of it
