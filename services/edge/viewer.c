@@ -10,7 +10,7 @@
 #include "services/edge/fanout_inner.h"
 
 #define SHARE_BYTES  (256 * 1024) /* of one viewer in one pass */
-#define SPANS_MAX    6            /* blocks that hold a share */
+#define SPANS_MAX    18           /* blocks that hold a share */
 #define INSERT_BYTES (64 * 1024)
 
 static void on_events(struct viewer *v, unsigned events);

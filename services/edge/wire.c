@@ -76,30 +76,17 @@ void wire_free(struct wire **pw)
 
 /* ---- bytes ---- */
 
-static uint32_t block_size(const struct wire *w)
-{
-	uint32_t size = WIRE_BLOCK_MIN;
-
-	while (size < WIRE_BLOCK_MAX && size < w->kept_bytes / 8)
-		size *= 2;
-	return size;
-}
-
 /* As many empty blocks as `len` bytes need beyond `room`: all or none. */
-static int make_blocks(const struct wire *w, struct list *out, size_t len,
-		       size_t room)
+static int make_blocks(struct list *out, size_t len, size_t room)
 {
-	const uint32_t size = block_size(w);
-
-	for (; room < len; room += size) {
-		struct wire_block *b = malloc(sizeof(*b) + size);
+	for (; room < len; room += WIRE_BLOCK_BYTES) {
+		struct wire_block *b = malloc(sizeof(*b));
 
 		if (!b) {
 			free_blocks(out);
 			return WEIR_ENOMEM;
 		}
 		b->len = 0;
-		b->size = size;
 		list_append(out, &b->link);
 	}
 	return 0;
@@ -109,7 +96,7 @@ static int make_blocks(const struct wire *w, struct list *out, size_t len,
 static struct span fill_block(struct wire *w, struct wire_block *b,
 			      struct span s)
 {
-	size_t n = WEIR_MIN(s.len, (size_t)(b->size - b->len));
+	size_t n = WEIR_MIN(s.len, (size_t)(WIRE_BLOCK_BYTES - b->len));
 
 	if (n)
 		memcpy(b->data + b->len, s.data, n);
@@ -123,7 +110,7 @@ static void add_block(struct wire *w, struct wire_block *b)
 	BUG_ON(!w->blocks.prev);
 	list_append(&w->blocks, &b->link);
 	b->start = w->end;
-	w->kept_bytes += b->size;
+	w->kept_bytes += WIRE_BLOCK_BYTES;
 }
 
 static int put_bytes(struct wire *w, struct span s)
@@ -134,7 +121,7 @@ static int put_bytes(struct wire *w, struct span s)
 	if (w->kept_bytes)
 		last = list_entry(w->blocks.prev, struct wire_block, link);
 	list_init(&fresh);
-	if (make_blocks(w, &fresh, s.len, last ? last->size - last->len : 0))
+	if (make_blocks(&fresh, s.len, last ? WIRE_BLOCK_BYTES - last->len : 0))
 		return WEIR_ENOMEM;
 	if (last)
 		s = fill_block(w, last, s);
@@ -603,10 +590,10 @@ static void drop_blocks(struct wire *w)
 	list_each_safe (it, &w->blocks) {
 		struct wire_block *b = list_entry(it, struct wire_block, link);
 
-		if (b->start + b->size > w->tail)
+		if (b->start + WIRE_BLOCK_BYTES > w->tail)
 			return;
 		list_remove(it);
-		w->kept_bytes -= b->size;
+		w->kept_bytes -= WIRE_BLOCK_BYTES;
 		free(b);
 	}
 }

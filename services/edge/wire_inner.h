@@ -8,16 +8,16 @@
 #include "common/base/ring.h"
 #include "services/edge/wire.h"
 
-/* About an eighth of what the wire holds, so that half a block that is empty and
- * half a block that is not needed any more are little beside the rest. */
-#define WIRE_BLOCK_MIN 4096u
-#define WIRE_BLOCK_MAX 65536u
+/* Small, so that half a block that is empty and half a block that is not needed
+ * any more are little beside the rest; all of one size, so that one that goes is
+ * the next one's place. */
+#define WIRE_BLOCK_BYTES (16u * 1024)
 
 struct wire_block {
 	struct list link;
 	uint64_t start; /* offset of data[0] */
-	uint32_t len, size;
-	uint8_t data[];
+	uint32_t len;
+	uint8_t data[WIRE_BLOCK_BYTES];
 };
 
 struct wire_unit {
