@@ -359,15 +359,20 @@ class Bench:
         """Publish to play through three processes, ten viewers."""
         for form in ("rtmp", "flv", "ws", "ts"):
             server = self.weir()()
+            early = {}
+            # Frames that waited for the tracks to be known are no hop's age.
+            timer = threading.Timer(2, lambda: early.update(ages_of(server)))
+            timer.start()
             try:
                 line = self.load(server, form, [10])[0]
-                ages = {}
-                for role in ("ingest", "origin", "edge"):
-                    text = server.metrics(role)
-                    ages[role + "_age_ms"] = mean_age_ms(text, role)
-                    ages[role + "_age_p99_ms"] = age_ms(text, role, 0.99)
+                late = ages_of(server)
             finally:
+                timer.join()
                 server.stop()
+            ages = {}
+            for role, now in late.items():
+                ages[role + "_age_ms"], ages[role + "_age_p99_ms"] = between(
+                    early[role], now)
             self.note("light", form, p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
                       max_ms=line["max_ms"], **ages)
 
@@ -393,20 +398,26 @@ class Bench:
                       edge_rss_mb=few["edge_rss_kb"] * 1.024 / 1000)
 
 
-def mean_age_ms(text, role):
-    name = f"weir_{role}_frame_age_seconds"
-    count = number(text, name + "_count")
-    return number(text, name + "_sum") / count * 1000 if count else -1.0
+def ages_of(server):
+    """Of each hop: how many ages at most so high, by bound in ms; and their sum."""
+    out = {}
+    for role in ("ingest", "origin", "edge"):
+        name = f"weir_{role}_frame_age_seconds"
+        text = server.metrics(role)
+        bounds = {float(m[1]) * 1000: float(m[2]) for m in re.finditer(
+            r'^%s_bucket\{le="([^"]+)"\} (\S+)$' % name, text, re.M)}
+        out[role] = bounds, number(text, name + "_sum") * 1000
+    return out
 
 
-def age_ms(text, role, share):
-    """The bound of the histogram below which so large a share of ages is."""
-    name = f"weir_{role}_frame_age_seconds"
-    count = number(text, name + "_count")
-    for m in re.finditer(r'^%s_bucket\{le="([0-9.e-]+)"\} (\S+)$' % name, text, re.M):
-        if float(m.group(2)) >= share * count:
-            return float(m.group(1)) * 1000
-    return math.inf
+def between(before, after):
+    """Mean, and the bound below which 99 % were, of the ages in between."""
+    bounds = {b: n - before[0][b] for b, n in after[0].items()}
+    count = bounds[math.inf]
+    if not count:
+        return -1.0, -1.0
+    return ((after[1] - before[1]) / count,
+            min(b for b, n in bounds.items() if n >= 0.99 * count))
 
 
 # ---- what comes of it
