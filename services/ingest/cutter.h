@@ -40,7 +40,8 @@ struct wall_clock {
 	struct clock_state clock;
 	bool has_clock;
 	int64_t window_us; /* arrival that began the window */
-	int64_t least_us;  /* least of arrival - mapping in it */
+	int64_t least_us;  /* least of arrival - mapping in it; INT64_MAX:
+			    * nothing has come in it yet */
 };
 
 /* Is a CLOCK due before this frame? Then w->clock is what it says. */

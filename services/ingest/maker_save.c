@@ -160,6 +160,12 @@ static bool is_time(int64_t v)
 	return v > -TIME_MAX && v < TIME_MAX;
 }
 
+/* Of a window in which nothing has come yet it is INT64_MAX. */
+static bool is_least(int64_t v)
+{
+	return v == INT64_MAX || is_time(v);
+}
+
 /* What sums are made of must leave room for them. */
 static bool has_sane_times(const struct maker *m)
 {
@@ -169,7 +175,7 @@ static bool has_sane_times(const struct maker *m)
 		is_time(t->offset_ms[1]) && is_time(m->cutter.begin_ns) &&
 		is_time(m->clock.clock.dts_ns) &&
 		is_time(m->clock.clock.utc_us) && is_time(m->clock.window_us) &&
-		is_time(m->clock.least_us) && is_time(m->last_join_ns) &&
+		is_least(m->clock.least_us) && is_time(m->last_join_ns) &&
 		is_time(m->fps_from_ns) && is_time(m->first_ms) &&
 		is_time(m->settled_ms);
 

@@ -433,6 +433,37 @@ TEST(a_maker_goes_on_elsewhere_as_if_nothing_had_been)
 	stateset_unref(&there.state);
 }
 
+static void check_can_move(const struct maker *m, struct seen *s)
+{
+	struct maker *moved = NULL;
+	struct buf saved = {0};
+
+	maker_save(m, &saved);
+	CHECK_EQ(maker_load(&moved, &passed_limits, &passed_epoch, &events, s,
+			    buf_span(&saved)),
+		 0);
+	maker_free(&moved);
+	buf_fini(&saved);
+}
+
+/* TEST_NO_OOM: hundreds of makers. */
+TEST_NO_OOM(a_maker_can_go_elsewhere_behind_any_frame)
+{
+	struct seen s = {0};
+	struct maker *m = make_steady(&s);
+
+	s.len = 0;
+	for (uint32_t ms = 1000; ms < 6000; ms += 40) {
+		video(m, ms % 2000 == 0, ms);
+		check_can_move(m, &s);
+		audio(m, ms);
+		check_can_move(m, &s);
+		s.len = 0;
+	}
+	maker_free(&m);
+	stateset_unref(&s.state);
+}
+
 TEST(a_maker_that_waits_for_tracks_is_not_steady)
 {
 	struct seen s = {0};

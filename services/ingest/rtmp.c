@@ -524,6 +524,9 @@ void rtmp_door_take_live(struct rtmp_door *d, int fd,
 	}
 	if (err) {
 		d->in->stats.refused++;
+		d->in->stats.handed_faults++;
+		logger_event(d->in->log, &ingest_handover_fault,
+			     kv_str("what", key->text), kv_err("why", err));
 		peer_free(p, REASON_no_resources);
 	}
 }
