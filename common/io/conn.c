@@ -44,7 +44,7 @@ static void watch_again(struct conn *c)
 		return;
 	if (is_reading(c))
 		events |= LOOP_READABLE;
-	if (c->is_congested)
+	if (c->is_congested || (c->tls && tls_is_waiting(c->tls)))
 		events |= LOOP_WRITABLE;
 	loop_change(c->watch, events);
 }
@@ -54,6 +54,7 @@ static void close_socket(struct conn *c)
 	loop_remove(&c->watch);
 	timer_free(&c->timer);
 	conn_lookup_cancel(c);
+	tls_free(&c->tls);
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
@@ -158,16 +159,42 @@ static void on_peer_done(struct conn *c)
 	watch_again(c);
 }
 
+/* Bytes, 0 at the end, or an error. While closing nobody wants to know what the
+ * peer says. */
+static ssize_t get(struct conn *c, uint8_t *out, size_t size)
+{
+	ssize_t n;
+
+	if (c->tls && c->state == CONN_OPEN)
+		return tls_read(c->tls, out, size);
+	n = recv(c->fd, out, size, 0);
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EINTR ? WEIR_EAGAIN : -errno;
+}
+
+/* The peer hears why, if it is still there. */
+static void on_read_error(struct conn *c, int err)
+{
+	c->fault = c->tls ? tls_fault(c->tls) : NULL;
+	if (c->state == CONN_OPEN && c->fault)
+		conn_close(c, err);
+	else
+		conn_finish(c, c->state == CONN_OPEN ? err : c->reason);
+}
+
 /* One read. Returns whether it brought bytes. */
 static bool read_more(struct conn *c)
 {
 	uint8_t *scratch = loop_scratch(c->loop);
-	ssize_t n = recv(c->fd, scratch, LOOP_SCRATCH_BYTES, 0);
+	ssize_t n = get(c, scratch, LOOP_SCRATCH_BYTES);
 
+	if (c->tls && queued(c) > 0)
+		conn_schedule(c); /* the handshake may be made */
+	if (n == WEIR_EAGAIN)
+		return false;
 	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			conn_finish(c,
-				    c->state == CONN_OPEN ? -errno : c->reason);
+		on_read_error(c, (int)n);
 		return false;
 	}
 	if (n == 0) {
@@ -231,30 +258,80 @@ static void note_sent(struct conn *c, size_t bytes)
 		linger_on(c);
 }
 
+/* How many bytes of the queue were taken, or an error. */
+static ssize_t put(struct conn *c)
+{
+	struct span out = span_from(buf_span(&c->unsent), c->sent_bytes);
+	ssize_t n;
+
+	if (c->tls)
+		return tls_write(c->tls, &out, 1);
+	n = send(c->fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EINTR ? WEIR_EAGAIN : -errno;
+}
+
+/* What TLS has to say for itself. */
+static int flush_tls(struct conn *c)
+{
+	while (c->tls && tls_is_waiting(c->tls)) {
+		ssize_t n = tls_flush(c->tls);
+
+		if (n < 0)
+			return (int)n;
+	}
+	return 0;
+}
+
+/* Returns 0 when all was sent; WEIR_EAGAIN; or an error. */
+static int send_queued(struct conn *c)
+{
+	while (queued(c) > 0) {
+		ssize_t n = put(c);
+
+		if (n < 0)
+			return (int)n;
+		note_sent(c, (size_t)n);
+	}
+	return flush_tls(c);
+}
+
+/* Before a handshake what is queued stays, and who leaves without one hears
+ * none of it. */
+static int send_all(struct conn *c)
+{
+	int err;
+
+	if (c->tls && !tls_is_open(c->tls)) {
+		if (c->state == CONN_FLUSHING)
+			c->sent_bytes = c->unsent.len;
+		return flush_tls(c);
+	}
+	err = send_queued(c);
+	if (err || !c->tls || (c->state == CONN_OPEN && !c->is_shutting))
+		return err;
+	tls_end(c->tls);
+	return flush_tls(c);
+}
+
 static void flush(struct conn *c)
 {
-	bool had_some = queued(c) > 0;
+	bool had_some = queued(c) > 0, is_ending = c->state == CONN_FLUSHING;
+	int err = send_all(c);
 
-	c->is_congested = false;
-	while (queued(c) > 0 && !c->is_congested) {
-		ssize_t n = send(c->fd, c->unsent.data + c->sent_bytes,
-				 queued(c), MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n > 0)
-			note_sent(c, (size_t)n);
-		else if (errno == EAGAIN)
-			c->is_congested = true;
-		else if (errno != EINTR) {
-			conn_finish(c,
-				    c->state == CONN_OPEN ? -errno : c->reason);
-			return;
-		}
+	c->is_congested = err == WEIR_EAGAIN;
+	if (err && !c->is_congested) {
+		conn_finish(c, c->state == CONN_OPEN ? err : c->reason);
+		return;
 	}
 	if (had_some && queued(c) == 0)
 		all_sent(c);
-	if (c->state == CONN_FLUSHING && queued(c) == 0)
+	if (c->is_congested || queued(c) > 0)
+		return;
+	if (is_ending && c->state == CONN_FLUSHING)
 		begin_linger(c);
-	else if (c->is_shutting && c->state == CONN_OPEN && queued(c) == 0)
+	else if (c->is_shutting && c->state == CONN_OPEN)
 		(void)shutdown(c->fd, SHUT_WR); /* a second time is nothing */
 }
 
@@ -389,6 +466,17 @@ int conn_new(struct conn **out, struct loop *loop, int fd,
 
 /* ---- what the owner may do ---- */
 
+void conn_set_tls(struct conn *c, struct tls *tls)
+{
+	BUG_ON(c->tls || c->state != CONN_OPEN);
+	c->tls = tls;
+}
+
+const char *conn_fault(const struct conn *c)
+{
+	return c->fault;
+}
+
 int conn_feed(struct conn *c, struct span unread)
 {
 	if (c->unread.len + unread.len > c->limits.unread_bytes)
@@ -489,6 +577,7 @@ int conn_detach(struct conn *c, int *fd, size_t consumed, struct buf *unread,
 {
 	struct span in = span_from(conn_unread(c), consumed);
 	struct span out = span_from(buf_span(&c->unsent), c->sent_bytes);
+	struct tls *tls = c->tls;
 
 	if (c->state != CONN_OPEN)
 		return WEIR_ECLOSED;
@@ -501,8 +590,19 @@ int conn_detach(struct conn *c, int *fd, size_t consumed, struct buf *unread,
 	c->fd = -1;
 	c->state = CONN_OVER;
 	pass_task_cancel(&c->task);
+	c->tls = NULL;
 	close_socket(c);
+	c->tls = tls;
 	return 0;
+}
+
+struct tls *conn_take_tls(struct conn *c)
+{
+	struct tls *tls = c->tls;
+
+	BUG_ON(c->fd >= 0);
+	c->tls = NULL;
+	return tls;
 }
 
 void conn_stats(const struct conn *c, struct conn_stats *out)

@@ -14,6 +14,7 @@
 #include "common/io/net.h"
 
 struct conn;
+struct tls;
 
 struct conn_limits {
 	size_t unread_bytes; /* given to on_data and not consumed; 0: 64 kB */
@@ -38,7 +39,8 @@ struct conn_ops {
 	/* The socket is closed. `reason`: the one given to conn_close or
 	 * returned by on_data; WEIR_ECLOSED: the peer closed; WEIR_ELIMIT: it
 	 * sent more than on_data consumes; WEIR_ETIMEOUT: dialing took too
-	 * long; WEIR_ENOENT: no such host; WEIR_ENOMEM; -errno. */
+	 * long; WEIR_ENOENT: no such host; WEIR_EPROTO: it broke TLS, see
+	 * conn_fault; WEIR_ENOMEM; -errno. */
 	void (*on_close)(void *ctx, int reason);
 };
 
@@ -59,6 +61,15 @@ WEIR_MUST_CHECK int conn_dial(struct conn **out, struct loop *loop,
 			      unsigned timeout_ms,
 			      const struct conn_limits *limits,
 			      const struct conn_ops *ops, void *ctx);
+
+/* From now on it speaks TLS (common/io/tls.h), made for its socket and taken;
+ * before anything was read or sent. The handshake is made as bytes come: until
+ * then on_data is not called and what is queued stays. Its bytes are counted as
+ * they are without TLS. */
+void conn_set_tls(struct conn *c, struct tls *tls);
+
+/* What the peer did wrong in TLS, in words that live for ever; NULL: nothing. */
+const char *conn_fault(const struct conn *c);
 
 /* Put bytes that somebody else has read from the socket in front of what it
  * will still bring; on_data gets them at the end of this pass. Returns 0,
@@ -106,6 +117,10 @@ void conn_abort(struct conn *c, int reason);
  * WEIR_ECLOSED: nothing to give; WEIR_ENOMEM: nothing happened. */
 WEIR_MUST_CHECK int conn_detach(struct conn *c, int *fd, size_t consumed,
 				struct buf *unread, struct buf *unsent);
+
+/* The TLS of a socket that was given back, without which it is of no use; the
+ * caller's. NULL: there is none. */
+struct tls *conn_take_tls(struct conn *c);
 
 struct conn_stats {
 	uint64_t in_bytes;

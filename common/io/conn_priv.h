@@ -3,6 +3,7 @@
 #define WEIR_IO_CONN_PRIV_H
 
 #include "common/io/conn.h"
+#include "common/io/tls.h"
 
 struct lookup; /* a name being resolved on another thread */
 
@@ -19,6 +20,8 @@ struct conn {
 	struct loop *loop;
 	struct loop_watch *watch;
 	struct timer *timer; /* dialing, lingering */
+	struct tls *tls;     /* NULL: none */
+	const char *fault;   /* of TLS, in words */
 	struct pass_task task;
 	int fd;
 	enum conn_state state;
