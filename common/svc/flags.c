@@ -205,6 +205,16 @@ static int load_all(struct conf *conf, const struct svc_flags *flags)
 	return err && err != WEIR_ENOMEM ? WEIR_ECONF : err;
 }
 
+static int check_more(const struct conf *conf, const struct svc_desc *desc)
+{
+	char why[SVC_WHY_SIZE] = "";
+	int err = desc->check ? desc->check(conf, why) : 0;
+
+	if (err)
+		fprintf(stderr, "%s\n", *why ? why : weir_strerror(err));
+	return err;
+}
+
 int svc_load_conf(struct conf **out, const struct svc_desc *desc,
 		  const struct svc_flags *flags)
 {
@@ -219,8 +229,11 @@ int svc_load_conf(struct conf **out, const struct svc_desc *desc,
 		err = conf_default(conf, "admin.listen", desc->admin_listen);
 	if (!err && !flags->docs)
 		err = load_all(conf, flags);
-	if (err) {
+	if (err)
 		fprintf(stderr, "%s", conf_messages(conf));
+	else if (!flags->docs)
+		err = check_more(conf, desc);
+	if (err) {
 		conf_free(&conf);
 		return err;
 	}

@@ -30,6 +30,8 @@
 
 struct svc;
 
+#define SVC_WHY_SIZE 640
+
 struct svc_desc {
 	const char *role;                      /* "edge" */
 	const char *sentence;                  /* for --help */
@@ -39,6 +41,10 @@ struct svc_desc {
 	const struct stat_table *const *stats; /* ends with NULL; for --docs */
 	/* Lists of events that each end with NULL, as this does; for --docs. */
 	const struct log_event *const *const *events;
+	/* More to be checked of settings that are fine one by one: files that
+	 * they name. May block. Returns 0; WEIR_ECONF: `why` is a line, its
+	 * end left out; or an error. NULL: nothing. */
+	int (*check)(const struct conf *conf, char why[SVC_WHY_SIZE]);
 };
 
 /* Section "cluster", as far as it is everybody's. */

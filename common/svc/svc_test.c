@@ -41,12 +41,24 @@ static const struct log_event toy_event = {"toy.drain", LOG_INFO, "",
 					   "The toy drains."};
 static const struct log_event *const toy_events[] = {&toy_event, NULL};
 static const struct log_event *const *const toy_lists[] = {toy_events, NULL};
+
+static int toy_check(const struct conf *conf, char why[SVC_WHY_SIZE])
+{
+	const struct toy_settings *s = conf_get(conf, &toy_conf);
+
+	if (s->drain_ms != 13)
+		return 0;
+	snprintf(why, SVC_WHY_SIZE, "edge.drain_ms: an unlucky number");
+	return WEIR_ECONF;
+}
+
 static const struct svc_desc toy_desc = {
 	.role = "edge",
 	.sentence = "a toy for tests",
 	.admin_listen = "127.0.0.1:0",
 	.conf = toy_confs,
 	.events = toy_lists,
+	.check = toy_check,
 };
 
 struct toy {
@@ -291,6 +303,18 @@ TEST_NO_OOM(check_is_content_with_a_good_file)
 	CHECK_STR(read_until(&r, r.out, ""), expected);
 	CHECK_EQ(finish(&r), 0);
 	unlink(name);
+}
+
+TEST_NO_OOM(what_the_service_itself_finds_wrong_ends_with_status_2)
+{
+	struct run r;
+
+	{
+		BEGIN(&r, "--set", "edge.drain_ms=13");
+	}
+	CHECK_STR(read_until(&r, r.err, ""),
+		  "edge.drain_ms: an unlucky number\n");
+	CHECK_EQ(finish(&r), 2);
 }
 
 TEST_NO_OOM(wrong_flags_end_with_status_2)
