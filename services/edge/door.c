@@ -56,7 +56,8 @@ static void make_room(struct door *d)
 /* ---- letting in ---- */
 
 /* `fd` is taken. */
-static int admit(struct guest **out, struct door *d, int fd,
+static int admit(struct guest **out, struct door *d,
+		 struct tls_identity *identity, int fd,
 		 const struct net_addr *peer, struct span unread)
 {
 	struct guest *g;
@@ -77,7 +78,8 @@ static int admit(struct guest **out, struct door *d, int fd,
 	g->edge = d->edge;
 	g->addr = *peer;
 	g->fd = -1;
-	err = guest_look_at(g, fd, unread);
+	err = identity ? guest_greet(g, fd, identity)
+		       : guest_look_at(g, fd, unread);
 	if (err) {
 		crowd_leave(&d->edge->crowd, peer);
 		free(g);
@@ -105,7 +107,7 @@ static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
 	int err;
 
 	set_socket(in->door->edge, fd);
-	err = admit(&g, in->door, fd, peer, (struct span){0});
+	err = admit(&g, in->door, in->identity, fd, peer, (struct span){0});
 	if (err) {
 		turn_away(in->door, peer, guest_reason_of(err));
 		listener_done(in->listener);
@@ -121,7 +123,7 @@ void door_adopt(struct door *d, int fd, const struct net_addr *peer,
 	int err;
 
 	set_socket(d->edge, fd);
-	err = admit(&g, d, fd, peer, unread);
+	err = admit(&g, d, NULL, fd, peer, unread);
 	if (err)
 		turn_away(d, peer, guest_reason_of(err));
 	else
@@ -247,7 +249,8 @@ int door_new(struct door **out, struct edge *e, const struct door_ops *ops)
 	return 0;
 }
 
-int door_listen(struct door *d, int fd, struct net_addr *bound)
+int door_listen(struct door *d, int fd, struct tls_identity *identity,
+		struct net_addr *bound)
 {
 	struct entrance *in = &d->entrance[d->entrances];
 	int err;
@@ -257,6 +260,7 @@ int door_listen(struct door *d, int fd, struct net_addr *bound)
 		return WEIR_ELIMIT;
 	}
 	in->door = d;
+	in->identity = identity;
 	err = listener_new(&in->listener, d->edge->loop, fd, NULL, on_accept,
 			   in);
 	if (err)

@@ -4,13 +4,15 @@
  * A guest comes in half-open, asks for a stream, waits until it can be played,
  * views, leaves. While it views, its socket belongs to a viewer; before and
  * after, to a conn. Where others live behind a door too, its bytes are only
- * peeked at until it is known whose guest it is. A protocol fills in door_ops.
+ * peeked at until it is known whose guest it is; what is behind TLS cannot be,
+ * and stays with the door. A protocol fills in door_ops.
  */
 #ifndef WEIR_EDGE_DOOR_H
 #define WEIR_EDGE_DOOR_H
 
 #include "common/io/conn.h"
 #include "common/io/peek.h"
+#include "common/io/tls.h"
 #include "services/edge/stream.h"
 
 struct door;
@@ -49,12 +51,13 @@ struct guest {
 	struct listener *listener; /* NULL: it came another way */
 	struct net_addr addr;
 	enum guest_phase phase;
-	struct peek *peek;          /* at first, where the door peeks */
-	int fd;                     /* only while it is peeked at; else -1 */
-	struct conn *conn;          /* NULL while it views */
-	struct viewer *viewer;      /* else NULL */
-	void *protocol;             /* the door_ops' own */
-	bool wants_no_media;        /* HTTP HEAD */
+	struct peek *peek;     /* at first, where the door peeks */
+	int fd;                /* only while it is peeked at; else -1 */
+	struct conn *conn;     /* NULL while it views */
+	struct viewer *viewer; /* else NULL */
+	void *protocol;        /* the door_ops' own */
+	bool wants_no_media;   /* HTTP HEAD */
+	bool has_tls;
 	bool is_given;              /* away: nothing is to be said of it */
 	const struct door_way *way; /* from guest_ask on */
 	struct stream *stream;
@@ -107,9 +110,12 @@ extern const struct door_ops door_http;
 /* Returns 0 or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int door_new(struct door **out, struct edge *e,
 			     const struct door_ops *ops);
-/* Let guests in from a listening socket, which it takes (on failure too).
- * *bound is where it listens. Returns 0, WEIR_ELIMIT, WEIR_ENOMEM, -errno. */
-WEIR_MUST_CHECK int door_listen(struct door *d, int fd, struct net_addr *bound);
+/* Let guests in from a listening socket, which it takes (on failure too); with
+ * an `identity` (borrowed) by TLS. *bound is where it listens. Returns 0,
+ * WEIR_ELIMIT, WEIR_ENOMEM, -errno. */
+WEIR_MUST_CHECK int door_listen(struct door *d, int fd,
+				struct tls_identity *identity,
+				struct net_addr *bound);
 /* Let in one that came another way. `fd` is taken; `unread` (copied) is what it
  * has said. It may be turned away like all others. */
 void door_adopt(struct door *d, int fd, const struct net_addr *peer,

@@ -12,6 +12,7 @@
 struct entrance {
 	struct door *door;
 	struct listener *listener;
+	struct tls_identity *identity; /* borrowed; NULL: without TLS */
 };
 
 struct door {
@@ -34,6 +35,9 @@ void guest_set_why(struct guest *g, enum reason why, const char *detail);
 /* Read its first bytes, behind `unread`: by itself, or by a peek where the door
  * needs one. `fd` is taken. Returns 0 or an error, without a socket then. */
 WEIR_MUST_CHECK int guest_look_at(struct guest *g, int fd, struct span unread);
+/* The same of one that speaks TLS: it is ours. */
+WEIR_MUST_CHECK int guest_greet(struct guest *g, int fd,
+				struct tls_identity *identity);
 /* It is one of the door's from now on. `l`: NULL when it came another way. */
 void guest_let_in(struct guest *g, struct listener *l);
 

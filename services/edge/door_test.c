@@ -197,7 +197,7 @@ TEST_NO_OOM(a_crowd_at_one_door_sends_nobody_away_from_another)
 	CHECK_EQ(door_new(&other.door, &s.edge, &door_rtmp), 0);
 	CHECK_EQ(net_addr_parse(&any, "127.0.0.1:0"), 0);
 	CHECK_EQ(net_listen(&listening, &any), 0);
-	CHECK_EQ(door_listen(other.door, listening, &other.addr), 0);
+	CHECK_EQ(door_listen(other.door, listening, NULL, &other.addr), 0);
 	for (int i = 0; i < 3; i++)
 		fd[i] = dial(&s);
 	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.half_open == 3));

@@ -367,13 +367,14 @@ static int tell_address(struct edge *e, const char *name,
 }
 
 static int listen_public(struct edge *e, struct door *d, const char *name,
-			 const char *listen, struct net_addr *bound)
+			 const char *listen, struct tls_identity *identity,
+			 struct net_addr *bound)
 {
 	int fd, err = svc_listen(e->svc, &fd, name, listen);
 
 	if (err == WEIR_ENOENT)
 		return 0; /* nothing passed, nothing set */
-	return err ? err : door_listen(d, fd, bound);
+	return err ? err : door_listen(d, fd, identity, bound);
 }
 
 static int listen_own(struct door *d, const char *listen,
@@ -387,7 +388,25 @@ static int listen_own(struct door *d, const char *listen,
 	err = net_addr_parse(&addr, listen);
 	if (!err)
 		err = net_listen(&fd, &addr);
-	return err ? err : door_listen(d, fd, bound);
+	return err ? err : door_listen(d, fd, NULL, bound);
+}
+
+/* The same door, for who comes by TLS. */
+static int listen_tls(struct edge *e, struct door *d, const char *name,
+		      const char *listen)
+{
+	struct net_addr bound = {0};
+	int err;
+
+	if (!e->tls)
+		return 0;
+	err = listen_public(e, d, name, listen, e->tls, &bound);
+	if (!err && bound.len)
+		err = tell_address(e, name, &bound);
+	if (err)
+		logger_event(e->log, &edge_failed, kv_str("what", name),
+			     kv_err("why", err));
+	return err;
 }
 
 static int open_door(struct edge *e, struct door **out,
@@ -398,7 +417,7 @@ static int open_door(struct edge *e, struct door **out,
 	int err = door_new(out, e, ops);
 
 	if (!err)
-		err = listen_public(e, *out, ops->name, listen, &bound);
+		err = listen_public(e, *out, ops->name, listen, NULL, &bound);
 	if (!err)
 		err = listen_own(*out, own_listen, &bound);
 	if (!err && bound.len)
@@ -406,6 +425,22 @@ static int open_door(struct edge *e, struct door **out,
 	if (err)
 		logger_event(e->log, &edge_failed, kv_str("what", ops->name),
 			     kv_err("why", err));
+	return err;
+}
+
+static int open_tls(struct edge *e)
+{
+	const struct edge_settings *s = e->settings;
+	char why[SVC_WHY_SIZE] = "";
+	int err = edge_load_identity(&e->tls, s, why);
+
+	if (err)
+		logger_event(e->log, &edge_failed, kv_str("what", "tls"),
+			     kv_str("why", why));
+	if (!err)
+		err = listen_tls(e, e->rtmp, "rtmps", s->rtmps_listen);
+	if (!err)
+		err = listen_tls(e, e->http, "https", s->https_listen);
 	return err;
 }
 
@@ -427,6 +462,8 @@ static int start(struct edge *e)
 		err = open_door(e, &e->http, &door_http,
 				e->settings->http_listen,
 				e->settings->http_own_listen);
+	if (!err)
+		err = open_tls(e);
 	if (!err)
 		err = start_timers(e);
 	if (!err)
@@ -476,6 +513,7 @@ void edge_free(struct edge **pe)
 	edge_hls_free(&e->hls);
 	door_free(&e->rtmp);
 	door_free(&e->http);
+	tls_identity_free(&e->tls);
 	timer_free(&e->tick);
 	timer_free(&e->sample);
 	timer_free(&e->drain);

@@ -11,6 +11,10 @@ struct edge_settings {
 	const char *rtmp_own_listen;
 	const char *http_listen;
 	const char *http_own_listen;
+	const char *rtmps_listen;
+	const char *https_listen;
+	const char *tls_cert;
+	const char *tls_key;
 	struct conf_list http_origins;
 	int64_t http_idle_max;
 	int64_t viewers_max;
@@ -38,6 +42,9 @@ extern const struct stat_table *const edge_stats_tables[]; /* NULL at the end */
 extern const struct log_event *const edge_log_events[];    /* NULL at the end */
 
 struct edge;
+
+/* svc_desc.check: are certificate and key fit for TLS? */
+WEIR_MUST_CHECK int edge_check(const struct conf *conf, char why[SVC_WHY_SIZE]);
 
 /* Join the cluster as an edge and open its listeners. Returns 0, WEIR_ENOMEM,
  * WEIR_ECONF, -errno. */

@@ -16,6 +16,7 @@
 #include "services/edge/wire.h"
 
 struct fanout;
+struct tls;
 struct viewer;
 
 struct fanout_limits {
@@ -87,7 +88,9 @@ struct viewer_ops {
 };
 
 struct viewer_start {
-	int fd; /* taken when viewer_new succeeds */
+	/* Taken when viewer_new succeeds. */
+	int fd;
+	struct tls *tls; /* of fd; NULL: none */
 	const struct viewer_ops *ops;
 	void *ctx;
 	struct session *session; /* borrowed: its counters are kept up */
@@ -108,10 +111,10 @@ void viewer_insert(struct viewer *v, struct span bytes);
 /* End it; on_end follows. The first reason stays. */
 void viewer_end(struct viewer *v, enum reason why);
 
-/* From on_end on: give the socket back, and append to `unsent` what has to go
- * out before anything else may. Then only viewer_free. Returns 0 or
- * WEIR_ENOMEM: nothing happened. */
-WEIR_MUST_CHECK int viewer_detach(struct viewer *v, int *fd,
+/* From on_end on: give the socket back with its TLS (NULL: none), and append to
+ * `unsent` what has to go out before anything else may. Then only viewer_free.
+ * Returns 0 or WEIR_ENOMEM: nothing happened. */
+WEIR_MUST_CHECK int viewer_detach(struct viewer *v, int *fd, struct tls **tls,
 				  struct buf *unsent);
 
 /* Close what was not detached, free, set to NULL; NULL is fine. Not from

@@ -53,6 +53,7 @@ struct viewer {
 	struct list link; /* in a list of its outlet */
 	struct outlet *outlet;
 	struct session *session;
+	struct tls *tls; /* NULL: none */
 	int fd;
 	uint8_t slot;    /* in which it has its turn */
 	bool is_blocked; /* since progress_ms no byte was taken */

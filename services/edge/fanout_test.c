@@ -462,6 +462,7 @@ TEST(at_the_end_the_socket_comes_back_with_the_rest_of_the_unit)
 	struct scene s;
 	struct seat t;
 	struct buf rest = {0};
+	struct tls *tls;
 	int fd;
 
 	begin(&s, true);
@@ -472,7 +473,8 @@ TEST(at_the_end_the_socket_comes_back_with_the_rest_of_the_unit)
 	settle(&s, NULL);
 	CHECK(t.has_ended);
 	CHECK_EQ(t.why, REASON_stream_ended);
-	CHECK_EQ(viewer_detach(t.viewer, &fd, &rest), 0);
+	CHECK_EQ(viewer_detach(t.viewer, &fd, &tls, &rest), 0);
+	CHECK(!tls);
 	read_peer(&t);
 	plain_read(&t.reader, buf_span(&rest));
 	check_well(&t);

@@ -185,8 +185,13 @@ static void on_close(void *ctx, int err)
 
 	conn_stats(g->conn, &s);
 	g->session.wrote_bytes += s.out_bytes;
+	if (conn_fault(g->conn) && !g->why)
+		snprintf(g->detail, sizeof(g->detail), "TLS: %s",
+			 conn_fault(g->conn));
 	guest_set_why(g, guest_reason_of(err),
-		      err == WEIR_ECLOSED ? NULL : weir_strerror(err));
+		      err == WEIR_ECLOSED || conn_fault(g->conn)
+			      ? NULL
+			      : weir_strerror(err));
 	guest_free(g);
 }
 
@@ -228,17 +233,22 @@ static bool ends_in_order(enum reason why)
 static int take_back(struct guest *g)
 {
 	struct conn_limits limits = g->door->ops->limits;
+	struct tls *tls = NULL;
 	struct buf rest = {0};
 	int fd, err;
 
-	err = viewer_detach(g->viewer, &fd, &rest);
+	err = viewer_detach(g->viewer, &fd, &tls, &rest);
 	if (!err) {
 		limits.send_bytes += rest.len;
 		err = conn_new(&g->conn, g->edge->loop, fd, &limits, &conn_ops,
 			       g);
 	}
-	if (!err)
+	if (!err) {
+		conn_set_tls(g->conn, tls);
 		err = conn_send(g->conn, buf_span(&rest));
+	} else {
+		tls_free(&tls);
+	}
 	buf_fini(&rest);
 	viewer_free(&g->viewer);
 	return err;
@@ -301,13 +311,16 @@ static int hand_over(struct guest *g, struct buf *unread, struct buf *unsent)
 	err = conn_detach(g->conn, &start.fd, 0, unread, unsent);
 	if (err)
 		return err;
+	start.tls = conn_take_tls(g->conn);
 	conn_free(&g->conn);
 	g->session.wrote_bytes += s.out_bytes;
 	start.greeting = buf_span(unsent);
 	err = viewer_new(&g->viewer, stream_fanout(g->stream), g->way->format,
 			 &start);
-	if (err)
+	if (err) {
+		tls_free(&start.tls);
 		close(start.fd);
+	}
 	return err;
 }
 
@@ -456,6 +469,25 @@ int guest_look_at(struct guest *g, int fd, struct span unread)
 	if (err)
 		conn_free(&g->conn);
 	return err;
+}
+
+int guest_greet(struct guest *g, int fd, struct tls_identity *identity)
+{
+	struct door *d = g->door;
+	struct tls *tls;
+	int err = conn_new(&g->conn, d->edge->loop, fd, &d->ops->limits,
+			   &conn_ops, g);
+
+	if (err)
+		return err;
+	err = tls_new(&tls, identity, fd);
+	if (err) {
+		conn_free(&g->conn);
+		return err;
+	}
+	conn_set_tls(g->conn, tls);
+	g->has_tls = true;
+	return 0;
 }
 
 /* ---- the beginning ---- */

@@ -178,7 +178,10 @@ static void serve(struct guest *g, const struct http_head *head)
 	if (http_is_method(head, "OPTIONS")) {
 		http_answer_preflight(g);
 		guest_close(g, REASON_peer_end, "OPTIONS");
-	} else if (!suffix)
+	} else if (!suffix && g->has_tls)
+		refuse_with(g, 404, REASON_bad_name,
+			    "by https there is /{app}/{name}.flv and .ts only");
+	else if (!suffix)
 		refuse_with(g, 404, REASON_bad_name,
 			    "streams are at /{app}/{name}.flv and .ts");
 	else if (!is_get && !g->wants_no_media)

@@ -21,6 +21,7 @@ struct edge {
 	struct crowd crowd;
 	struct passer passer;
 	struct door *rtmp, *http;
+	struct tls_identity *tls; /* NULL: no TLS */
 	struct web *web;
 	struct edge_hls *hls;
 	struct http_origins origins; /* pages that may read answers */
@@ -39,6 +40,12 @@ struct edge {
 
 extern const struct log_event edge_play_start, edge_play_end, edge_play_refused,
 	edge_peer_closed, edge_peer_passed, edge_failed;
+
+/* What tls.cert and tls.key name; *out is NULL when neither is set. Returns 0,
+ * WEIR_ENOMEM, or WEIR_ECONF: `why` says it. Blocks. */
+WEIR_MUST_CHECK int edge_load_identity(struct tls_identity **out,
+				       const struct edge_settings *s,
+				       char why[SVC_WHY_SIZE]);
 
 /* Is it the path of a live stream by HTTP (".flv", ".ts"), no file's? */
 bool edge_is_live_path(struct span raw_path);

@@ -16,6 +16,7 @@ static const struct svc_desc desc = {
 	.conf = conf_tables,
 	.stats = edge_stats_tables,
 	.events = event_lists,
+	.check = edge_check,
 };
 
 int main(int argc, char **argv)

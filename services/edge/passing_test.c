@@ -135,7 +135,7 @@ static void begin(struct scene *s)
 	CHECK_EQ(door_new(&s->edge.rtmp, &s->edge, &door_rtmp), 0);
 	CHECK_EQ(net_addr_parse(&any, "127.0.0.1:0"), 0);
 	CHECK_EQ(net_listen(&fd, &any), 0);
-	CHECK_EQ(door_listen(s->edge.rtmp, fd, &s->addr), 0);
+	CHECK_EQ(door_listen(s->edge.rtmp, fd, NULL, &s->addr), 0);
 	snprintf(s->folder, sizeof(s->folder), "/tmp/weir-passing-XXXXXX");
 	CHECK(mkdtemp(s->folder) != NULL);
 	for (int i = 0; i < INGESTS; i++)

@@ -54,6 +54,10 @@ static int on_publish(void *ctx, const struct rtmp_request *r)
 		return WEIR_ESTOP; /* it plays */
 	if (fault)
 		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
+	else if (g->has_tls)
+		/* What TLS knows of it cannot go to another process. */
+		guest_refuse(g, REASON_unsupported,
+			     "publishers come by rtmp, without TLS");
 	else
 		guest_pass(g, &key);
 	return g->phase == GUEST_LEAVING ? WEIR_ESTOP : 0;

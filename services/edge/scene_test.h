@@ -67,7 +67,7 @@ static inline void begin(struct scene *s, const struct door_ops *ops)
 	s->edge.http = s->door;
 	CHECK_EQ(net_addr_parse(&any, "127.0.0.1:0"), 0);
 	CHECK_EQ(net_listen(&fd, &any), 0);
-	CHECK_EQ(door_listen(s->door, fd, &s->addr), 0);
+	CHECK_EQ(door_listen(s->door, fd, NULL, &s->addr), 0);
 	CHECK_EQ(stream_enter(&s->stream, s->edge.streams, &key), 0);
 	s->story.log = stream_fanout(s->stream)->log;
 }

@@ -7,6 +7,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/net.h"
+#include "common/io/tls.h"
 #include "services/edge/fanout_inner.h"
 
 #define SHARE_BYTES  (256 * 1024) /* of one viewer in one pass */
@@ -87,6 +88,7 @@ int viewer_new(struct viewer **out, struct fanout *fo,
 		return err;
 	}
 	v->fd = start->fd;
+	v->tls = start->tls;
 	v->slot = (uint8_t)(o->next_slot++ % PACER_SLOTS);
 	list_append(&o->due, &v->link);
 	o->viewers++;
@@ -153,7 +155,8 @@ void viewer_end(struct viewer *v, enum reason why)
 	loop_at_pass_end(o->fo->loop, &v->end_task, on_end_task, v);
 }
 
-int viewer_detach(struct viewer *v, int *fd, struct buf *unsent)
+int viewer_detach(struct viewer *v, int *fd, struct tls **tls,
+		  struct buf *unsent)
 {
 	BUG_ON(!v->is_over || v->fd < 0);
 	if (buf_reserve(unsent, insert_left(v)))
@@ -161,7 +164,9 @@ int viewer_detach(struct viewer *v, int *fd, struct buf *unsent)
 	buf_put(unsent, span_from(buf_span(&v->insert), v->inserted));
 	loop_remove(&v->watch);
 	*fd = v->fd;
+	*tls = v->tls;
 	v->fd = -1;
+	v->tls = NULL;
 	return 0;
 }
 
@@ -185,6 +190,7 @@ void viewer_free(struct viewer **pv)
 		viewer_end(v, REASON_none);
 	pass_task_cancel(&v->end_task);
 	loop_remove(&v->watch);
+	tls_free(&v->tls);
 	if (v->fd >= 0)
 		reset(v->fd);
 	buf_fini(&v->insert);
@@ -332,19 +338,40 @@ static int find_place(struct viewer *v)
 	return err == WEIR_EAGAIN ? 0 : err;
 }
 
+/* How many bytes were taken (0: try again), WEIR_EAGAIN or another error. */
 static ssize_t send_spans(const struct viewer *v, const struct span *s,
 			  size_t count)
 {
 	struct iovec iov[SPANS_MAX];
 	const struct msghdr msg = {.msg_iov = iov, .msg_iovlen = count};
 	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+	ssize_t n;
 
 	fanout_of(v)->stats->sends++;
-	if (count == 1)
-		return send(v->fd, s[0].data, s[0].len, flags);
+	if (v->tls)
+		return tls_write(v->tls, s, count);
 	for (size_t i = 0; i < count; i++)
 		iov[i] = (struct iovec){(void *)s[i].data, s[i].len};
-	return sendmsg(v->fd, &msg, flags);
+	n = count == 1 ? send(v->fd, s[0].data, s[0].len, flags)
+		       : sendmsg(v->fd, &msg, flags);
+	if (n >= 0 || errno == EINTR)
+		return WEIR_MAX(n, 0);
+	return errno == EAGAIN ? WEIR_EAGAIN : -errno;
+}
+
+static bool is_waiting(const struct viewer *v)
+{
+	return v->tls && tls_is_waiting(v->tls);
+}
+
+/* What was encrypted goes before all else. */
+static int flush_tls(struct viewer *v)
+{
+	ssize_t n = is_waiting(v) ? tls_flush(v->tls) : 0;
+
+	if (n > 0)
+		v->is_blocked = false;
+	return n < 0 && n != WEIR_EAGAIN ? (int)n : 0;
 }
 
 enum viewer_state viewer_send(struct viewer *v)
@@ -353,9 +380,13 @@ enum viewer_state viewer_send(struct viewer *v)
 	struct span s[SPANS_MAX];
 	ssize_t n;
 
+	if (flush_tls(v))
+		return fail(v, REASON_peer_left);
 	for (;;) {
 		if (find_place(v))
 			return fail(v, REASON_no_resources);
+		if (is_waiting(v))
+			return block(v);
 		/* One byte says whether there is more than a share. */
 		count = next_bytes(v, s, share ? share : 1);
 		if (!count)
@@ -363,14 +394,15 @@ enum viewer_state viewer_send(struct viewer *v)
 		if (!share)
 			return VIEWER_WANTS_MORE;
 		n = send_spans(v, s, count);
-		if (n > 0) {
-			note_sent(v, (size_t)n);
-			share -= (size_t)n;
-		} else if (n < 0 && errno == EAGAIN) {
+		if (n == WEIR_EAGAIN)
 			return block(v);
-		} else if (n < 0 && errno != EINTR) {
+		if (n == WEIR_ENOMEM)
+			return fail(v, REASON_no_resources);
+		if (n < 0)
 			return fail(v, REASON_peer_left);
-		}
+		if (n > 0)
+			note_sent(v, (size_t)n);
+		share -= (size_t)n;
 	}
 }
 
@@ -384,8 +416,12 @@ bool viewer_catches_up(const struct viewer *v)
 bool viewer_lags(struct viewer *v)
 {
 	uint32_t max_lag_ms = fanout_of(v)->limits.max_lag_ms;
-	uint32_t lag_ms =
-		wire_lag_ms(wire_of(v), &v->cursor, net_unsent_bytes(v->fd));
+	uint64_t unsent_bytes = net_unsent_bytes(v->fd);
+	uint32_t lag_ms;
+
+	if (v->tls)
+		unsent_bytes += tls_waiting_bytes(v->tls);
+	lag_ms = wire_lag_ms(wire_of(v), &v->cursor, unsent_bytes);
 
 	/* Who began far behind may catch up in peace, but not fall back. */
 	if (v->allow_ms > max_lag_ms && v->allow_ms - max_lag_ms > lag_ms)
@@ -411,16 +447,29 @@ void viewer_watch_room(struct viewer *v, bool is_wanted)
 	loop_change(v->watch, LOOP_READABLE | (is_wanted ? LOOP_WRITABLE : 0));
 }
 
+static ssize_t read_socket(const struct viewer *v, uint8_t *out, size_t size)
+{
+	ssize_t n;
+
+	if (v->tls)
+		return tls_read(v->tls, out, size);
+	n = recv(v->fd, out, size, MSG_DONTWAIT);
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EINTR ? WEIR_EAGAIN : -errno;
+}
+
 static void read_some(struct viewer *v)
 {
 	uint8_t *scratch = loop_scratch(fanout_of(v)->loop);
-	ssize_t n = recv(v->fd, scratch, LOOP_SCRATCH_BYTES, MSG_DONTWAIT);
+	ssize_t n = read_socket(v, scratch, LOOP_SCRATCH_BYTES);
 	enum reason why;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
 	if (n <= 0) {
-		viewer_end(v, REASON_peer_left);
+		if (n == WEIR_EPROTO)
+			viewer_end(v, REASON_protocol_error);
+		else if (n != WEIR_EAGAIN)
+			viewer_end(v, REASON_peer_left);
 		return;
 	}
 	v->session->read_bytes += (size_t)n;
@@ -435,6 +484,8 @@ static void on_events(struct viewer *v, unsigned events)
 		return;
 	if (events & LOOP_READABLE)
 		read_some(v);
+	if (!v->is_over && is_waiting(v) && !v->is_blocked)
+		make_due(v); /* TLS has something to say */
 	if (!v->is_over && events & LOOP_ERROR)
 		viewer_end(v, REASON_peer_left);
 	if (v->is_over || !(events & LOOP_WRITABLE))
