@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.parse
 
-from lib import flv, ts, websocket
+from lib import flv, tls, ts, websocket
 from lib.rtmp import Refused, Rtmp
 from lib.waiting import wait_for
 
@@ -97,7 +97,7 @@ class Viewer:
 
 
 class HttpViewer(Viewer):
-    """HTTP-FLV. `status` and `headers` once the head has come. Behind the head it
+    """HTTP-FLV (https: by TLS). `status` and `headers` once the head has come. Behind the head it
     reads so much at a time, and rests for pace_s then."""
 
     def __init__(self, url, receive_bytes=None, bytes_per_read=65536, pace_s=0):
@@ -114,6 +114,8 @@ class HttpViewer(Viewer):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.sock.settimeout(20)
         self.sock.connect((parts.hostname, parts.port))
+        if parts.scheme == "https":
+            self.sock = tls.wrap(self.sock)
         self.asked_at = time.monotonic()
         self.sock.sendall(self.request(parts))
         self.sock.settimeout(None)
@@ -236,12 +238,12 @@ class WsTsViewer(_Socket, TsViewer):
 class RtmpViewer(Viewer):
     """RTMP. `status` are the onStatus messages; a refusal is in `refused`."""
 
-    def __init__(self, address, stream, receive_bytes=None):
+    def __init__(self, address, stream, receive_bytes=None, has_tls=False):
         super().__init__()
         self.refused = None  # (code, description)
         self.status = []
         self._stream = stream
-        self.rtmp = Rtmp(address, receive_bytes=receive_bytes)
+        self.rtmp = Rtmp(address, receive_bytes=receive_bytes, has_tls=has_tls)
         self.sock = self.rtmp.sock
         self.status = self.rtmp.status
         self._thread.start()

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 
-from lib import flv
+from lib import flv, tls
 
 CHUNK_BYTES = 4096
 SET_CHUNK_SIZE, ACK, USER_CONTROL, WINDOW = 1, 3, 4, 5
@@ -21,7 +21,7 @@ class Refused(Exception):
 
 
 class Rtmp:
-    def __init__(self, address, timeout_s=15.0, receive_bytes=None):
+    def __init__(self, address, timeout_s=15.0, receive_bytes=None, has_tls=False):
         host, port = address.rsplit(":", 1)
         self.sock = socket.socket()
         if receive_bytes:  # before connecting: it decides about the window
@@ -29,6 +29,8 @@ class Rtmp:
         self.sock.settimeout(timeout_s)
         self.sock.connect((host, int(port)))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if has_tls:
+            self.sock = tls.wrap(self.sock)
         self.asked_at = time.monotonic()
         self.status = []  # onStatus: (level, code, description)
         self.connected = None  # what the answer to connect says of the server
