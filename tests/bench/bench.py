@@ -3,7 +3,7 @@
 
 usage: tests/bench/bench.py [--build DIR] [--rounds N] [--window S] [PART ...]
 
-Parts: fan curve jump streams light join memory; none: all of them.
+Parts: fan tls curve jump streams light join memory; none: all of them.
 Servers run on processor 0, load on processor 1. What is compared runs in turns
 within each round; a figure is the median of the rounds (least - most). Only
 ratios within one run mean anything. Results: tests/bench/results/.
@@ -66,6 +66,17 @@ def make_clip(folder, name):
     return path
 
 
+def make_identity(folder):
+    """A certificate of our own and its key."""
+    files = [os.path.join(folder, name) for name in ("cert.pem", "key.pem")]
+    if not all(map(os.path.exists, files)):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
+                        "-subj", "/CN=localhost", "-out", files[0],
+                        "-keyout", files[1]], check=True, capture_output=True)
+    return files
+
+
 # ---- servers
 
 class Weir:
@@ -86,7 +97,12 @@ class Weir:
                                        text=True)
         self.nodes = json.loads(self.up.stdout.readline())["nodes"]
         edge = self.node("edge")["addresses"]
-        self.rtmp, self.http = edge["rtmp"], edge["http"]
+        self.ports = {"rtmp": edge["rtmp"], "flv": edge["http"],
+                      "ts": edge["http"], "ws": edge["http"]}
+        if "rtmps" in edge:
+            self.ports.update({"rtmps": edge["rtmps"], "flvs": edge["https"],
+                               "tss": edge["https"], "wss": edge["https"]})
+        self.rtmp = edge["rtmp"]
 
     def node(self, role):
         return next(n for n in self.nodes if n["role"] == role)
@@ -129,7 +145,8 @@ rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096; access_log off;
         self.up = subprocess.Popen(
             SERVER + ["nginx", "-c", conf, "-p", self.dir],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.rtmp = self.http = f"127.0.0.1:{port}"
+        self.rtmp = f"127.0.0.1:{port}"
+        self.ports = {"rtmp": self.rtmp}
         time.sleep(0.5)
 
     @staticmethod
@@ -209,7 +226,7 @@ class Bench:
              rate=400, probes=4, rest=2.0):
         """Lines of the load tool, one a step; with what the edge said."""
         window = window or self.args.window
-        port = server.rtmp if form == "rtmp" else server.http
+        port = server.ports[form]
         words = LOAD + [os.path.join(self.build, "bench", "load"),
                         "-f", make_clip(self.clips, clip),
                         "-P", "rtmp:" + server.rtmp, "-V", f"{form}:{port}",
@@ -236,10 +253,12 @@ class Bench:
             self.last_watch = watch
         return lines
 
-    def limit(self, sockets, each_ms, clip="hi", window=None):
+    def limit(self, sockets, each_ms, clip="hi", window=None, has_tls=False):
         words = [os.path.join(self.build, "bench", "limit"),
                  "-f", make_clip(self.clips, clip), "-n", str(sockets),
                  "-e", str(each_ms), "-w", str(window or self.args.window)]
+        if has_tls:
+            words += ["-t", ",".join(make_identity(self.clips))]
         return json.loads(subprocess.run(words, check=True, text=True,
                                          capture_output=True).stdout)
 
@@ -264,24 +283,7 @@ class Bench:
     def fan(self, viewers):
         """Cost of a gigabyte, against the limit at equal bytes a send."""
         for form in ("rtmp", "flv", "ws", "ts"):
-            line = self.with_server(self.weir(), form, [viewers])[0]
-            cost = line["cpu_s"] / line["gb"]
-            edge = line["edge_cpu_s"] / line["gb"]
-            per_s = line["gb"] * 1e9 / line["viewers"] / line["window_s"]
-            each = max(round(line["bytes_per_send"] / per_s * 1000), 1)
-            tag_each = self.tag_bytes("hi") * 1.15
-            if line["bytes_per_send"] < tag_each:
-                each = 0
-            floor = self.limit(viewers, each)
-            floor_cost = floor["cpu_s"] / floor["gb"]
-            self.note(f"fan {viewers}", form, cost=cost, edge_cost=edge,
-                      limit=floor_cost, ratio=cost / floor_cost,
-                      edge_ratio=edge / floor_cost,
-                      bytes_per_send=line["bytes_per_send"],
-                      limit_each_ms=each, delay_ms=line["delay_ms"],
-                      p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
-                      worst=line["worst_1_percent"],
-                      load_percent=line["load_percent"])
+            self.beside_limit(f"fan {viewers}", form, viewers)
         real = self.limit(viewers, 0)
         self.note(f"fan {viewers}", "limit, each tag",
                   cost=real["cpu_s"] / real["gb"])
@@ -292,6 +294,26 @@ class Bench:
                       p99_ms=line["p99_ms"], worst=line["worst_1_percent"],
                       load_percent=line["load_percent"])
 
+    def beside_limit(self, part, form, viewers, settings=(), has_tls=False):
+        line = self.with_server(self.weir(*settings), form, [viewers])[0]
+        cost = line["cpu_s"] / line["gb"]
+        edge = line["edge_cpu_s"] / line["gb"]
+        per_s = line["gb"] * 1e9 / line["viewers"] / line["window_s"]
+        each = max(round(line["bytes_per_send"] / per_s * 1000), 1)
+        tag_each = self.tag_bytes("hi") * 1.15
+        if line["bytes_per_send"] < tag_each:
+            each = 0
+        floor = self.limit(viewers, each, has_tls=has_tls)
+        floor_cost = floor["cpu_s"] / floor["gb"]
+        self.note(part, form, cost=cost, edge_cost=edge,
+                  limit=floor_cost, ratio=cost / floor_cost,
+                  edge_ratio=edge / floor_cost,
+                  bytes_per_send=line["bytes_per_send"],
+                  limit_each_ms=each, delay_ms=line["delay_ms"],
+                  p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
+                  worst=line["worst_1_percent"],
+                  load_percent=line["load_percent"])
+
     def tag_bytes(self, clip):
         size = os.path.getsize(make_clip(self.clips, clip))
         return size / (60 * (30 + 48000 / 1024))
@@ -299,6 +321,21 @@ class Bench:
     def part_fan(self):
         for viewers in (1000, 2000):
             self.fan(viewers)
+
+    def part_tls(self):
+        """The same through TLS, against a loop of SSL_write."""
+        cert, key = make_identity(self.clips)
+        settings = ("edge.tls.cert=" + cert, "edge.tls.key=" + key,
+                    "edge.rtmps.listen=127.0.0.1:0",
+                    "edge.https.listen=127.0.0.1:0")
+        for form in ("rtmps", "flvs", "tss", "wss"):
+            self.beside_limit("tls 1000", form, 1000, settings, has_tls=True)
+        few, many = self.with_server(self.weir(*settings), "rtmps", [10, 2000],
+                                     clip="sound", window=3)
+        grown = many["edge_uss_kb"] - few["edge_uss_kb"]
+        self.note("tls memory", "rtmps", viewers=many["alive"],
+                  kb_per_viewer=grown * 1.024 / (many["alive"] - 10),
+                  worst=many["worst_1_percent"])
 
     def part_curve(self):
         steps = [10, 50, 100, 250, 500, 1000, 1500, 2000, 3000]
@@ -468,8 +505,8 @@ def main():
     p.add_argument("parts", nargs="*")
     args = p.parse_args()
     b = Bench(args)
-    parts = args.parts or ["fan", "curve", "jump", "streams", "light", "join",
-                           "memory"]
+    parts = args.parts or ["fan", "tls", "curve", "jump", "streams", "light",
+                           "join", "memory"]
     commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"],
                             text=True, capture_output=True).stdout.strip()
     told = facts(commit)

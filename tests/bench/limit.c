@@ -1,15 +1,18 @@
 /* tests/bench/limit.c - what the kernel charges: one thread sends the same bytes
  * from one buffer to many sockets, at the clip's pace. One line of JSON.
  *
- *	limit -f clip.flv -n 1000 -e 20 -w 5
+ *	limit -f clip.flv -n 1000 -e 20 -w 5 [-t cert.pem,key.pem]
  *
  * -n sockets, -e milliseconds between two sends to one socket (0: at every
- * tag), -w seconds. The other end throws all away, on the next processor.
+ * tag), -w seconds, -t by SSL_write instead of send. The other end throws all
+ * away, on the next processor.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +34,8 @@ struct limit {
 	double window_s;
 	int server_cpu, sink_cpu;
 	int *fd;
+	SSL_CTX *tls; /* NULL: none */
+	SSL **ssl;
 	size_t *at;  /* offset in the clip, of each socket */
 	size_t *end; /* offset behind each tag */
 	uint64_t calls, bytes, refused;
@@ -64,8 +69,19 @@ static void throw_away(int ep)
 			exit(0);
 }
 
+/* The other end of the handshake; what comes then is thrown away as it is. */
+static void greet(SSL_CTX *ctx, int fd)
+{
+	SSL *ssl = SSL_new(ctx);
+
+	if (!ssl || !SSL_set_fd(ssl, fd) || SSL_connect(ssl) != 1)
+		exit(1);
+	SSL_free(ssl);
+}
+
 static void sink(const struct limit *l, int listener)
 {
+	SSL_CTX *ctx = l->tls ? SSL_CTX_new(TLS_client_method()) : NULL;
 	int ep = epoll_create1(0);
 
 	pin(l->sink_cpu);
@@ -75,6 +91,8 @@ static void sink(const struct limit *l, int listener)
 		e.data.fd = accept(listener, NULL, NULL);
 		if (e.data.fd < 0)
 			exit(1);
+		if (ctx)
+			greet(ctx, e.data.fd);
 		epoll_ctl(ep, EPOLL_CTL_ADD, e.data.fd, &e);
 	}
 	for (;;)
@@ -103,6 +121,31 @@ static pid_t start_sink(struct limit *l, struct sockaddr_in *addr)
 
 /* ---- sending ---- */
 
+/* As an edge speaks it. */
+static void load_identity(struct limit *l, char *files)
+{
+	const char *cert = strtok(files, ","), *key = strtok(NULL, ",");
+
+	l->tls = SSL_CTX_new(TLS_server_method());
+	if (!l->tls || !cert || !key ||
+	    SSL_CTX_use_certificate_chain_file(l->tls, cert) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(l->tls, key, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_set_ciphersuites(l->tls, "TLS_AES_128_GCM_SHA256") != 1)
+		die("-t cert.pem,key.pem");
+	SSL_CTX_set_mode(l->tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
+					 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+					 SSL_MODE_RELEASE_BUFFERS);
+}
+
+static void accept_tls(struct limit *l, unsigned i)
+{
+	l->ssl[i] = SSL_new(l->tls);
+	if (!l->ssl[i] || !SSL_set_fd(l->ssl[i], l->fd[i]) ||
+	    SSL_accept(l->ssl[i]) != 1)
+		die("no handshake");
+	fcntl(l->fd[i], F_SETFL, O_NONBLOCK);
+}
+
 static void connect_all(struct limit *l, const struct sockaddr_in *addr)
 {
 	int one = 1;
@@ -115,7 +158,19 @@ static void connect_all(struct limit *l, const struct sockaddr_in *addr)
 		setsockopt(l->fd[i], IPPROTO_TCP, TCP_NODELAY, &one,
 			   sizeof(one));
 		l->at[i] = FLV_HEADER_BYTES;
+		if (l->tls)
+			accept_tls(l, i);
 	}
+}
+
+/* As many records as the kernel takes. */
+static ssize_t write_tls(SSL *ssl, const uint8_t *bytes, size_t len)
+{
+	size_t done = 0, n;
+
+	while (done < len && SSL_write_ex(ssl, bytes + done, len - done, &n))
+		done += n;
+	return done ? (ssize_t)done : -1;
 }
 
 static void send_one(struct limit *l, unsigned i, size_t end)
@@ -124,8 +179,10 @@ static void send_one(struct limit *l, unsigned i, size_t end)
 
 	if (l->at[i] >= end)
 		return;
-	n = send(l->fd[i], l->clip.bytes + l->at[i], end - l->at[i],
-		 MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = l->tls ? write_tls(l->ssl[i], l->clip.bytes + l->at[i],
+			       end - l->at[i])
+		   : send(l->fd[i], l->clip.bytes + l->at[i], end - l->at[i],
+			  MSG_NOSIGNAL | MSG_DONTWAIT);
 	l->calls++;
 	l->refused += n < 0;
 	if (n <= 0)
@@ -173,9 +230,10 @@ static void prepare(struct limit *l)
 
 	setrlimit(RLIMIT_NOFILE, &files);
 	l->fd = calloc(l->sockets, sizeof(*l->fd));
+	l->ssl = calloc(l->sockets, sizeof(*l->ssl));
 	l->at = calloc(l->sockets, sizeof(*l->at));
 	l->end = calloc(l->clip.count, sizeof(*l->end));
-	if (!l->fd || !l->at || !l->end)
+	if (!l->fd || !l->ssl || !l->at || !l->end)
 		die("no memory");
 	for (size_t i = 0; i < l->clip.count; i++)
 		l->end[i] = (size_t)(l->clip.tag[i].body.data - l->clip.bytes) +
@@ -187,7 +245,7 @@ static void parse(struct limit *l, int argc, char **argv)
 	int c;
 
 	*l = (struct limit){.sockets = 1000, .window_s = 5, .sink_cpu = 1};
-	while ((c = getopt(argc, argv, "f:n:e:w:")) != -1) {
+	while ((c = getopt(argc, argv, "f:n:e:w:t:")) != -1) {
 		if (c == 'f')
 			clip_load(&l->clip, optarg);
 		else if (c == 'n')
@@ -196,6 +254,8 @@ static void parse(struct limit *l, int argc, char **argv)
 			l->each_ms = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'w')
 			l->window_s = atof(optarg);
+		else if (c == 't')
+			load_identity(l, optarg);
 		else
 			die("see the head of tests/bench/limit.c");
 	}

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -24,12 +25,14 @@ void viewer_target_parse(struct viewer_target *t, const char *text)
 
 	*t = (struct viewer_target){.addr.sin_family = AF_INET};
 	for (size_t i = 0; i < WEIR_ARRAY_LEN(form); i++) {
-		size_t n = strlen(form[i]);
+		size_t n = strlen(form[i]) - 1;
+		const char *rest = text + n;
 
-		if (strncmp(text, form[i], n))
+		if (strncmp(text, form[i], n) || !strchr("s:", *rest))
 			continue;
 		t->form = (enum viewer_form)i;
-		snprintf(t->host, sizeof(t->host), "%s", text + n);
+		t->has_tls = *rest == 's';
+		snprintf(t->host, sizeof(t->host), "%s", rest + 1 + t->has_tls);
 	}
 	if (sscanf(t->host, "%31[0-9.]:%u", ip, &port) != 2 ||
 	    inet_pton(AF_INET, ip, &t->addr.sin_addr) != 1 ||
@@ -47,6 +50,8 @@ static void forget(struct viewer *v)
 	flv_reader_free(&v->flv);
 	buf_fini(&v->in);
 	buf_fini(&v->pictures);
+	SSL_free(v->tls);
+	v->tls = NULL;
 }
 
 void viewer_close(struct viewer *v)
@@ -66,6 +71,8 @@ static void fault(struct viewer *v)
 
 static bool send_all(struct viewer *v, const void *bytes, size_t len)
 {
+	if (v->tls)
+		return SSL_write(v->tls, bytes, (int)len) == (int)len;
 	return send(v->fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
@@ -344,14 +351,26 @@ bool viewer_open(struct viewer *v, const struct viewer_target *target,
 	return false;
 }
 
+/* As recv. */
+static ssize_t read_tls(struct viewer *v, uint8_t *out, int size)
+{
+	int n = SSL_read(v->tls, out, size);
+
+	if (n > 0)
+		return n;
+	errno = SSL_get_error(v->tls, n) == SSL_ERROR_WANT_READ ? EAGAIN
+								: ECONNRESET;
+	return -1;
+}
+
 static void read_some(struct viewer *v)
 {
 	static _Thread_local uint8_t bytes[READ_BYTES];
 	bool counts_only = v->has_key && !v->samples;
-	ssize_t n = counts_only
-			    ? recv(v->fd, NULL, THROW_BYTES,
-				   MSG_TRUNC | MSG_DONTWAIT)
-			    : recv(v->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	ssize_t n = counts_only ? recv(v->fd, NULL, THROW_BYTES,
+				       MSG_TRUNC | MSG_DONTWAIT)
+		    : v->tls    ? read_tls(v, bytes, sizeof(bytes))
+			     : recv(v->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -371,17 +390,48 @@ static void read_some(struct viewer *v)
 		read_http(v, span_of(bytes, (size_t)n));
 }
 
-void viewer_run(struct viewer *v)
+static bool begin_tls(struct viewer *v)
+{
+	static SSL_CTX *ctx;
+
+	if (!ctx)
+		ctx = SSL_CTX_new(TLS_client_method());
+	if (ctx)
+		v->tls = SSL_new(ctx);
+	if (!v->tls || !SSL_set_fd(v->tls, v->fd))
+		return false;
+	SSL_set_connect_state(v->tls);
+	return true;
+}
+
+/* Until we may speak. */
+static void greet(struct viewer *v)
 {
 	bool is_rtmp = v->target->form == FORM_RTMP;
+	int n;
 
-	if (v->fd < 0)
-		return;
-	if (v->is_connected) {
-		read_some(v);
+	if (v->target->has_tls && !v->tls && !begin_tls(v)) {
+		viewer_close(v);
 		return;
 	}
-	v->is_connected = true;
+	n = v->tls ? SSL_do_handshake(v->tls) : 1;
+	if (n != 1) {
+		if (SSL_get_error(v->tls, n) != SSL_ERROR_WANT_READ)
+			viewer_close(v);
+		return;
+	}
+	v->is_greeted = true;
 	if (!(is_rtmp ? begin_rtmp(v) : begin_http(v)))
 		viewer_close(v);
+}
+
+void viewer_run(struct viewer *v)
+{
+	if (v->fd < 0)
+		return;
+	v->is_connected = true;
+	if (v->is_greeted)
+		read_some(v);
+	else
+		greet(v);
 }

@@ -1,4 +1,5 @@
-/* tests/bench/viewer.h - one viewer of a load: RTMP, HTTP-FLV, HTTP-TS, WS-FLV.
+/* tests/bench/viewer.h - one viewer of a load: RTMP, HTTP-FLV, HTTP-TS, WS-FLV,
+ * plainly or by TLS.
  *
  * Everything is read until the first key frame is whole; then a bulk viewer
  * only counts bytes, which the kernel throws away (MSG_TRUNC), and a probe goes
@@ -17,9 +18,11 @@ struct viewer_target {
 	enum viewer_form form;
 	struct sockaddr_in addr;
 	char host[32]; /* "127.0.0.1:8080" */
+	bool has_tls;
 };
 
-/* "rtmp:127.0.0.1:1935", "flv:…", "ts:…", "ws:…". Ends the process when it is
+/* "rtmp:127.0.0.1:1935", "flv:…", "ts:…", "ws:…", and with an s behind the form
+ * ("rtmps:…") by TLS, whose certificate nobody looks at. Ends the process when it is
  * not understood; only loopback is taken. */
 void viewer_target_parse(struct viewer_target *t, const char *text);
 
@@ -33,13 +36,15 @@ struct samples {
 
 struct rtmp_client;
 struct flv_reader;
+struct ssl_st;
 
 struct viewer {
 	int fd; /* -1: closed */
 	const struct viewer_target *target;
 	struct samples *samples; /* a probe's; NULL: bulk */
 	unsigned stream;
-	bool is_connected, has_head, has_key;
+	struct ssl_st *tls; /* NULL: none, or not needed any more */
+	bool is_connected, is_greeted, has_head, has_key;
 	int64_t opened_ns, key_ns;
 	uint64_t bytes;      /* received, ever */
 	uint64_t bytes_mark; /* … when the window began */
