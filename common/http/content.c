@@ -192,17 +192,34 @@ static void common_headers(struct header_list *h, const struct http_content *c)
 }
 
 static void answer_part(struct http_request *req, const struct http_content *c,
-			struct header_list *h, unsigned status,
-			struct blob *blob, struct span part)
+			struct header_list *h, struct span part)
 {
 	const struct http_answer a = {
-		.status = status,
+		.status = 206,
 		.content_type = c->content_type,
 		.body = part,
+		.body_free = release,
+		.body_ctx = blob_ref(c->body),
+		.headers = h->item,
+		.header_count = h->count,
+	};
+
+	http_answer(req, &a);
+}
+
+static void answer_whole(struct http_request *req, const struct http_content *c,
+			 struct header_list *h, bool is_gzip)
+{
+	struct blob *blob = is_gzip ? c->gzip : c->body;
+	const struct http_answer a = {
+		.status = 200,
+		.content_type = c->content_type,
+		.body = blob->bytes,
 		.body_free = release,
 		.body_ctx = blob_ref(blob),
 		.headers = h->item,
 		.header_count = h->count,
+		.kept = is_gzip ? c->gzip_kept : c->body_kept,
 	};
 
 	http_answer(req, &a);
@@ -239,7 +256,7 @@ static void answer_ranged(struct http_request *req,
 	if (is_same_as_before(req, c->etag))
 		err = http_range_read(&r, http_header(req, "Range"), whole.len);
 	if (err == WEIR_ENOENT) {
-		answer_part(req, c, h, 200, c->body, whole);
+		answer_whole(req, c, h, false);
 		return;
 	}
 	if (err) {
@@ -253,15 +270,13 @@ static void answer_ranged(struct http_request *req,
 	snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%zu",
 		 r.first, r.first + r.count - 1, whole.len);
 	add(h, "Content-Range", text);
-	answer_part(req, c, h, 206, c->body,
-		    span_first(span_from(whole, r.first), r.count));
+	answer_part(req, c, h, span_first(span_from(whole, r.first), r.count));
 }
 
 void http_answer_content(struct http_request *req, const struct http_content *c)
 {
 	bool is_gzip = c->gzip &&
 		       http_accepts_gzip(http_header(req, "Accept-Encoding"));
-	struct blob *blob = is_gzip ? c->gzip : c->body;
 	struct header_list h;
 
 	common_headers(&h, c);
@@ -274,6 +289,6 @@ void http_answer_content(struct http_request *req, const struct http_content *c)
 	else {
 		if (is_gzip)
 			add(&h, "Content-Encoding", "gzip");
-		answer_part(req, c, &h, 200, blob, blob->bytes);
+		answer_whole(req, c, &h, is_gzip);
 	}
 }

@@ -18,7 +18,10 @@ struct http_content {
 	const char *etag;  /* with its quotes; NULL: none */
 	struct blob *body; /* borrowed; referenced as long as it is sent */
 	struct blob *gzip; /* the same compressed; NULL: only as it is */
-	bool takes_ranges; /* then `gzip` must be NULL */
+	/* Places for the whole answers with these bodies, as in struct
+	 * http_answer; NULL: they are made anew for each request. */
+	struct http_kept **body_kept, **gzip_kept;
+	bool takes_ranges;                 /* then `gzip` must be NULL */
 	const struct http_header *headers; /* more; borrowed */
 	size_t header_count;
 };

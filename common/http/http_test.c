@@ -306,6 +306,23 @@ TEST_NO_OOM(a_head_that_is_too_long_is_refused)
 	close_site(&s);
 }
 
+TEST_NO_OOM(how_long_a_head_may_be_is_the_caller_s_to_say)
+{
+	const struct http_server_options small = {.head_bytes_max = 8192};
+	struct site s = {0};
+	struct buf b = {0};
+
+	buf_printf(&b, "GET /hello " HEAD "X-Long: %*s\r\n\r\n", 10000, "x");
+	OPEN_SITE(&s, NULL, {"GET", "/hello", 0, answer_hello, &s});
+	check_answer(&s, buf_text(&b), "HTTP/1.1 200 ", "hello");
+	close_site(&s);
+	open_site(&s, &small, routes_, 1);
+	check_answer(&s, buf_text(&b), "HTTP/1.1 431 ", "");
+	check_answer(&s, "GET /hello " HEAD "\r\n", "HTTP/1.1 200 ", "hello");
+	close_site(&s);
+	buf_fini(&b);
+}
+
 TEST_NO_OOM(connections_have_a_limit_in_all_and_by_address)
 {
 	struct site s = {0};

@@ -128,10 +128,23 @@ static struct MHD_Response *make_response(const struct http_request *req,
 	return r;
 }
 
+/* As it was made before, or anew. */
+static void find_response(struct http_request *req, const struct http_answer *a)
+{
+	if (a->kept && http_kept_take(req, *a->kept)) {
+		if (a->body_free)
+			a->body_free(a->body_ctx);
+		return;
+	}
+	req->response = make_response(req, a);
+	if (a->kept && req->response)
+		http_kept_put(a->kept, req);
+}
+
 void http_answer(struct http_request *req, const struct http_answer *answer)
 {
 	BUG_ON(req->response || req->is_failed);
-	req->response = make_response(req, answer);
+	find_response(req, answer);
 	req->status = answer->status;
 	req->is_failed = !req->response;
 	list_remove(&req->link);

@@ -26,8 +26,7 @@
 
 static void free_request(struct http_request *req)
 {
-	if (req->response)
-		MHD_destroy_response(req->response);
+	http_response_drop(req);
 	list_remove(&req->link);
 	buf_fini(&req->body);
 	free(req->target);
@@ -150,15 +149,14 @@ static void judge(struct http_request *req)
 
 static enum MHD_Result give_answer(struct http_request *req)
 {
-	struct MHD_Response *response = req->response;
 	enum MHD_Result result;
 
-	if (!response)
+	if (!req->response)
 		return MHD_NO;
-	req->response = NULL;
 	req->is_failed = true; /* so that it is not answered again */
-	result = MHD_queue_response(req->connection, req->status, response);
-	MHD_destroy_response(response);
+	result =
+		MHD_queue_response(req->connection, req->status, req->response);
+	http_response_drop(req);
 	return result;
 }
 
@@ -384,6 +382,8 @@ static void set_defaults(struct http_server_options *o)
 		o->answer_timeout_ms = ANSWER_TIMEOUT_MS;
 	if (!o->body_bytes_max)
 		o->body_bytes_max = BODY_BYTES_MAX;
+	if (!o->head_bytes_max)
+		o->head_bytes_max = HEAD_BYTES_MAX;
 }
 
 static int copy_options(struct http_server *s,
@@ -425,7 +425,7 @@ static int start_daemon(struct http_server *s)
 		MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_address_max,
 		MHD_OPTION_CONNECTION_TIMEOUT, o->idle_timeout_s,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES_MAX,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->head_bytes_max,
 		MHD_OPTION_END);
 	return s->daemon ? 0 : WEIR_ENOMEM;
 }

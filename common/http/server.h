@@ -59,6 +59,8 @@ struct http_server_options {
 					steadily they trickle in */
 	unsigned answer_timeout_ms; /* then 504 [10000] */
 	size_t body_bytes_max;      /* [65536], else 413 */
+	size_t head_bytes_max; /* [32768] for a head, and for all else that a
+				  connection needs; each takes so much */
 	/* Web pages that may read our answers; then OPTIONS is answered for
 	 * every path [no CORS fields]; borrowed for the server's life. */
 	const struct http_origins *origins;
@@ -128,6 +130,10 @@ struct http_header {
 	const char *value;
 };
 
+/* What the server made of an answer, so that the next one who gets the same
+ * costs less. */
+struct http_kept;
+
 struct http_answer {
 	unsigned status;
 	const char *content_type; /* NULL: none */
@@ -138,7 +144,15 @@ struct http_answer {
 	void *body_ctx;
 	const struct http_header *headers; /* borrowed */
 	size_t header_count;
+	/* NULL; or a place of the caller's, NULL in it at first. All answers
+	 * that are given with one place are the same: it is emptied by
+	 * http_kept_free before another one is given. It holds the body. */
+	struct http_kept **kept;
 };
+
+/* Empty the place; also when answers of it are still being sent. An empty one
+ * is fine. On the loop's thread; before or after the server is freed. */
+void http_kept_free(struct http_kept **kept);
 
 /* Answer; `req` is gone afterwards. Out of memory, the peer is closed. */
 void http_answer(struct http_request *req, const struct http_answer *answer);

@@ -45,6 +45,8 @@ struct http_server {
 	struct http_server_stats stats;
 };
 
+struct http_made; /* kept.c's */
+
 struct http_request {
 	struct list link; /* of server->open */
 	struct http_server *server;
@@ -70,6 +72,7 @@ struct http_request {
 	void (*gone)(void *ctx);
 	void *gone_ctx;
 	struct MHD_Response *response; /* NULL: none yet */
+	struct http_made *made;        /* holds it, if others get it too */
 	unsigned status;
 };
 
@@ -78,6 +81,16 @@ void http_server_run_soon(struct http_server *s);
 
 /* server.c: the socket, which is the daemon's; -1: it is not known. */
 int http_connection_fd(struct MHD_Connection *connection);
+
+/* kept.c: answer as it was made before. False: it was not, for such a request;
+ * `k` may be NULL. */
+bool http_kept_take(struct http_request *req, struct http_kept *k);
+
+/* kept.c: the request's answer is for others, too. */
+void http_kept_put(struct http_kept **k, struct http_request *req);
+
+/* kept.c: the request's answer is with the daemon, or for nobody. */
+void http_response_drop(struct http_request *req);
 
 /* request.c: a handler: what a page that asks first is told (204). */
 void http_answer_options(void *ctx, struct http_request *req);
