@@ -66,7 +66,7 @@ static int64_t now_ms(const struct edge_hls *h)
 /* ---- answers ---- */
 
 static void answer(struct edge_hls *h, struct http_request *req,
-		   const struct hls_item *it)
+		   struct hls_item *it)
 {
 	const struct http_content c = {
 		.content_type =
@@ -76,6 +76,10 @@ static void answer(struct edge_hls *h, struct http_request *req,
 		.etag = it->etag,
 		.body = it->body,
 		.gzip = it->gzip,
+		/* A segment's body costs so much that its head does not count.
+		 */
+		.body_kept = it->is_playlist ? &it->body_kept : NULL,
+		.gzip_kept = it->is_playlist ? &it->gzip_kept : NULL,
 		.takes_ranges = !it->is_playlist,
 	};
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
-#include "common/http/content.h"
 
 #define PATH_SIZE (STREAM_KEY_MAX + 2 + HLS_NAME_SIZE)
 
@@ -40,6 +39,12 @@ static uint64_t item_bytes(const struct hls_item *it)
 	return bytes + (it->gzip ? it->gzip->bytes.len : 0);
 }
 
+static void forget_answers(struct hls_item *it)
+{
+	http_kept_free(&it->body_kept);
+	http_kept_free(&it->gzip_kept);
+}
+
 static void drop(struct hls_cache *c, struct hls_item *it)
 {
 	char path[PATH_SIZE];
@@ -49,6 +54,7 @@ static void drop(struct hls_cache *c, struct hls_item *it)
 		   path_of(path, &it->key, it->is_playlist ? NULL : &it->name));
 	list_remove(&it->link);
 	c->bytes -= item_bytes(it);
+	forget_answers(it);
 	blob_unref(&it->body);
 	blob_unref(&it->gzip);
 	free(it);
@@ -233,6 +239,7 @@ int hls_cache_put(struct hls_cache *c, struct hls_item *it, struct span bytes,
 		blob_unref(&body);
 		return err;
 	}
+	forget_answers(it);
 	blob_unref(&it->body);
 	it->body = body;
 	it->missing_until_ms = 0;

@@ -11,6 +11,7 @@
 #include "common/base/blob.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
+#include "common/http/content.h"
 #include "proto/hls/path.h"
 #include "proto/hls/playlist.h"
 
@@ -25,8 +26,9 @@ struct hls_item {
 	bool is_playlist;
 	struct hls_name name; /* of a segment; of a playlist: its newest */
 	char etag[HLS_NAME_SIZE + 2];
-	struct blob *body, *gzip; /* NULL: nothing yet */
-	bool is_ended;            /* the playlist has ENDLIST */
+	struct blob *body, *gzip;                /* NULL: nothing yet */
+	struct http_kept *body_kept, *gzip_kept; /* playlists: as answered */
+	bool is_ended;                           /* the playlist has ENDLIST */
 	int64_t fresh_until_ms;
 	int64_t keep_until_ms;
 	int64_t missing_until_ms; /* nobody has it, up to then */

@@ -8,6 +8,7 @@
 #include "services/edge/internal.h"
 
 #define REQUEST_MS 20000 /* longer than a kept connection may be idle */
+#define HEAD_BYTES 16384 /* twice what a door takes; each idle one holds it */
 
 struct web_suffix {
 	const char *text;
@@ -94,6 +95,7 @@ int web_new(struct web **out, struct edge *e)
 		.connections_max = (unsigned)e->settings->http_idle_max,
 		.per_address_max = (unsigned)e->settings->per_ip_max,
 		.request_timeout_ms = REQUEST_MS,
+		.head_bytes_max = HEAD_BYTES,
 		.origins = &e->origins,
 		.fallback = serve,
 		.fallback_ctx = w,
