@@ -199,9 +199,9 @@ $(CHAOS): $(CHAOS_OBJ) $(LIB)
 	$(SAY) LD $@
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
-# Load and limit are programs of one file each, with what both share.
+# Load, limit and ask are programs of one file each, with what they share.
 BENCH_OBJ := $(call objects,$(filter-out tests/bench/load.c \
-               tests/bench/limit.c,$(wildcard tests/bench/*.c)))
+               tests/bench/limit.c tests/bench/ask.c,$(wildcard tests/bench/*.c)))
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BENCH_OBJ) $(LIB)
 	@mkdir -p $(@D)
@@ -292,7 +292,7 @@ soak-hls: all
 
 .PHONY: bench
 ## make bench            load against the limit and nginx; ROUNDS=3, PART=names
-bench: all $(BUILD)/bench/load $(BUILD)/bench/limit
+bench: all $(BUILD)/bench/load $(BUILD)/bench/limit $(BUILD)/bench/ask
 	$(Q)tests/bench/bench.py --build $(BUILD) --rounds $(or $(ROUNDS),3) $(PART)
 
 .PHONY: fuzz fuzzers fuzz-built cov cov-built

@@ -3,7 +3,7 @@
 
 usage: tests/bench/bench.py [--build DIR] [--rounds N] [--window S] [PART ...]
 
-Parts: fan tls curve jump streams light join memory; none: all of them.
+Parts: fan tls curve jump streams light join memory hls; none: all of them.
 Servers run on processor 0, load on processor 1. What is compared runs in turns
 within each round; a figure is the median of the rounds (least - most). Only
 ratios within one run mean anything. Results: tests/bench/results/.
@@ -41,6 +41,7 @@ CLIPS = {
     "hi": ("1280x720", 2370, 128),
     "lo": ("640x360", 432, 64),
     "sound": (None, 0, 40),
+    "hls": ("1280x720", 1780, 128),  # 2 s are 500 kB
 }
 
 
@@ -165,6 +166,62 @@ rtmp {{ server {{ listen 127.0.0.1:{port}; chunk_size 4096; access_log off;
         self.up.terminate()
         self.up.wait(10)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class NginxFiles:
+    """nginx with files in memory: one process, nothing else to do."""
+
+    USUAL = "sendfile on; tcp_nopush on;"
+    # What was fastest of all that was tried.
+    TUNED = ("open_file_cache max=100; sendfile on; "
+             "location ~ m3u8$ { sendfile off; }")
+
+    def __init__(self, files, settings=USUAL):
+        self.dir = tempfile.mkdtemp(prefix="weir-bench-nginx-", dir="/dev/shm")
+        port = free_port()
+        for path, body in files.items():
+            os.makedirs(self.dir + os.path.dirname(path), exist_ok=True)
+            with open(self.dir + path, "wb") as f:
+                f.write(body)
+        conf = os.path.join(self.dir, "nginx.conf")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(f"""
+daemon off; master_process off; worker_rlimit_nofile 65536;
+user root; pid {self.dir}/pid; error_log {self.dir}/error.log;
+events {{ worker_connections 4096; }}
+http {{ access_log off;
+  types {{ application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}
+  keepalive_requests 1000000000;
+  server {{ listen 127.0.0.1:{port}; root {self.dir}; {settings} }} }}
+""")
+        self.up = subprocess.Popen(
+            SERVER + ["nginx", "-c", conf, "-p", self.dir],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.http = f"127.0.0.1:{port}"
+        self.pid = self.up.pid
+        wait_for_port(port)
+
+    def stop(self):
+        self.up.terminate()
+        self.up.wait(10)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def wait_for_port(port):
+    import socket
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError("nginx does not listen")
+
+
+def http_get(address, path):
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as answer:
+        return answer.read()
 
 
 def free_port():
@@ -435,6 +492,88 @@ class Bench:
                       edge_rss_mb=few["edge_rss_kb"] * 1.024 / 1000)
 
 
+    def part_hls(self):
+        """Playlist and segments from an edge's cache, and as nginx's files."""
+        if not shutil.which("nginx"):
+            print("hls is left out: nginx is not installed", file=sys.stderr)
+            return
+        servers = [Weir(self.build, HLS_SETTINGS)]
+        weir = servers[0]
+        push = push_live(make_clip(self.clips, "hls"), weir.rtmp)
+        try:
+            things = hls_things(weir.http)
+            servers.append(NginxFiles(things))
+            servers.append(NginxFiles(things, NginxFiles.TUNED))
+            turns = list(zip(("weir edge", "nginx", "nginx, tuned"), servers,
+                             (weir.node("edge")["pid"], *(s.pid for s in servers[1:]))))
+            list_, *segments = things
+            for part, paths, connections in (
+                    ("playlist, 8 connections", [list_], 8),
+                    ("playlist, 64 connections", [list_], 64),
+                    ("one segment, 16 connections", segments[:1], 16),
+                    ("ten segments in turn, 16 connections", segments, 16)):
+                self.ask_in_turns("hls " + part, turns, paths, connections)
+        finally:
+            push.kill()
+            push.wait()
+            for server in servers:
+                server.stop()
+
+    def ask_in_turns(self, part, turns, paths, connections):
+        """Requests for each second of the server's processor; the edge's is first."""
+        edge_per_s = None
+        for name, server, pid in turns:
+            line = self.ask(server.http, paths, pid, connections)
+            per_s = line["requests"] / line["cpu_s"]
+            edge_per_s = edge_per_s or per_s
+            self.note(part, name, requests_per_cpu_s=per_s,
+                      edge_times=edge_per_s / per_s,
+                      body_bytes=line["bytes"] / line["requests"],
+                      requests_per_s=line["requests"] / line["window_s"],
+                      cpu_percent=line["cpu_s"] / line["window_s"] * 100,
+                      load_percent=line["load_percent"])
+
+    def ask(self, address, paths, pid, connections):
+        words = LOAD + [os.path.join(self.build, "bench", "ask"), "-a", address,
+                        "-n", str(connections), "-p", str(pid),
+                        "-w", str(self.args.window)]
+        for path in paths:
+            words += ["-u", path]
+        return json.loads(subprocess.run(words, check=True, text=True,
+                                         stdout=subprocess.PIPE).stdout)
+
+
+# ---- HLS
+
+# A playlist of about 1 kB: so many segments of 2 s.
+HLS_SEGMENTS = 10
+HLS_SETTINGS = ("cluster.fragment_duration_ms=1500",
+                f"hls.fragment_num={HLS_SEGMENTS}")
+
+
+def push_live(clip, rtmp):
+    return subprocess.Popen(
+        LOAD + ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-re",
+                "-stream_loop", "-1", "-i", clip, "-c", "copy", "-f", "flv",
+                f"rtmp://{rtmp}/live/s0"])
+
+
+def hls_things(address):
+    """Bodies by path: the playlist, once it is long; then its segments."""
+    end = time.monotonic() + 20 * HLS_SEGMENTS
+    path = "/live/s0.m3u8"
+    while time.monotonic() < end:
+        try:
+            text = http_get(address, path)
+        except OSError:
+            text = b""
+        uris = [u for u in text.decode().splitlines() if u and u[0] != "#"]
+        if len(uris) >= HLS_SEGMENTS:
+            return {p: http_get(address, p) for p in [path, *uris]}
+        time.sleep(0.2)
+    raise RuntimeError("the playlist does not grow")
+
+
 def ages_of(server):
     """Of each hop: how many ages at most so high, by bound in ms; and their sum."""
     out = {}
@@ -506,12 +645,12 @@ def main():
     args = p.parse_args()
     b = Bench(args)
     parts = args.parts or ["fan", "tls", "curve", "jump", "streams", "light",
-                           "join", "memory"]
+                           "join", "memory", "hls"]
     commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"],
                             text=True, capture_output=True).stdout.strip()
     told = facts(commit)
     if b.no_nginx:
-        print(f"nginx is left out: {b.no_nginx}", file=sys.stderr)
+        print(f"nginx-rtmp is left out: {b.no_nginx}", file=sys.stderr)
     for _ in range(args.rounds):
         for part in parts:
             getattr(b, "part_" + part)()
