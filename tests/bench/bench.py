@@ -103,7 +103,7 @@ class Weir:
         if "rtmps" in edge:
             self.ports.update({"rtmps": edge["rtmps"], "flvs": edge["https"],
                                "tss": edge["https"], "wss": edge["https"]})
-        self.rtmp = edge["rtmp"]
+        self.rtmp, self.http = edge["rtmp"], edge["http"]
 
     def node(self, role):
         return next(n for n in self.nodes if n["role"] == role)
