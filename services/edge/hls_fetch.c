@@ -22,6 +22,7 @@ struct fetch {
 	size_t count, at;
 	bool is_absent; /* somebody said 404, or that it is a gap */
 	bool is_unfit;  /* somebody said 501 */
+	bool is_unsure; /* somebody said nothing: it may have it */
 };
 
 struct hls_fetcher {
@@ -129,6 +130,7 @@ static void on_answer(void *ctx, int err, unsigned status, struct span body)
 	struct fetch *f = ctx;
 
 	f->call = NULL;
+	f->is_unsure |= err != 0;
 	if (!err && take(f, status, body)) {
 		finish(f, 0);
 		return;
@@ -183,9 +185,9 @@ static void ask_next(struct fetch *f)
 			return;
 		f->fetcher->stats->fetch_fails++;
 	}
-	finish(f, f->is_unfit    ? WEIR_EUNSUPPORTED
-		  : f->is_absent ? WEIR_ENOENT
-				 : WEIR_EAGAIN);
+	finish(f, f->is_unfit                     ? WEIR_EUNSUPPORTED
+		  : f->is_absent && !f->is_unsure ? WEIR_ENOENT
+						  : WEIR_EAGAIN);
 }
 
 static void list_packagers(struct fetch *f)

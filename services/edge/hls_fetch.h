@@ -15,9 +15,9 @@
 struct hls_fetcher;
 
 /* Once per fetch, never from inside hls_fetch. 0: it is in the item.
- * WEIR_ENOENT: no packager has it; WEIR_EUNSUPPORTED: no codec of the stream can
- * be in a playlist; WEIR_EAGAIN: not now (none carries the
- * stream yet, none answers). The item may be dropped after that. */
+ * WEIR_ENOENT: no packager has it, and each said so; WEIR_EUNSUPPORTED: no codec
+ * of the stream can be in a playlist; WEIR_EAGAIN: not now (none carries the
+ * stream yet, one does not answer). The item may be dropped after that. */
 typedef void hls_fetched_fn(void *ctx, struct hls_item *it, int err);
 
 /* All is borrowed. Returns 0 or WEIR_ENOMEM. */

@@ -9,7 +9,8 @@ import urllib.request
 
 from lib import clips
 from lib.browser import Browser, serve_players
-from lib.weirtest import SLOWER, Cluster, case, main, wait_for
+from lib.env import SLOWER
+from lib.weirtest import Cluster, case, main, wait_for
 
 CLUSTER = Cluster(settings={"cluster.publish_grace_ms": 5000,
                             "cluster.fragment_duration_ms": 2000})
