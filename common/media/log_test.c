@@ -309,6 +309,32 @@ TEST(a_track_that_lags_does_not_stop_the_eviction)
 	log_free(&log);
 }
 
+/* A picture of 40 ms, shown so many ms after its dts. */
+static int put_shown(struct log *log, uint64_t sequence, uint8_t flags,
+		     int64_t dts_ms, int64_t ahead_ms)
+{
+	return feed(log, HEAD(FRAME_VIDEO, 5, sequence, .track = 1,
+			      .flags = flags, .dts_ns = dts_ms * NS_PER_MS,
+			      .pts_ns = (dts_ms + ahead_ms) * NS_PER_MS));
+}
+
+TEST(a_picture_that_is_shown_after_others_ends_when_it_is_shown)
+{
+	struct log *log = open_log(&roomy, 5);
+
+	CHECK_EQ(put_shown(log, 1, FRAME_JOIN, 0, 80), 0);
+	CHECK_EQ(put_shown(log, 2, 0, 40, 200), 0);
+	/* A JOIN at 200 is shown at 280, behind what is shown at 240. */
+	CHECK_EQ(stats_of(log).end_dts_ns, 200 * NS_PER_MS);
+	CHECK_EQ(put_shown(log, 3, 0, 80, 40), 0);
+	CHECK_EQ(stats_of(log).end_dts_ns, 200 * NS_PER_MS);
+	CHECK_EQ(put_shown(log, 4, 0, 120, 5000), 0); /* a mistake */
+	CHECK_EQ(stats_of(log).end_dts_ns, 200 * NS_PER_MS);
+	CHECK_EQ(put_shown(log, 5, 0, 200, 0), 0);
+	CHECK_EQ(stats_of(log).last_dts_ns, 200 * NS_PER_MS);
+	log_free(&log);
+}
+
 TEST(the_latest_end_is_the_dts_and_a_duration_like_the_one_before)
 {
 	struct log *log = open_log(&roomy, 5);

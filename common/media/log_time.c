@@ -3,6 +3,7 @@
 
 #define BACK_MAX_NS    (500 * NS_PER_MS)
 #define FORWARD_MAX_NS (10 * NS_PER_S)
+#define AHEAD_MAX_NS   NS_PER_S /* a pts further ahead is a mistake */
 
 /* A peer chooses the dts: sums stay within int64_t. */
 static int64_t add(int64_t a, int64_t b)
@@ -64,6 +65,18 @@ static void follow(struct log_time *t, struct log_time_track *k, int64_t dts_ns)
 	k->dts_ns = dts_ns;
 }
 
+/* The dts of a JOIN that would be shown when this frame is. */
+static int64_t shown_ns(struct log_time_track *k, const struct frame *f)
+{
+	int64_t ahead_ns = subtract(f->pts_ns, f->dts_ns);
+
+	if (ahead_ns < 0 || ahead_ns > AHEAD_MAX_NS)
+		return f->dts_ns;
+	if (f->flags & FRAME_JOIN)
+		k->delay_ns = ahead_ns;
+	return add(f->dts_ns, WEIR_MAX(ahead_ns - k->delay_ns, 0));
+}
+
 int64_t log_time_add(struct log_time *t, const struct frame *f)
 {
 	struct log_time_track *k;
@@ -79,7 +92,7 @@ int64_t log_time_add(struct log_time *t, const struct frame *f)
 	t->now_ns = WEIR_MAX(t->now_ns, add(f->dts_ns, k->shift_ns));
 	/* Script data come now and then: the time between is no duration. */
 	end_ns = f->kind == FRAME_DATA ? f->dts_ns
-				       : add(f->dts_ns, k->duration_ns);
+				       : add(shown_ns(k, f), k->duration_ns);
 	if (!t->has_media || f->dts_ns > t->last_dts_ns)
 		t->last_dts_ns = f->dts_ns;
 	if (!t->has_media || end_ns > t->end_dts_ns)

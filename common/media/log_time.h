@@ -20,6 +20,7 @@ struct log_time_track {
 	int64_t dts_ns;
 	int64_t duration_ns; /* the last one seen, kept over epochs */
 	int64_t shift_ns;    /* add to its dts: time on this clock */
+	int64_t delay_ns;    /* pts - dts of its newest JOIN */
 };
 
 /* All zero: nothing passed yet. */
@@ -27,7 +28,10 @@ struct log_time {
 	int64_t now_ns;      /* from 0 */
 	int64_t shift_ns;    /* for a track that is new in this epoch */
 	int64_t last_dts_ns; /* highest dts of any media frame, ever */
-	int64_t end_dts_ns;  /* highest dts + duration, ever */
+	int64_t end_dts_ns;  /* highest dts + duration, ever; a picture that is
+			      * shown later than others counts from its pts,
+			      * less the delay of a JOIN: a JOIN that is put
+			      * there is shown behind it */
 	bool has_media;
 	bool is_epoch_known; /* a media frame came in this epoch */
 	unsigned count;
