@@ -69,15 +69,6 @@ static void done(struct giving *g)
 	member_wake(in->member);
 }
 
-static void put_part(struct buf *out, struct buf *part)
-{
-	buf_put_u32_le(out, (uint32_t)part->len);
-	buf_put(out, buf_span(part));
-	if (buf_error(part) && !out->err)
-		out->err = buf_error(part);
-	buf_clear(part);
-}
-
 static int give(struct giving *g)
 {
 	struct publish *p = g->publish;
@@ -87,9 +78,9 @@ static int give(struct giving *g)
 	int err;
 
 	p->door->save(p->ctx, &part);
-	put_part(&state, &part);
+	publish_put_part(&state, &part);
 	publish_pass(p, &part);
-	put_part(&state, &part);
+	publish_put_part(&state, &part);
 	err = buf_error(&state);
 	g->is_saved = true;
 	if (!err) {

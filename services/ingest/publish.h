@@ -59,6 +59,9 @@ void publish_input(struct publish *p, uint64_t total_bytes);
  * WEIR_EUNSUPPORTED: it cannot be gone on with; WEIR_ENOMEM. */
 bool publish_can_pass(const struct publish *p);
 void publish_pass(const struct publish *p, struct buf *out);
+/* Append `part` as a text (u32 length and bytes) and empty it; its error becomes
+ * that of `out`. */
+void publish_put_part(struct buf *out, struct buf *part);
 WEIR_MUST_CHECK int publish_take(struct publish **out, struct ingest *in,
 				 const struct publish_request *request,
 				 struct span passed, uint64_t total_bytes,

@@ -47,7 +47,7 @@ static void put_log(struct buf *out, const struct log *log)
 		put_frame(out, log_at(log, i));
 }
 
-static void put_part(struct buf *out, struct buf *part)
+void publish_put_part(struct buf *out, struct buf *part)
 {
 	buf_put_u32_le(out, (uint32_t)part->len);
 	buf_put(out, buf_span(part));
@@ -62,11 +62,11 @@ void publish_pass(const struct publish *p, struct buf *out)
 
 	buf_put_u8(out, VERSION);
 	writer_pass(p->writer, &part, member_now_ms(p->in->member));
-	put_part(out, &part);
+	publish_put_part(out, &part);
 	maker_save(p->maker, &part);
-	put_part(out, &part);
+	publish_put_part(out, &part);
 	buf_put(&part, span_str(p->session.id));
-	put_part(out, &part);
+	publish_put_part(out, &part);
 	buf_put_u64_le(out, (uint64_t)p->session.start_us);
 	buf_put_u64_le(out, p->session.read_bytes);
 	put_log(out, p->log);
