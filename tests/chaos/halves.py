@@ -188,36 +188,40 @@ def the_later_claim_is_the_higher_one(s):
     settle(s, halves, second, first, {"edge-1": [1, 2], "edge-2": [1, 2]})
 
 
-@row("split-brain-equal", short=True, **OPTIONS)
-def the_earlier_of_two_equal_claims_stays(s):
-    """The publisher has left; in each of two halves without the registry another one
-    begins. Healed: of equal counters the earlier start stays."""
+def left_alone(s):
+    """The publisher has left, and the halves are cut."""
     halves = Halves(s)
     s.load.leave(s.load.publishers[0])
     wait_for(lambda: not s.cluster.streams()[halves.stream.key]["live"],
              "the stream to have lost its publisher")
     halves.cut()
-    first = halves.publish(halves.here, 2)
-    second = halves.publish(halves.there, 3)
+    return halves
+
+
+def wait_equal(halves, first, second, heard):
+    """Each half has its publisher, with one counter."""
     halves.first, halves.of = first, {first: halves.here, second: halves.there}
-    halves.wait_heard(2, 3)
+    halves.wait_heard(*heard)
     counters = halves.counters()
     assert counters[second] == counters[first], counters
+
+
+@row("split-brain-equal", short=True, **OPTIONS)
+def the_earlier_of_two_equal_claims_stays(s):
+    """The publisher has left; in each of two halves without the registry another one
+    begins. Healed: of equal counters the earlier start stays."""
+    halves = left_alone(s)
+    first = halves.publish(halves.here, 2)
+    second = halves.publish(halves.there, 3)
+    wait_equal(halves, first, second, (2, 3))
     settle(s, halves, first, second, {"edge-1": [1, 2], "edge-2": [1, 3, 2]})
 
 
 @row("split-brain-equal-late", **OPTIONS)
 def the_earlier_of_two_equal_claims_stays_where_the_stream_was_not(s):
     """The same; the one that stays began in the half that did not know the stream."""
-    halves = Halves(s)
-    s.load.leave(s.load.publishers[0])
-    wait_for(lambda: not s.cluster.streams()[halves.stream.key]["live"],
-             "the stream to have lost its publisher")
-    halves.cut()
+    halves = left_alone(s)
     second = halves.publish(halves.there, 2)
     first = halves.publish(halves.here, 3)
-    halves.first, halves.of = first, {first: halves.here, second: halves.there}
-    halves.wait_heard(3, 2)
-    counters = halves.counters()
-    assert counters[second] == counters[first], counters
+    wait_equal(halves, first, second, (3, 2))
     settle(s, halves, second, first, {"edge-1": [1, 3, 2], "edge-2": [1, 2]})
