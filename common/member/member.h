@@ -18,6 +18,8 @@
 
 struct member;
 struct member_call; /* a call of another node, to be answered once */
+struct rule;        /* common/access/rule.h */
+struct ruleset;     /* common/access/ruleset.h */
 
 extern const struct stat_table member_bus_stat;
 extern const struct stat_table member_store_stat;
@@ -54,6 +56,8 @@ struct member_events {
 			struct json_object *args);
 	/* Each second: bring the load up to date that others see. */
 	void (*on_load)(void *ctx, struct node_load *load);
+	/* member_rules has changed, or is known now. */
+	void (*on_rules)(void *ctx, int64_t now_ms);
 };
 
 /* Joins the cluster: listens on the bus if bus.listen says so, connects to the
@@ -108,6 +112,39 @@ WEIR_MUST_CHECK int member_ask(struct member *m, link_id link, const char *name,
 
 /* Answer and let the call go; takes `json` (NULL: an empty object). */
 void member_answer(struct member_call **call, struct json_object *json);
+
+/* ---- rules: of this process's settings, and of the whole cluster ---- */
+
+/* Those in force: of cluster.rules, and of the registry or, while it is away, of
+ * the disk. The same object for the life of the member; what it shows dies when
+ * on_rules comes. Look with the time of io_utc_us: rules may be over. */
+const struct ruleset *member_rules(const struct member *m);
+
+/* Have those of the cluster been read since the start of this process, from the
+ * registry or from disk? */
+bool member_rules_are_known(const struct member *m);
+
+/* `fn` comes exactly once, later, never from inside: err 0: it is in force here,
+ * and on every node within a second; WEIR_ETIMEOUT: the registry is away or
+ * silent, or has not been read since it came back (ask again: with the same
+ * request id nothing is done twice); WEIR_ENOENT: there is no such rule (delete);
+ * WEIR_ELIMIT: too many rules, or too many bytes; WEIR_EEXIST: the request id was
+ * used for another change; WEIR_EINVAL; WEIR_ENOMEM. `is_repeat`: it was done
+ * before, under this request id. */
+typedef void member_rule_fn(void *ctx, int err, bool is_repeat);
+
+/* Put a rule of the cluster, in place of the one of its kind and id. `rule` and
+ * `request_id` (NULL or "": none; at most MEMBER_REQUEST_ID_MAX bytes) are
+ * copied. A request id is remembered for REGISTRY_REQUEST_MS, by the registry:
+ * any dispatch knows it. */
+#define MEMBER_REQUEST_ID_MAX 64
+void member_put_rule(struct member *m, const struct rule *rule,
+		     const char *request_id, member_rule_fn *fn, void *ctx);
+
+/* Delete the one of this kind (by name: "ban") and id. Those of settings cannot
+ * be deleted: WEIR_ENOENT. */
+void member_delete_rule(struct member *m, const char *kind, const char *id,
+			const char *request_id, member_rule_fn *fn, void *ctx);
 
 /* Fields of JSON that a peer sent (obj may be NULL). A text that is absent or
  * something else is NULL, a number 0. */

@@ -27,6 +27,8 @@
 #define REGISTRY_LEASE_EACH_MS 1000
 /* Counters of a stream that is over are remembered for a day. */
 #define REGISTRY_KEEP_MS 86400000
+/* A request id of a change of rules is remembered for so long. */
+#define REGISTRY_REQUEST_MS 600000
 
 /* How they are called, and what they answer: entry.h. */
 extern const char script_claim_lua[];

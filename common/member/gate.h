@@ -1,0 +1,117 @@
+/* common/member/gate.h - the decision at every door: who may publish or play.
+ *
+ * One per ingest and edge. Asked before anything is answered; in this order:
+ * verdict (common/access: lists, bans, signatures, lal's secret, referer),
+ * limits, admission by budget, webhook. Whoever was let in and stays is in the
+ * gate's list until gate_leave: rules that change end them, a kick finds them.
+ *
+ * Nothing here blocks, and nothing is done per frame. Rules that are not known
+ * yet (a process that has just started) hold a question for a while.
+ */
+#ifndef WEIR_MEMBER_GATE_H
+#define WEIR_MEMBER_GATE_H
+
+#include "common/base/list.h"
+#include "common/media/reason.h"
+#include "common/member/member.h"
+#include "common/member/session.h"
+
+struct access_request; /* common/access/verdict.h */
+struct gate;
+struct gate_wait;
+
+#define GATE_DETAIL_SIZE 96
+/* Of a question that waits for rules or, on publish, for a lack of ours. */
+#define GATE_HOLD_MS 5000
+
+enum gate_word {
+	GATE_YES,
+	GATE_NO,
+	GATE_WAITS, /* on_word comes later, unless gate_leave does */
+};
+
+struct gate_answer {
+	enum reason why; /* REASON_none: yes */
+	char detail[GATE_DETAIL_SIZE];
+};
+
+/* Of who asks. Never from inside a call of the gate but gate_tick, gate_on_rules
+ * and gate_kick; both may call gate_leave. */
+struct gate_owner {
+	/* After GATE_WAITS, once: `a` is borrowed. */
+	void (*on_word)(void *ctx, const struct gate_answer *a);
+	/* It was let in, and may not stay: banned, denied, kicked, or its key is
+	 * gone. It leaves when it likes; on_end may come again until then. */
+	void (*on_end)(void *ctx, enum reason why, const char *detail);
+};
+
+/* Who asks, as part of what has the connection: zero at first. The rest is the
+ * gate's. */
+struct gate_pass {
+	struct list link;  /* in the gate's, from gate_ask to gate_leave */
+	struct gate *gate; /* NULL: not there */
+	const struct gate_owner *owner;
+	void *ctx;
+	const struct session *session; /* borrowed; NULL: none (HLS) */
+	const struct net_addr *peer;   /* borrowed */
+	struct gate_wait *wait;        /* while it waits */
+	uint8_t op;                    /* enum access_op */
+	bool is_in;                    /* and is counted */
+	bool is_ending;                /* on_end was called */
+	/* "user" and "credential" (signed id), "" where none; the credential is
+	 * for the claim. One piece of memory; NULL: both "". */
+	char *names;
+};
+
+/* By member: its rules, its links to dispatch, its loop. Returns 0, WEIR_ENOMEM
+ * or -errno. */
+WEIR_MUST_CHECK int gate_new(struct gate **out, struct svc *svc,
+			     struct member *m);
+/* Those who wait are not answered any more; all passes must have left or are
+ * forgotten. NULL is fine. */
+void gate_free(struct gate **g);
+
+/* May it? `rq` is borrowed for the call; `session` (NULL: a single request, that
+ * is not counted and leaves by itself when it is answered) and `peer` until
+ * gate_leave. GATE_YES: it is in. GATE_NO: it is not, *why says it. */
+WEIR_MUST_CHECK enum gate_word
+gate_ask(struct gate *g, struct gate_pass *pass, struct gate_answer *why,
+	 const struct access_request *rq, const struct session *session,
+	 const struct net_addr *peer, const struct gate_owner *owner,
+	 void *ctx);
+
+/* It goes, or does not want to know any more. Fine on zeroes, and twice. */
+void gate_leave(struct gate_pass *pass);
+
+const char *gate_user(const struct gate_pass *pass);       /* "": none */
+const char *gate_credential(const struct gate_pass *pass); /* "": none */
+
+/* Only the lists and bans, for parts of what was asked for before (segments):
+ * REASON_none or why not. */
+enum reason gate_lists(struct gate *g, const struct access_request *rq,
+		       const struct net_addr *peer);
+
+/* Why nobody who is new is let in now, whoever asks (budget, viewers of this
+ * node); REASON_none: they are. */
+enum reason gate_is_full(const struct gate *g);
+
+/* End all who are in, or wait, and fit: each text that is not NULL must be the
+ * same (`ip`: a text without port). Returns how many; with all NULL none. */
+struct gate_match {
+	const char *session_id;
+	const char *stream;
+	const char *ip;
+	const char *user;
+};
+size_t gate_kick(struct gate *g, const struct gate_match *who);
+
+/* The call "kick" of dispatch: {"session_id"|"stream"|"ip"|"user"} →
+ * {"kicked":n}. The caller's; NULL without memory. */
+struct json_object *gate_kick_json(struct gate *g, struct json_object *args);
+
+/* From the member's on_rules. */
+void gate_on_rules(struct gate *g);
+/* From the member's on_load, each second: what was sent in the last one. */
+void gate_on_load(struct gate *g, const struct node_load *load);
+
+#endif
