@@ -93,6 +93,7 @@ static struct home_info info_of(const struct home_stream *s)
 		.log = s->log,
 		.is_home = s->role == ROLE_HOME,
 		.has_writer = s->writer != NULL,
+		.is_silenced = s->is_silenced,
 		.wanting = s->wanting,
 		.following = s->following,
 		.skipped = s->skipped,

@@ -26,12 +26,15 @@ struct home_info {
 	struct log *log;             /* NULL: only known to be elsewhere */
 	bool is_home;                /* else replica or left over */
 	bool has_writer;             /* its link is up and bound */
-	uint32_t wanting, following; /* SUBs */
+	bool is_silenced;            /* nothing may leave: it is validated */
+	uint32_t wanting, following; /* SUBs, and this process itself */
 	uint64_t skipped;            /* frames, all consumers */
 };
 
 struct home_events {
-	/* A stream came, went, changed writer or home. NULL is fine. */
+	/* A stream came, went, changed writer or home, or whether it may be
+	 * sent. The log may be read until one comes with is_home false. NULL is
+	 * fine. */
 	void (*on_change)(void *ctx, const struct home_info *info);
 };
 
@@ -64,6 +67,10 @@ void homes_on_entry(struct homes *hs, const struct stream_entry *e,
 		    int64_t now_ms);
 void homes_on_away(struct homes *hs, int64_t now_ms);
 int64_t homes_tick(struct homes *hs, int64_t now_ms);
+/* This process reads the stream at its home itself (a relay push): while it
+ * wants to, the stream is a wanted one. Forgotten with the home. */
+void homes_want(struct homes *hs, const struct stream_key *key, bool wants,
+		int64_t now_ms);
 /* Tell every writer and consumer to move away. */
 void homes_drain(struct homes *hs, int64_t now_ms);
 /* No writer and no stream in grace is left here. */

@@ -69,6 +69,7 @@ static void go_away(struct home_stream *s, bool is_same_epoch, int64_t now_ms)
 	s->grace_ms = INT64_MAX;
 	s->hint_ms = now_ms + s->homes->world->publish_grace_ms;
 	s->stale_ms = s->hint_ms;
+	s->is_wanted_here = false;
 	home_move_consumers(s);
 	home_changed(s);
 }

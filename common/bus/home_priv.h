@@ -78,7 +78,8 @@ struct home_stream {
 	struct list bindings;
 	struct list consumers;
 	uint32_t wanting, following;
-	uint64_t skipped; /* of consumers that are gone */
+	bool is_wanted_here; /* by a cursor of this process */
+	uint64_t skipped;    /* of consumers that are gone */
 	bool has_told_wanted, told_wanted;
 	int64_t window_ms;     /* until then nobody says "not wanted" */
 	int64_t last_input_ms; /* of the writer */

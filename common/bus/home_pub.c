@@ -437,6 +437,7 @@ void home_end_grace(struct home_stream *s, int64_t now_ms)
 
 	s->grace_ms = INT64_MAX;
 	s->role = ROLE_REPLICA;
+	s->is_wanted_here = false;
 	s->entry.is_live = false;
 	s->entry.is_ended = true;
 	s->hint_ms = now_ms + world->peer_dead_ms; /* ENDs go out first */

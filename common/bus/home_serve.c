@@ -33,7 +33,8 @@ static void stop(struct consumer *c)
 
 static void count(struct home_stream *s)
 {
-	s->wanting = s->following = 0;
+	s->wanting = s->is_wanted_here && s->role == ROLE_HOME;
+	s->following = 0;
 	list_each (l, &s->consumers) {
 		const struct consumer *c = list_entry(l, struct consumer, link);
 
@@ -60,6 +61,18 @@ void home_tell_wanted(struct home_stream *s, int64_t now_ms)
 	r.flags = is_wanted ? WANTED_YES : 0;
 	r.term_number = s->entry.term.number;
 	world->send(world->ctx, s->writer->peer->node.link, &r);
+}
+
+void homes_want(struct homes *hs, const struct stream_key *key, bool wants,
+		int64_t now_ms)
+{
+	struct home_stream *s = home_find(hs, key);
+
+	if (!s || s->is_wanted_here == wants)
+		return;
+	s->is_wanted_here = wants;
+	count(s);
+	home_tell_wanted(s, now_ms);
 }
 
 /* ---- MOVED ---- */
@@ -283,6 +296,7 @@ void home_silence(struct home_stream *s, bool is_silenced)
 	}
 	if (!is_silenced)
 		home_kick(s, false);
+	home_changed(s);
 }
 
 void home_end_consumers(struct home_stream *s)

@@ -673,3 +673,22 @@ TEST(alive_is_judged_by_frames_and_the_link)
 	CHECK_EQ(a.verdict, ALIVE_LINK_LOST);
 	finish(&s);
 }
+
+TEST(a_cursor_of_this_process_keeps_the_stream_wanted)
+{
+	struct scene s;
+	const struct stream_key key = test_key("live/cam");
+	int64_t later;
+
+	publish(&s, 11);
+	later = BEGIN + s.w.world.resume_window_ms + 1000;
+	homes_tick(s.homes, later);
+	CHECK_EQ(test_take(&s.w, INGEST, RECORD_WANTED).flags, 0);
+	homes_want(s.homes, &key, true, later + 10);
+	CHECK_EQ(test_take(&s.w, INGEST, RECORD_WANTED).flags, WANTED_YES);
+	homes_want(s.homes, &key, true, later + 20);
+	CHECK_EQ(test_count(&s.w, INGEST, RECORD_WANTED), 0);
+	homes_want(s.homes, &key, false, later + 30);
+	CHECK_EQ(test_take(&s.w, INGEST, RECORD_WANTED).flags, 0);
+	finish(&s);
+}
