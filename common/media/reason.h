@@ -41,7 +41,9 @@
 	X(27, unauthorized, "not allowed")                                     \
 	X(28, no_key_frame, "the stream has no key frames")                    \
 	X(29, internal, "an error of this node")                               \
-	X(30, no_ingest, "no ingest of this machine takes publishers now")
+	X(30, no_ingest, "no ingest of this machine takes publishers now")     \
+	X(31, denied, "this address or page is not let in")                    \
+	X(32, banned, "kicked out, and not yet let in again")
 
 enum reason {
 #define WEIR_REASON_ENUM(number, name, text) REASON_##name = (number),

@@ -1,0 +1,20 @@
+/* common/access/redact.h - texts for logs and answers, without what is secret.
+ *
+ * In a query the values of these parameters, whatever their case: lal_secret,
+ * weir_sig, token, secret, password, passwd, pwd, pass, key, sign, signature,
+ * auth, auth_key, access_token, and all that end in _secret, _token, _key,
+ * _password or _sig. In an address also the password of "user:password@". The
+ * values become "***". Pure code.
+ */
+#ifndef WEIR_ACCESS_REDACT_H
+#define WEIR_ACCESS_REDACT_H
+
+#include "common/base/buf.h"
+
+/* Append a query ("a=1&token=x"), without '?'. Failures are the buffer's. */
+void redact_query(struct buf *out, struct span query);
+
+/* Append an address, a path with a query, or a referer. */
+void redact_url(struct buf *out, struct span url);
+
+#endif

@@ -1,0 +1,62 @@
+/* common/access/verdict.h - may this one publish or play?
+ *
+ * Everything that a process can judge by itself, from rules and settings, in
+ * this order: who is one of the cluster may; bans; denied and allowed addresses;
+ * referer; a signature, which must be right wherever one stands; lal's secret
+ * and the signature where they are demanded. Then, maybe, the webhook is to be
+ * asked. Limits and budgets are not known here. Pure code.
+ */
+#ifndef WEIR_ACCESS_VERDICT_H
+#define WEIR_ACCESS_VERDICT_H
+
+#include "common/access/conf.h"
+#include "common/access/ruleset.h"
+#include "common/media/reason.h"
+
+/* How it is asked for; the TLS and WebSocket forms are the same. */
+enum access_protocol {
+	ACCESS_RTMP,
+	ACCESS_FLV,
+	ACCESS_TS,
+	ACCESS_HLS,     /* a playlist */
+	ACCESS_SEGMENT, /* of HLS: bans, lists and referer only */
+	ACCESS_RTSP,
+};
+
+/* All borrowed for the call. */
+struct access_request {
+	enum access_op op; /* one of the two */
+	enum access_protocol protocol;
+	const struct stream_key *key;
+	const struct ip_addr *ip; /* NULL: from this machine, by Unix socket */
+	struct span query;        /* raw, without '?'; all there are, joined by
+				     '&' */
+	struct span referer;      /* of HTTP; empty: none */
+	struct span user_agent;
+	const char *session_id; /* NULL: it has none yet */
+	bool is_inner;          /* another node of this cluster */
+};
+
+enum access_verdict {
+	ACCESS_YES,
+	ACCESS_NO,
+	ACCESS_ASK, /* as far as we know; the webhook decides */
+};
+
+struct access_decision {
+	enum access_verdict verdict;
+	enum reason reason; /* of ACCESS_NO: unauthorized (who it is, or what it
+			       may, is not shown), denied, banned */
+	const char *detail; /* static words for people, no secret; "" */
+	char user[SIGN_USER_MAX + 1]; /* that a right signature names; "" */
+	char kid[SIGN_KID_MAX + 1];   /* of a right signature; "" */
+	char credential[64];          /* for the claim: the same for the same
+					 user; "": anonymous */
+};
+
+/* Decide; `now_ms` is UTC. */
+void access_decide(struct access_decision *out, const struct access_request *rq,
+		   const struct access_settings *settings,
+		   const struct ruleset *rules, int64_t now_ms);
+
+#endif
