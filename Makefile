@@ -71,7 +71,7 @@ WEB := $(BUILD)/web
 
 LIB      := $(BUILD)/libweir.a
 LIB_SRC  := $(filter-out common/test/%,$(call proper,$(wildcard \
-              common/*/*.c proto/*.c proto/*/*.c)))
+              common/*/*.c proto/*.c proto/*/*.c remote/*.c)))
 TEST_LIB := $(call objects,$(call proper,$(wildcard common/test/*.c)))
 
 # services/edge makes weir-edge; services/cli makes weir.
@@ -86,7 +86,7 @@ SIM     := $(if $(SIM_OBJ),$(BUILD)/test/sim)
 
 # What publishes and records in tests/chaos.
 CHAOS_OBJ := $(call objects,$(call proper,$(wildcard tests/chaos/*.c)) \
-               services/cli/rtmp_peer.c services/cli/http_peer.c)
+               services/cli/http_peer.c)
 CHAOS     := $(BUILD)/test/chaos-load
 CHAOS_TEST := tests/chaos/chaos_test.py
 comma     := ,
@@ -100,16 +100,16 @@ CHAOS_ARGS = $(foreach r,$(subst $(comma), ,$(ROW)),--row $(r)) \
 BROWSER := $(if $(shell command -v chromium),$(BUILD)/browser/installed.json)
 
 TESTS := $(patsubst %.c,$(BUILD)/test/%,$(wildcard common/*/*_test.c \
-           proto/*_test.c proto/*/*_test.c services/*/*_test.c \
+           proto/*_test.c proto/*/*_test.c remote/*_test.c services/*/*_test.c \
            tests/contract/*_test.c tests/sim/*_test.c))
 FUZZ_SRC := $(wildcard common/*/*_fuzz.c proto/*_fuzz.c proto/*/*_fuzz.c \
               tests/fuzz/*_fuzz.c)
 FUZZERS  := $(patsubst %.c,$(BUILD)/run/%,$(if $(P),$(foreach f,$(FUZZ_SRC), \
               $(if $(findstring $(P),$(f)),$(f))),$(FUZZ_SRC)))
 
-C_FILES := $(wildcard $(foreach d,common/* proto proto/* services/* tests/*, \
+C_FILES := $(wildcard $(foreach d,common/* proto proto/* remote services/* tests/*, \
              $(d)/*.c))
-H_FILES := $(wildcard $(foreach d,common/* proto proto/* services/* tests/*, \
+H_FILES := $(wildcard $(foreach d,common/* proto proto/* remote services/* tests/*, \
              $(d)/*.h))
 
 # ---- building

@@ -20,7 +20,7 @@ struct http_peer {
 	int rcvbuf_bytes;
 	bool has_head, is_chunked, is_stopping;
 	struct unchunk unchunk;
-	enum peer_end end;
+	enum remote_end end;
 	char words[WORDS_SIZE];
 };
 
@@ -169,7 +169,7 @@ static int give_body(struct http_peer *p, struct span in)
 			p->events.on_body(p->ctx, piece);
 	}
 	if (!err && p->unchunk.has_ended) {
-		p->end = PEER_EOF;
+		p->end = REMOTE_EOF;
 		err = WEIR_ECLOSED;
 	}
 	return err;
@@ -202,7 +202,7 @@ static int take_head(struct http_peer *p, struct span head)
 	p->is_chunked = has_line(head, "transfer-encoding: chunked");
 	if (cut_prefix(&line, "200"))
 		return 0;
-	p->end = PEER_REFUSED;
+	p->end = REMOTE_REFUSED;
 	return WEIR_ECLOSED;
 }
 
@@ -250,11 +250,11 @@ static void on_close(void *ctx, int reason)
 	struct http_peer *p = ctx;
 
 	if (p->is_stopping)
-		p->end = PEER_DONE;
-	else if (p->end == PEER_LOST && p->has_head && !p->is_chunked &&
+		p->end = REMOTE_DONE;
+	else if (p->end == REMOTE_LOST && p->has_head && !p->is_chunked &&
 		 reason == WEIR_ECLOSED)
-		p->end = PEER_EOF;
-	if (p->end == PEER_LOST)
+		p->end = REMOTE_EOF;
+	if (p->end == REMOTE_LOST)
 		snprintf(p->words, sizeof(p->words), "%s",
 			 weir_strerror(reason));
 	p->events.on_end(p->ctx, p->end);
@@ -303,7 +303,7 @@ int http_peer_new(struct http_peer **out, struct loop *loop, const char *url,
 	p->events = *events;
 	p->ctx = ctx;
 	p->rcvbuf_bytes = rcvbuf_bytes;
-	p->end = PEER_LOST;
+	p->end = REMOTE_LOST;
 	err = http_url_parse(&u, url);
 	if (!err) {
 		put_request(&p->request, &u);

@@ -6,7 +6,7 @@
 #define WEIR_CLI_HTTP_PEER_H
 
 #include "common/io/loop.h"
-#include "services/cli/rtmp_peer.h"
+#include "remote/rtmp.h"
 
 struct http_peer;
 
@@ -14,7 +14,7 @@ struct http_peer_events {
 	void (*on_body)(void *ctx, struct span bytes);
 	/* Once, the last: EOF, REFUSED (another status than 200), LOST, DONE.
 	 */
-	void (*on_end)(void *ctx, enum peer_end end);
+	void (*on_end)(void *ctx, enum remote_end end);
 };
 
 /* Returns 0; WEIR_EINVAL: no http:// address; WEIR_ENOMEM; -errno. */

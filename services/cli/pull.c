@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "common/io/clock.h"
+#include "remote/rtmp.h"
 #include "services/cli/args.h"
 #include "services/cli/commands.h"
 #include "services/cli/http_peer.h"
 #include "services/cli/recorder.h"
-#include "services/cli/rtmp_peer.h"
 #include "services/cli/signals.h"
 
 #define CONNECT_MS 5000
@@ -25,7 +25,7 @@ struct pull {
 	const char *url;
 	struct loop *loop;
 	struct signals signals;
-	struct rtmp_peer *rtmp; /* one of the two */
+	struct remote_rtmp *rtmp; /* one of the two */
 	struct http_peer *http;
 	struct flv_reader *reader; /* HTTP */
 	struct recorder recorder;
@@ -82,7 +82,7 @@ static void stop(struct pull *p, const char *reason)
 		return;
 	p->reason = reason;
 	if (p->rtmp)
-		rtmp_peer_stop(p->rtmp);
+		remote_rtmp_stop(p->rtmp);
 	else
 		http_peer_stop(p->http);
 }
@@ -102,20 +102,20 @@ static void on_duration(struct pull *p)
 	stop(p, "duration");
 }
 
-static void on_end(void *ctx, enum peer_end end)
+static void on_end(void *ctx, enum remote_end end)
 {
 	struct pull *p = ctx;
 
 	if (!p->reason)
-		p->reason = peer_end_name(end);
+		p->reason = remote_end_name(end);
 	p->status = p->frame_count ? 0 : 1;
-	if (end == PEER_REFUSED)
+	if (end == REMOTE_REFUSED)
 		p->status = STATUS_REFUSED;
-	if (end == PEER_LOST)
+	if (end == REMOTE_LOST)
 		p->status = 1;
-	if (end == PEER_REFUSED || end == PEER_LOST)
+	if (end == REMOTE_REFUSED || end == REMOTE_LOST)
 		fprintf(stderr, "weir pull: %s: %s\n", p->url,
-			p->rtmp ? rtmp_peer_words(p->rtmp)
+			p->rtmp ? remote_rtmp_words(p->rtmp)
 				: http_peer_words(p->http));
 	loop_stop(p->loop);
 }
@@ -126,7 +126,7 @@ static void pause_peer(struct pull *p, bool is_paused)
 {
 	p->is_stalled = is_paused;
 	if (p->rtmp)
-		rtmp_peer_pause(p->rtmp, is_paused);
+		remote_rtmp_pause(p->rtmp, is_paused);
 	else
 		http_peer_pause(p->http, is_paused);
 }
@@ -217,15 +217,15 @@ static void on_body(void *ctx, struct span bytes)
 
 static int dial_rtmp(struct pull *p)
 {
-	static const struct rtmp_peer_events events = {
+	static const struct remote_rtmp_events events = {
 		.on_ready = on_ready, .on_media = on_media, .on_end = on_end};
-	const struct rtmp_peer_options options = {
+	const struct remote_rtmp_options options = {
 		.url = p->url,
 		.connect_ms = CONNECT_MS,
 		.rcvbuf_bytes = (int)p->o.rcvbuf_bytes,
 	};
 
-	return rtmp_peer_new(&p->rtmp, p->loop, &options, &events, p);
+	return remote_rtmp_new(&p->rtmp, p->loop, &options, &events, p);
 }
 
 static int dial_http(struct pull *p)
@@ -307,7 +307,7 @@ static int record(struct pull *p, const char *file)
 static void finish(struct pull *p)
 {
 	signals_close(&p->signals);
-	rtmp_peer_free(&p->rtmp);
+	remote_rtmp_free(&p->rtmp);
 	http_peer_free(&p->http);
 	flv_reader_free(&p->reader);
 	timer_free(&p->idle);

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "proto/flv/flv.h"
+#include "remote/rtmp.h"
 #include "services/cli/args.h"
 #include "services/cli/commands.h"
-#include "services/cli/rtmp_peer.h"
 #include "services/cli/signals.h"
 
 #define READ_BYTES  65536
@@ -37,7 +37,7 @@ struct push {
 	const char *url;
 	struct loop *loop;
 	struct signals signals;
-	struct rtmp_peer *peer;
+	struct remote_rtmp *peer;
 	struct timer *timer;
 	struct flv_reader *reader;
 	int fd;
@@ -165,7 +165,7 @@ static void stop(struct push *p, const char *reason, int status)
 	p->reason = reason;
 	p->status = status;
 	timer_stop(p->timer);
-	rtmp_peer_stop(p->peer);
+	remote_rtmp_stop(p->peer);
 }
 
 static void send_tag(struct push *p, struct tag *tag)
@@ -180,7 +180,7 @@ static void send_tag(struct push *p, struct tag *tag)
 	p->tag_count++;
 	p->byte_count += tag->len;
 	p->sent_ms = tag->at_ms;
-	if (rtmp_peer_write(p->peer, &m))
+	if (remote_rtmp_write(p->peer, &m))
 		stop(p, "lost", 1);
 	free(tag);
 }
@@ -212,7 +212,7 @@ static void send_due(struct push *p)
 			stop(p, "duration", 0);
 			return;
 		}
-		if (rtmp_peer_queued_bytes(p->peer) > QUEUED_MAX)
+		if (remote_rtmp_queued_bytes(p->peer) > QUEUED_MAX)
 			return; /* on_drained goes on */
 		if (!p->o.has_no_pace && tag->at_ms > now) {
 			timer_start(p->timer, (uint64_t)(tag->at_ms - now));
@@ -227,7 +227,8 @@ static void on_ready(void *ctx)
 	struct push *p = ctx;
 
 	p->started_ms = loop_now_ms(p->loop);
-	printf("push.start ready_ms=%" PRIu64 "\n", rtmp_peer_age_ms(p->peer));
+	printf("push.start ready_ms=%" PRIu64 "\n",
+	       remote_rtmp_age_ms(p->peer));
 	fflush(stdout);
 	timer_start(p->timer, 0);
 }
@@ -240,15 +241,15 @@ static void on_drained(void *ctx)
 		timer_start(p->timer, 0);
 }
 
-static void on_end(void *ctx, enum peer_end end)
+static void on_end(void *ctx, enum remote_end end)
 {
 	struct push *p = ctx;
 
-	if (end != PEER_DONE || !p->reason) {
-		p->reason = peer_end_name(end);
-		p->status = end == PEER_REFUSED ? STATUS_REFUSED : 1;
+	if (end != REMOTE_DONE || !p->reason) {
+		p->reason = remote_end_name(end);
+		p->status = end == REMOTE_REFUSED ? STATUS_REFUSED : 1;
 		fprintf(stderr, "weir push: %s: %s\n", p->url,
-			rtmp_peer_words(p->peer));
+			remote_rtmp_words(p->peer));
 	}
 	loop_stop(p->loop);
 }
@@ -262,12 +263,12 @@ static void on_signal(void *ctx)
 
 static int start(struct push *p)
 {
-	static const struct rtmp_peer_events events = {
+	static const struct remote_rtmp_events events = {
 		.on_ready = on_ready,
 		.on_drained = on_drained,
 		.on_end = on_end,
 	};
-	const struct rtmp_peer_options options = {
+	const struct remote_rtmp_options options = {
 		.url = p->url,
 		.is_publish = true,
 		.connect_ms = CONNECT_MS,
@@ -278,7 +279,7 @@ static int start(struct push *p)
 	if (!err)
 		err = timer_new(&p->timer, p->loop, send_due, p);
 	if (!err)
-		err = rtmp_peer_new(&p->peer, p->loop, &options, &events, p);
+		err = remote_rtmp_new(&p->peer, p->loop, &options, &events, p);
 	if (!err)
 		err = signals_open(&p->signals, p->loop, on_signal, p);
 	return err;
@@ -316,7 +317,7 @@ static void finish(struct push *p)
 		p->first = next;
 	}
 	signals_close(&p->signals);
-	rtmp_peer_free(&p->peer);
+	remote_rtmp_free(&p->peer);
 	timer_free(&p->timer);
 	flv_reader_free(&p->reader);
 	loop_free(&p->loop);

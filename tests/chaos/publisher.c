@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/io/clock.h"
-#include "services/cli/rtmp_peer.h"
+#include "remote/rtmp.h"
 #include "tests/chaos/load.h"
 
 #define FPS_VIDEO   30
@@ -21,7 +21,7 @@
 /* A connection to a server. */
 struct line {
 	struct publisher *publisher;
-	struct rtmp_peer *peer;
+	struct remote_rtmp *peer;
 };
 
 struct publisher {
@@ -61,7 +61,7 @@ static bool write_message(struct publisher *p, uint8_t type, uint32_t ms,
 	const struct rtmp_media m = {
 		.type = type, .timestamp_ms = ms, .payload = payload};
 
-	return p->now->peer && !rtmp_peer_write(p->now->peer, &m);
+	return p->now->peer && !remote_rtmp_write(p->now->peer, &m);
 }
 
 /* ---- what the kernel has ---- */
@@ -226,7 +226,7 @@ static void on_timer(struct publisher *p)
 		return;
 	if (p->has_ended) {
 		p->has_ended = false;
-		rtmp_peer_free(&p->now->peer);
+		remote_rtmp_free(&p->now->peer);
 		dial(p);
 		return;
 	}
@@ -287,37 +287,38 @@ static void end_session(struct publisher *p)
 		timer_start(p->timer, p->o.retry_ms);
 }
 
-static void on_end(void *ctx, enum peer_end end)
+static void on_end(void *ctx, enum remote_end end)
 {
 	struct line *line = ctx;
 	struct publisher *p = line->publisher;
 	bool is_left = line == p->left;
 
 	snprintf(is_left ? p->left_words : p->words, sizeof(p->words),
-		 "%s: %.140s", peer_end_name(end), rtmp_peer_words(line->peer));
+		 "%s: %.140s", remote_end_name(end),
+		 remote_rtmp_words(line->peer));
 	if (is_left) {
 		p->left = NULL;
 		return;
 	}
-	p->turn += end != PEER_REFUSED; /* then the next address */
+	p->turn += end != REMOTE_REFUSED; /* then the next address */
 	end_session(p);
 }
 
 static void dial(struct publisher *p)
 {
-	static const struct rtmp_peer_events events = {
+	static const struct remote_rtmp_events events = {
 		.on_ready = on_ready,
 		.on_drained = on_drained,
 		.on_end = on_end,
 	};
-	const struct rtmp_peer_options options = {
+	const struct remote_rtmp_options options = {
 		.url = p->url[p->turn % p->o.url_count],
 		.is_publish = true,
 		.connect_ms = CONNECT_MS,
 		.ready_ms = READY_MS,
 	};
 
-	if (!rtmp_peer_new(&p->now->peer, p->loop, &options, &events, p->now))
+	if (!remote_rtmp_new(&p->now->peer, p->loop, &options, &events, p->now))
 		return;
 	p->has_ended = true;
 	p->turn++;
@@ -375,7 +376,7 @@ void publisher_leave(struct publisher *p)
 	p->is_leaving = true;
 	timer_stop(p->timer);
 	if (p->now->peer && !p->has_ended)
-		rtmp_peer_stop(p->now->peer);
+		remote_rtmp_stop(p->now->peer);
 	else
 		p->is_over = true;
 }
@@ -386,7 +387,7 @@ void publisher_abandon(struct publisher *p)
 
 	if (p->has_ended || !p->is_ready)
 		return;
-	rtmp_peer_free(&other->peer);
+	remote_rtmp_free(&other->peer);
 	p->left_words[0] = '\0';
 	p->left = p->now;
 	p->now = other;
@@ -415,8 +416,8 @@ void publisher_free(struct publisher **pp)
 
 	if (!p)
 		return;
-	rtmp_peer_free(&p->line[0].peer);
-	rtmp_peer_free(&p->line[1].peer);
+	remote_rtmp_free(&p->line[0].peer);
+	remote_rtmp_free(&p->line[1].peer);
 	timer_free(&p->timer);
 	tracer_close(&p->tracer);
 	buf_fini(&p->written);

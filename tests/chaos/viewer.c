@@ -15,7 +15,7 @@
 struct viewer {
 	struct loop *loop;
 	struct tracer tracer;
-	struct rtmp_peer *rtmp; /* one of the two */
+	struct remote_rtmp *rtmp; /* one of the two */
 	struct conn *conn;
 	struct buf request;
 	bool is_ts, is_ws;
@@ -68,27 +68,27 @@ static void on_rtmp_media(void *ctx, const struct rtmp_media *m)
 	take_tag(ctx, m->type, m->timestamp_ms, m->payload);
 }
 
-static void on_rtmp_end(void *ctx, enum peer_end end)
+static void on_rtmp_end(void *ctx, enum remote_end end)
 {
 	struct viewer *v = ctx;
 	char words[sizeof(v->words)];
 
-	snprintf(words, sizeof(words), "%s: %.100s", peer_end_name(end),
-		 rtmp_peer_words(v->rtmp));
+	snprintf(words, sizeof(words), "%s: %.100s", remote_end_name(end),
+		 remote_rtmp_words(v->rtmp));
 	ended(v, words);
 }
 
 static int dial_rtmp(struct viewer *v, const char *url)
 {
-	static const struct rtmp_peer_events events = {
+	static const struct remote_rtmp_events events = {
 		.on_ready = on_rtmp_ready,
 		.on_media = on_rtmp_media,
 		.on_end = on_rtmp_end,
 	};
-	const struct rtmp_peer_options o = {.url = url,
-					    .connect_ms = CONNECT_MS};
+	const struct remote_rtmp_options o = {.url = url,
+					      .connect_ms = CONNECT_MS};
 
-	return rtmp_peer_new(&v->rtmp, v->loop, &o, &events, v);
+	return remote_rtmp_new(&v->rtmp, v->loop, &o, &events, v);
 }
 
 /* ---- HTTP and WebSocket ---- */
@@ -315,7 +315,7 @@ void viewer_free(struct viewer **vp)
 
 	if (!v)
 		return;
-	rtmp_peer_free(&v->rtmp);
+	remote_rtmp_free(&v->rtmp);
 	conn_free(&v->conn);
 	flv_reader_free(&v->flv);
 	tsread_fini(&v->ts);

@@ -1,6 +1,6 @@
-/* services/cli/rtmp_peer_test.c - the end of a publish, against a server in the
+/* remote/rtmp_test.c - the end of a publish, against a server in the
  * same loop. */
-#include "services/cli/rtmp_peer.h"
+#include "remote/rtmp.h"
 
 #include <stdio.h>
 
@@ -18,9 +18,9 @@ struct scene {
 	struct listener *listener;
 	struct conn *conn;
 	struct rtmp_server *server;
-	struct rtmp_peer *peer;
+	struct remote_rtmp *peer;
 	bool is_over;
-	enum peer_end end;
+	enum remote_end end;
 };
 
 /* ---- the server ---- */
@@ -114,11 +114,11 @@ static void on_ready(void *ctx)
 	struct scene *s = ctx;
 	const struct rtmp_media m = {RTMP_AUDIO, 0, SPAN_LIT("\xaf\x01x")};
 
-	CHECK_EQ(rtmp_peer_write(s->peer, &m), 0);
-	rtmp_peer_stop(s->peer);
+	CHECK_EQ(remote_rtmp_write(s->peer, &m), 0);
+	remote_rtmp_stop(s->peer);
 }
 
-static void on_end(void *ctx, enum peer_end end)
+static void on_end(void *ctx, enum remote_end end)
 {
 	struct scene *s = ctx;
 
@@ -128,9 +128,9 @@ static void on_end(void *ctx, enum peer_end end)
 
 static void publish(struct scene *s, enum manner manner)
 {
-	static const struct rtmp_peer_events events = {.on_ready = on_ready,
-						       .on_end = on_end};
-	struct rtmp_peer_options o = {.is_publish = true, .connect_ms = 5000};
+	static const struct remote_rtmp_events events = {.on_ready = on_ready,
+							 .on_end = on_end};
+	struct remote_rtmp_options o = {.is_publish = true, .connect_ms = 5000};
 	struct net_addr addr;
 	char url[64];
 	int fd;
@@ -145,13 +145,13 @@ static void publish(struct scene *s, enum manner manner)
 	snprintf(url, sizeof(url), "rtmp://127.0.0.1:%u/live/a",
 		 net_addr_port(&addr));
 	o.url = url;
-	CHECK_EQ(rtmp_peer_new(&s->peer, s->loop, &o, &events, s), 0);
+	CHECK_EQ(remote_rtmp_new(&s->peer, s->loop, &o, &events, s), 0);
 	CHECK(LOOP_UNTIL(s->loop, s->is_over));
 }
 
 static void finish(struct scene *s)
 {
-	rtmp_peer_free(&s->peer);
+	remote_rtmp_free(&s->peer);
 	conn_free(&s->conn);
 	rtmp_server_free(&s->server);
 	listener_free(&s->listener);
@@ -165,7 +165,7 @@ TEST_NO_OOM(a_publish_that_the_server_took_whole_is_done)
 	struct scene s;
 
 	publish(&s, TAKES);
-	CHECK_EQ(s.end, PEER_DONE);
+	CHECK_EQ(s.end, REMOTE_DONE);
 	finish(&s);
 }
 
@@ -174,8 +174,9 @@ TEST_NO_OOM(what_is_refused_while_it_takes_leave_is_refused)
 	struct scene s;
 
 	publish(&s, REFUSES);
-	CHECK_EQ(s.end, PEER_REFUSED);
-	CHECK_STR(rtmp_peer_words(s.peer), "NetStream.Publish.BadName: taken");
+	CHECK_EQ(s.end, REMOTE_REFUSED);
+	CHECK_STR(remote_rtmp_words(s.peer),
+		  "NetStream.Publish.BadName: taken");
 	finish(&s);
 }
 
@@ -184,7 +185,7 @@ TEST_NO_OOM(a_server_that_closes_upon_the_leave_has_taken_it)
 	struct scene s;
 
 	publish(&s, CLOSES);
-	CHECK_EQ(s.end, PEER_DONE);
+	CHECK_EQ(s.end, REMOTE_DONE);
 	finish(&s);
 }
 
@@ -193,6 +194,6 @@ TEST_NO_OOM(a_server_that_says_nothing_is_left_after_a_moment)
 	struct scene s;
 
 	publish(&s, IS_SILENT);
-	CHECK_EQ(s.end, PEER_DONE);
+	CHECK_EQ(s.end, REMOTE_DONE);
 	finish(&s);
 }

@@ -1,5 +1,5 @@
-/* services/cli/rtmp_peer.c - an RTMP server that we publish to or play from. */
-#include "services/cli/rtmp_peer.h"
+/* remote/rtmp.c - an RTMP server that we publish to or play from. */
+#include "remote/rtmp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,21 +13,21 @@
 #define WORDS_SIZE     320
 #define FAREWELL_MS    1500 /* for what the server says of a publisher's leave */
 
-struct rtmp_peer {
+struct remote_rtmp {
 	struct loop *loop;
 	struct conn *conn;
 	struct rtmp_client *client;
 	struct timer *deadline; /* until it is ready; of the farewell */
-	struct rtmp_peer_events events;
+	struct remote_rtmp_events events;
 	void *ctx;
 	uint64_t dialed_ms;
 	int rcvbuf_bytes;
 	bool is_publish, is_ready, is_stopping;
-	enum peer_end end;
+	enum remote_end end;
 	char words[WORDS_SIZE];
 };
 
-const char *peer_end_name(enum peer_end end)
+const char *remote_end_name(enum remote_end end)
 {
 	static const char *const name[] = {"done", "eof", "refused", "lost"};
 
@@ -38,14 +38,14 @@ const char *peer_end_name(enum peer_end end)
 
 static int on_send(void *ctx, struct span bytes)
 {
-	struct rtmp_peer *p = ctx;
+	struct remote_rtmp *p = ctx;
 
 	return conn_send(p->conn, bytes);
 }
 
 static int on_ready(void *ctx)
 {
-	struct rtmp_peer *p = ctx;
+	struct remote_rtmp *p = ctx;
 
 	p->is_ready = true;
 	timer_stop(p->deadline);
@@ -55,7 +55,7 @@ static int on_ready(void *ctx)
 
 static int on_media(void *ctx, const struct rtmp_media *m)
 {
-	struct rtmp_peer *p = ctx;
+	struct remote_rtmp *p = ctx;
 
 	if (!p->is_stopping && p->events.on_media)
 		p->events.on_media(p->ctx, m);
@@ -65,7 +65,7 @@ static int on_media(void *ctx, const struct rtmp_media *m)
 static int on_status(void *ctx, struct span code, struct span level,
 		     struct span description)
 {
-	struct rtmp_peer *p = ctx;
+	struct remote_rtmp *p = ctx;
 
 	(void)level;
 	snprintf(p->words, sizeof(p->words), "%.*s%s%.*s", (int)code.len,
@@ -76,10 +76,11 @@ static int on_status(void *ctx, struct span code, struct span level,
 
 static int on_end(void *ctx, enum rtmp_end reason)
 {
-	struct rtmp_peer *p = ctx;
+	struct remote_rtmp *p = ctx;
 
 	if (reason != RTMP_END_UNPUBLISH) /* else it knows that we stop */
-		p->end = reason == RTMP_END_REFUSED ? PEER_REFUSED : PEER_EOF;
+		p->end = reason == RTMP_END_REFUSED ? REMOTE_REFUSED
+						    : REMOTE_EOF;
 	return WEIR_ECLOSED; /* and on_data ends the connection */
 }
 
@@ -87,7 +88,7 @@ static int on_end(void *ctx, enum rtmp_end reason)
 
 static void on_open(void *ctx)
 {
-	struct rtmp_peer *p = ctx;
+	struct remote_rtmp *p = ctx;
 
 	if (p->rcvbuf_bytes)
 		setsockopt(conn_fd(p->conn), SOL_SOCKET, SO_RCVBUF,
@@ -99,7 +100,7 @@ static void on_open(void *ctx)
 
 static int64_t on_data(void *ctx, struct span in)
 {
-	struct rtmp_peer *p = ctx;
+	struct remote_rtmp *p = ctx;
 	size_t used;
 	int err = rtmp_client_feed(p->client, in, &used);
 
@@ -111,7 +112,7 @@ static int64_t on_data(void *ctx, struct span in)
 
 static void on_drained(void *ctx)
 {
-	struct rtmp_peer *p = ctx;
+	struct remote_rtmp *p = ctx;
 
 	if (p->is_ready && !p->is_stopping && p->events.on_drained)
 		p->events.on_drained(p->ctx);
@@ -119,21 +120,21 @@ static void on_drained(void *ctx)
 
 static void on_close(void *ctx, int reason)
 {
-	struct rtmp_peer *p = ctx;
+	struct remote_rtmp *p = ctx;
 
 	timer_stop(p->deadline);
-	if (p->is_stopping && p->end == PEER_LOST)
-		p->end = PEER_DONE;
-	if (p->end == PEER_LOST && !p->words[0])
+	if (p->is_stopping && p->end == REMOTE_LOST)
+		p->end = REMOTE_DONE;
+	if (p->end == REMOTE_LOST && !p->words[0])
 		snprintf(p->words, sizeof(p->words), "%s",
 			 weir_strerror(reason));
-	else if (p->end == PEER_LOST && p->is_ready)
+	else if (p->end == REMOTE_LOST && p->is_ready)
 		snprintf(p->words, sizeof(p->words), "connection lost: %s",
 			 weir_strerror(reason));
 	p->events.on_end(p->ctx, p->end);
 }
 
-static void on_deadline(struct rtmp_peer *p)
+static void on_deadline(struct remote_rtmp *p)
 {
 	if (p->is_stopping) { /* not every server answers a leave */
 		conn_close(p->conn, WEIR_ECLOSED);
@@ -158,7 +159,7 @@ static char *text_of(struct span s)
 	return t;
 }
 
-static int make_client(struct rtmp_peer *p, const struct rtmp_url *url)
+static int make_client(struct remote_rtmp *p, const struct rtmp_url *url)
 {
 	const struct rtmp_client_events events = {
 		.ctx = p,
@@ -194,7 +195,7 @@ static int make_client(struct rtmp_peer *p, const struct rtmp_url *url)
 	return err;
 }
 
-static int dial(struct rtmp_peer *p, const struct rtmp_url *url,
+static int dial(struct remote_rtmp *p, const struct rtmp_url *url,
 		unsigned connect_ms)
 {
 	static const struct conn_ops ops = {on_open, on_data, on_drained,
@@ -213,7 +214,7 @@ static int dial(struct rtmp_peer *p, const struct rtmp_url *url,
 	return err;
 }
 
-static int start(struct rtmp_peer *p, const struct rtmp_peer_options *o)
+static int start(struct remote_rtmp *p, const struct remote_rtmp_options *o)
 {
 	struct rtmp_url url;
 	int err = rtmp_url_parse(&url, span_str(o->url));
@@ -233,11 +234,11 @@ static int start(struct rtmp_peer *p, const struct rtmp_peer_options *o)
 	return err;
 }
 
-int rtmp_peer_new(struct rtmp_peer **out, struct loop *loop,
-		  const struct rtmp_peer_options *options,
-		  const struct rtmp_peer_events *events, void *ctx)
+int remote_rtmp_new(struct remote_rtmp **out, struct loop *loop,
+		    const struct remote_rtmp_options *options,
+		    const struct remote_rtmp_events *events, void *ctx)
 {
-	struct rtmp_peer *p = calloc(1, sizeof(*p));
+	struct remote_rtmp *p = calloc(1, sizeof(*p));
 	int err;
 
 	if (!p)
@@ -248,18 +249,18 @@ int rtmp_peer_new(struct rtmp_peer **out, struct loop *loop,
 	p->is_publish = options->is_publish;
 	p->rcvbuf_bytes = options->rcvbuf_bytes;
 	p->dialed_ms = io_mono_ms();
-	p->end = PEER_LOST;
+	p->end = REMOTE_LOST;
 	err = start(p, options);
 	if (err)
-		rtmp_peer_free(&p);
+		remote_rtmp_free(&p);
 	else
 		*out = p;
 	return err;
 }
 
-void rtmp_peer_free(struct rtmp_peer **pp)
+void remote_rtmp_free(struct remote_rtmp **pp)
 {
-	struct rtmp_peer *p = *pp;
+	struct remote_rtmp *p = *pp;
 
 	if (!p)
 		return;
@@ -272,17 +273,17 @@ void rtmp_peer_free(struct rtmp_peer **pp)
 
 /* ---- use ---- */
 
-int rtmp_peer_write(struct rtmp_peer *p, const struct rtmp_media *m)
+int remote_rtmp_write(struct remote_rtmp *p, const struct rtmp_media *m)
 {
 	return rtmp_client_write_media(p->client, m);
 }
 
-size_t rtmp_peer_queued_bytes(const struct rtmp_peer *p)
+size_t remote_rtmp_queued_bytes(const struct remote_rtmp *p)
 {
 	return conn_queued_bytes(p->conn);
 }
 
-void rtmp_peer_stop(struct rtmp_peer *p)
+void remote_rtmp_stop(struct remote_rtmp *p)
 {
 	if (p->is_stopping)
 		return;
@@ -295,7 +296,7 @@ void rtmp_peer_stop(struct rtmp_peer *p)
 		conn_close(p->conn, WEIR_ECLOSED);
 }
 
-void rtmp_peer_pause(struct rtmp_peer *p, bool is_paused)
+void remote_rtmp_pause(struct remote_rtmp *p, bool is_paused)
 {
 	if (is_paused)
 		conn_pause(p->conn);
@@ -303,12 +304,12 @@ void rtmp_peer_pause(struct rtmp_peer *p, bool is_paused)
 		conn_resume(p->conn);
 }
 
-const char *rtmp_peer_words(const struct rtmp_peer *p)
+const char *remote_rtmp_words(const struct remote_rtmp *p)
 {
 	return p->words;
 }
 
-uint64_t rtmp_peer_age_ms(const struct rtmp_peer *p)
+uint64_t remote_rtmp_age_ms(const struct remote_rtmp *p)
 {
 	return io_mono_ms() - p->dialed_ms;
 }
