@@ -3,12 +3,6 @@
 
 #include <stdlib.h>
 
-#include "common/media/silence.h"
-
-#define OLD_MS            (INT64_C(1) << 30)
-#define OVER_MS           ((INT64_C(1) << 31) - 60000)
-#define LEAD_MS           1000 /* of a later wire: tracks begin unevenly */
-#define EPOCH_STEP_MS     40
 #define AUDIO_JOIN_GAP_MS 100
 #define SCRATCH_BYTES     (256 * 1024) /* that are kept */
 
@@ -26,7 +20,7 @@ int wire_new(struct wire **out, const struct wire_format *format,
 	w->format = format;
 	w->limits = *limits;
 	w->scratch = limits->scratch ? limits->scratch : &w->own;
-	w->must_join = true;
+	outlet_init(&w->out, format->refusal);
 	list_init(&w->blocks);
 	ring_init(&w->units, sizeof(struct wire_unit));
 	ring_init(&w->joins, sizeof(struct wire_join));
@@ -65,8 +59,7 @@ void wire_free(struct wire **pw)
 	free_blocks(&w->blocks);
 	ring_fini(&w->joins);
 	ring_fini(&w->units);
-	stateset_unref(&w->set);
-	frame_unref(&w->tracks_frame);
+	outlet_fini(&w->out);
 	buf_fini(&w->own);
 	if (w->memory)
 		w->format->end(&w->memory);
@@ -158,47 +151,22 @@ static int put_unit(struct wire *w, int64_t ms, unsigned frames)
 		.frame = w->frames,
 		.state = w->state,
 	};
-	w->newest_ms = WEIR_MAX(w->newest_ms, ms);
+	w->out.newest_ms = WEIR_MAX(w->out.newest_ms, ms);
 	return 0;
 }
 
 /* ---- tracks and headers ---- */
 
-struct span wire_state_payload(const struct stateset *set, uint8_t kind,
-			       uint16_t track)
-{
-	struct frame *f = set ? stateset_get(set, kind, track) : NULL;
-
-	return f ? f->payload : (struct span){0};
-}
-
-static bool state_differs(const struct wire *w, const struct stateset *set,
-			  uint8_t kind, uint16_t track)
-{
-	return !span_eq(wire_state_payload(w->set, kind, track),
-			wire_state_payload(set, kind, track));
-}
-
-static const struct track *carried(const struct wire_format *format,
-				   const struct tracks *tracks, uint8_t kind)
-{
-	for (size_t i = 0; i < tracks->count; i++)
-		if (tracks->track[i].kind == kind &&
-		    !format->refusal(&tracks->track[i]))
-			return &tracks->track[i];
-	return NULL;
-}
-
 static struct wire_time time_at(const struct wire *w, int64_t ms)
 {
-	return (struct wire_time){(uint32_t)ms, -w->base_ms * NS_PER_MS};
+	return (struct wire_time){(uint32_t)ms, -w->out.base_ms * NS_PER_MS};
 }
 
 static int put_config(const struct wire *w, struct buf *out,
 		      const struct tracks *tracks, const struct stateset *set,
 		      uint8_t kind, int64_t ms)
 {
-	const struct track *t = carried(w->format, tracks, kind);
+	const struct track *t = outlet_track(w->format->refusal, tracks, kind);
 	struct frame *f = t ? stateset_get(set, FRAME_CONFIG, t->id) : NULL;
 	const struct wire_time at = time_at(w, ms);
 	size_t len = out->len;
@@ -219,58 +187,29 @@ int wire_put_headers(const struct wire *w, struct buf *out,
 	struct tracks tracks = {0};
 	int err;
 
-	if (tracks_read(&tracks, wire_state_payload(set, FRAME_TRACKS, 0)))
-		tracks = w->tracks;
+	if (tracks_read(&tracks, outlet_payload(set, FRAME_TRACKS, 0)))
+		tracks = w->out.tracks;
 	err = w->format->metadata(w->memory, out, &tracks,
-				  wire_state_payload(set, FRAME_META, 0));
+				  outlet_payload(set, FRAME_META, 0));
 	if (!err)
 		err = put_config(w, out, &tracks, set, FRAME_VIDEO, ms);
 	return err ? err : put_config(w, out, &tracks, set, FRAME_AUDIO, ms);
 }
 
-/* No track is carried: why not the first? */
-static const char *first_refusal(const struct wire *w)
-{
-	const char *why = NULL;
-
-	for (size_t i = 0; i < w->tracks.count && !why; i++)
-		why = w->format->refusal(&w->tracks.track[i]);
-	return why;
-}
-
-/* Know the tracks in force at the frame that is being looked at. */
-static void look_at_tracks(struct wire *w, const struct stateset *set)
-{
-	struct frame *f = stateset_get(set, FRAME_TRACKS, 0);
-	const struct track *video, *audio;
-	struct tracks tracks;
-
-	if (!f || f == w->tracks_frame || tracks_read(&tracks, f->payload))
-		return;
-	frame_unref(&w->tracks_frame);
-	w->tracks_frame = frame_ref(f);
-	w->tracks = tracks;
-	video = carried(w->format, &w->tracks, FRAME_VIDEO);
-	audio = carried(w->format, &w->tracks, FRAME_AUDIO);
-	w->video = video ? video->id : 0;
-	w->audio = audio ? audio->id : 0;
-	w->refusal = video || audio ? NULL : first_refusal(w);
-}
-
 static int write_changes(struct wire *w, const struct stateset *set, int64_t ms)
 {
+	const struct tracks *tracks = &w->out.tracks;
+	unsigned changes = outlet_changes(&w->out, set);
 	struct buf *out = w->scratch;
 	int err = 0;
 
-	if (state_differs(w, set, FRAME_TRACKS, 0) ||
-	    state_differs(w, set, FRAME_META, 0))
-		err = w->format->metadata(
-			w->memory, out, &w->tracks,
-			wire_state_payload(set, FRAME_META, 0));
-	if (!err && w->video && state_differs(w, set, FRAME_CONFIG, w->video))
-		err = put_config(w, out, &w->tracks, set, FRAME_VIDEO, ms);
-	if (!err && w->audio && state_differs(w, set, FRAME_CONFIG, w->audio))
-		err = put_config(w, out, &w->tracks, set, FRAME_AUDIO, ms);
+	if (changes & OUTLET_META)
+		err = w->format->metadata(w->memory, out, tracks,
+					  outlet_payload(set, FRAME_META, 0));
+	if (!err && changes & OUTLET_VIDEO)
+		err = put_config(w, out, tracks, set, FRAME_VIDEO, ms);
+	if (!err && changes & OUTLET_AUDIO)
+		err = put_config(w, out, tracks, set, FRAME_AUDIO, ms);
 	return err;
 }
 
@@ -281,10 +220,10 @@ static int put_changes(struct wire *w, struct stateset *set, int64_t ms)
 {
 	int err;
 
-	if (set == w->set)
+	if (set == w->out.set)
 		return 0;
 	buf_clear(w->scratch);
-	if (w->set || w->memory) {
+	if (w->out.set || w->memory) {
 		err = write_changes(w, set, ms);
 		if (err)
 			return err;
@@ -295,65 +234,18 @@ static int put_changes(struct wire *w, struct stateset *set, int64_t ms)
 		if (err)
 			return err;
 	}
-	stateset_unref(&w->set);
-	w->set = stateset_ref(set);
+	outlet_wrote_headers(&w->out, set);
 	return 0;
 }
 
 /* ---- frames ---- */
 
-/* Is it of a track that this wire carries? */
-static const struct track *track_of(const struct wire *w, const struct frame *f)
-{
-	uint16_t id = f->kind == FRAME_VIDEO   ? w->video
-		      : f->kind == FRAME_AUDIO ? w->audio
-					       : 0;
-
-	return id && f->track == id ? tracks_find(&w->tracks, id) : NULL;
-}
-
-/* Not one of several that it could carry, but one that it cannot. */
-static bool is_refused(const struct wire *w, const struct frame *f)
-{
-	const struct track *t = tracks_find(&w->tracks, f->track);
-
-	return t && w->format->refusal(t);
-}
-
-/* Without video each audio frame is a place to begin, whatever the log says:
- * the video may be one that this format cannot carry. */
-static bool is_join(const struct wire *w, const struct frame *f)
-{
-	return w->video ? f->kind == FRAME_VIDEO && f->flags & FRAME_JOIN
-			: true;
-}
-
 static bool wants_join(const struct wire *w, int64_t ms)
 {
 	const struct wire_join *last = ring_last(&w->joins);
 
-	return w->video || !last || w->must_join ||
+	return w->out.video || !last || w->out.must_join ||
 	       ms >= last->ms + AUDIO_JOIN_GAP_MS;
-}
-
-/* The wire's time of a frame. An epoch that begins before the end of the last
- * one (nobody knew the stream any more; or another publisher has won it after a
- * split, maybe with as high a counter) is put behind it by one constant. */
-static int64_t time_of(struct wire *w, const struct frame *f)
-{
-	int64_t ms = ns_to_ticks(f->dts_ns, 1000);
-
-	if (!w->has_base && ms >= OLD_MS)
-		w->base_ms = ms - LEAD_MS;
-	w->has_base = true;
-	ms -= w->base_ms;
-	if (w->epoch.counter && !epoch_eq(&w->epoch, &f->position.epoch) &&
-	    ms < w->newest_ms) {
-		w->base_ms -= w->newest_ms + EPOCH_STEP_MS - ms;
-		ms = w->newest_ms + EPOCH_STEP_MS;
-	}
-	w->epoch = f->position.epoch;
-	return WEIR_MAX(ms, 0);
 }
 
 /* Where are we? Behind a unit that could not be kept all viewers go on as if
@@ -377,26 +269,25 @@ static int keep_unit(struct wire *w, int64_t ms)
 }
 
 /* Room for the join, so that nothing can fail once the unit is there. */
-static int put_frame(struct wire *w, struct stateset *set,
-		     const struct track *track, const struct frame *f,
-		     int64_t ms)
+static int put_frame(struct wire *w, const struct outlet_item *item)
 {
 	struct wire_join join = {
 		.offset = w->end,
-		.ms = ms,
+		.ms = item->ms,
 		.frame = w->frames,
 		.left_out = w->left_out,
 		.state = w->state,
 	};
-	const struct wire_time at = time_at(w, ms);
-	bool joins = is_join(w, f) && wants_join(w, ms);
+	const struct wire_time at = time_at(w, item->ms);
+	bool joins = item->is_join && wants_join(w, item->ms);
 	int err = ring_reserve(&w->joins);
 
 	if (err)
 		return err;
 	buf_clear(w->scratch);
 	note_place(w, &join.mark);
-	err = w->format->unit(w->memory, w->scratch, track, f, &at, &joins);
+	err = w->format->unit(w->memory, w->scratch, item->track, item->frame,
+			      &at, &joins);
 	if (buf_error(w->scratch))
 		return buf_error(w->scratch);
 	if (err == WEIR_ENOMEM)
@@ -405,100 +296,73 @@ static int put_frame(struct wire *w, struct stateset *set,
 		w->left_out++; /* what cannot be carried */
 		return 0;
 	}
-	err = keep_unit(w, ms);
+	err = keep_unit(w, item->ms);
 	if (err)
 		return err;
 	if (joins) {
-		join.set = stateset_ref(set);
+		join.set = stateset_ref(item->set);
 		*(struct wire_join *)ring_push(&w->joins) = join;
 	}
-	w->must_join = false;
-	w->newest_arrival_us = f->arrival_us;
+	w->out.must_join = false;
+	w->newest_arrival_us = item->frame->arrival_us;
 	return 0;
 }
 
-/* The first sound of another epoch: is there a hole before it? */
-static bool follows_seam(const struct wire *w, const struct frame *f)
+/* Silence where a publisher broke off, so that players have one buffered
+ * range. */
+static int fill_hole(struct wire *w, const struct outlet_item *item)
 {
-	return f->kind == FRAME_AUDIO && w->sound_epoch.counter &&
-	       !epoch_eq(&w->sound_epoch, &f->position.epoch);
-}
-
-/* Put silence there, so that players have one buffered range. Times are the
- * stream's, as they are now. */
-static int fill_hole(struct wire *w, struct stateset *set,
-		     const struct track *track, const struct frame *f)
-{
-	const struct span asc =
-		wire_state_payload(set, FRAME_CONFIG, track->id);
-	int64_t last_ns = w->sound_dts_ns + w->base_ms * NS_PER_MS;
-	struct aac_config config;
-	struct silence s;
+	struct silence s = outlet_hole(&w->out, item);
 	int err = 0;
 
-	if (track->codec != CODEC_AAC || aac_config_parse(&config, asc))
-		return 0;
-	s = silence_between(&config, last_ns + aac_au_ns(&config), f->dts_ns);
 	for (uint32_t i = 0; i < s.count && !err; i++) {
-		struct frame quiet = silence_frame(&s, track->id, i);
+		struct frame quiet = silence_frame(&s, item->track->id, i);
+		struct outlet_item filling = *item;
 
-		quiet.arrival_us = f->arrival_us;
-		err = put_frame(w, set, track, &quiet,
-				ns_to_ticks(quiet.dts_ns, 1000) - w->base_ms);
+		quiet.arrival_us = item->frame->arrival_us;
+		filling.frame = &quiet;
+		filling.ms = outlet_ms(&w->out, &quiet);
+		err = put_frame(w, &filling);
 	}
 	return err;
 }
 
-static void note_sound(struct wire *w, const struct frame *f)
+static int write_item(struct wire *w, const struct outlet_item *item)
 {
-	if (f->kind != FRAME_AUDIO)
-		return;
-	w->sound_epoch = f->position.epoch;
-	w->sound_dts_ns = f->dts_ns - w->base_ms * NS_PER_MS;
+	int err = put_changes(w, item->set, item->ms);
+
+	if (!err)
+		err = fill_hole(w, item);
+	if (!err)
+		err = put_frame(w, item);
+	if (!err)
+		outlet_wrote(&w->out, item);
+	return err;
 }
 
 int wire_append(struct wire *w, const struct log *log, uint64_t ordinal)
 {
-	const struct frame *f = log_at(log, ordinal);
-	struct stateset *set;
-	const struct track *track;
-	int64_t ms;
-	int err;
+	struct outlet_item item;
 
-	if (!f || frame_is_state(f))
+	switch (outlet_take(&w->out, &item, log, ordinal)) {
+	case OUTLET_FRAME:
+		return write_item(w, &item);
+	case OUTLET_EARLY:
+		w->left_out += w->out.set != NULL;
 		return 0;
-	/* The set is shared and never changes; we only count a reference. */
-	set = (struct stateset *)log_state_before(log, ordinal);
-	if (!set)
+	case OUTLET_REFUSED:
+		w->refused++;
 		return 0;
-	if (set != w->set) /* else all of it is known */
-		look_at_tracks(w, set);
-	track = track_of(w, f);
-	if (!track) {
-		w->refused += is_refused(w, f);
-		return 0;
-	}
-	if (w->must_join && !is_join(w, f)) {
-		w->left_out += w->set != NULL;
+	default:
 		return 0;
 	}
-	ms = time_of(w, f);
-	err = put_changes(w, set, ms);
-	if (!err && follows_seam(w, f))
-		err = fill_hole(w, set, track, f);
-	if (!err)
-		err = put_frame(w, set, track, f, ms);
-	if (!err)
-		note_sound(w, f);
-	return err;
 }
 
 void wire_gap(struct wire *w, uint64_t frames)
 {
-	if (w->set)
+	if (w->out.set)
 		w->left_out += frames;
-	w->must_join = true;
-	w->sound_epoch = (struct epoch){0};
+	outlet_gap(&w->out);
 }
 
 bool wire_is_ready(const struct wire *w)
@@ -508,17 +372,17 @@ bool wire_is_ready(const struct wire *w)
 
 const char *wire_refusal(const struct wire *w)
 {
-	return w->refusal;
+	return w->out.why_not;
 }
 
 bool wire_is_old(const struct wire *w)
 {
-	return w->newest_ms >= OLD_MS;
+	return w->out.newest_ms >= OUTLET_OLD_MS;
 }
 
 bool wire_is_over(const struct wire *w)
 {
-	return w->newest_ms >= OVER_MS;
+	return w->out.newest_ms >= OUTLET_OVER_MS;
 }
 
 void wire_get_stats(const struct wire *w, struct wire_stats *out)
@@ -539,12 +403,12 @@ void wire_get_stats(const struct wire *w, struct wire_stats *out)
  * the oldest. */
 struct wire_join *wire_start_join(const struct wire *w)
 {
-	int64_t from_ms = w->newest_ms - (int64_t)w->limits.audio_join_ms;
+	int64_t from_ms = w->out.newest_ms - (int64_t)w->limits.audio_join_ms;
 	size_t i = w->joins.count;
 
 	if (!i)
 		return NULL;
-	if (!w->video)
+	if (!w->out.video)
 		while (i > 1 &&
 		       ((struct wire_join *)ring_at(&w->joins, i - 1))->ms >
 			       from_ms)
@@ -566,7 +430,7 @@ uint64_t wire_spare_end(const struct wire *w)
 		const struct wire_unit *u = unit_at(w, i);
 
 		if (u->end > keep->offset ||
-		    u->ms + (int64_t)w->limits.retain_ms >= w->newest_ms)
+		    u->ms + (int64_t)w->limits.retain_ms >= w->out.newest_ms)
 			break;
 		end = u->end;
 	}

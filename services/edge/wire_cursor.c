@@ -80,7 +80,7 @@ static int make_opening(const struct wire *w, struct wire_join *j)
 	if (err || format->resume || j->opening.len)
 		return err;
 	if (format->opening &&
-	    !tracks_read(&tracks, wire_state_payload(j->set, FRAME_TRACKS, 0)))
+	    !tracks_read(&tracks, outlet_payload(j->set, FRAME_TRACKS, 0)))
 		format->opening(&j->opening, &tracks);
 	if (format->wrap)
 		format->wrap(&j->opening, 0);
@@ -194,7 +194,7 @@ uint32_t wire_lag_ms(const struct wire *w, const struct wire_cursor *c,
 	i = find_unit(w, from);
 	if (i >= w->units.count)
 		return 0;
-	lag_ms = w->newest_ms - unit_at(w, i)->ms;
+	lag_ms = w->out.newest_ms - unit_at(w, i)->ms;
 	return lag_ms > 0 ? (uint32_t)WEIR_MIN(lag_ms, INT32_MAX) : 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/base/list.h"
 #include "common/base/ring.h"
+#include "common/media/outlet.h"
 #include "services/edge/wire.h"
 
 /* Small, so that half a block that is empty and half a block that is not needed
@@ -48,31 +49,15 @@ struct wire {
 	struct ring joins; /* struct wire_join */
 	uint64_t tail;     /* offset of the oldest kept byte */
 	uint64_t end;
-	int64_t base_ms; /* stream time of the wire's 0 */
-	bool has_base;
-	struct epoch epoch;         /* of the newest frame; 0: none */
-	bool must_join;             /* nothing is written until the next JOIN */
-	struct stateset *set;       /* whose headers were written last */
-	struct frame *tracks_frame; /* which says: `tracks` */
-	uint16_t video, audio; /* ids of the tracks that it carries; 0: none */
-	const char *refusal;   /* of a track, when there is none */
-	bool is_torn;          /* a unit is missing that memory knows of */
+	struct outlet out; /* tracks, headers, times */
+	bool is_torn;      /* a unit is missing that memory knows of */
 	uint32_t state;
 	uint64_t frames, left_out, refused;
-	int64_t newest_ms; /* never goes back */
 	uint64_t kept_bytes;
 	int64_t newest_arrival_us;
-	struct epoch
-		sound_epoch;  /* of its newest sound; 0: none, or a gap since */
-	int64_t sound_dts_ns; /* of that, on the wire's time */
-	struct buf own;       /* scratch, if it is not shared */
-	struct buf *scratch;  /* the unit that is being made */
-	struct tracks tracks;
+	struct buf own;      /* scratch, if it is not shared */
+	struct buf *scratch; /* the unit that is being made */
 };
-
-/* The payload of a state frame; empty when there is none. */
-struct span wire_state_payload(const struct stateset *set, uint8_t kind,
-			       uint16_t track);
 
 /* Metadata and CONFIGs of `set`, as a viewer that begins there needs them. Of
  * formats without a memory. */
