@@ -1,9 +1,11 @@
-/* common/io/tls.c - TLS on a socket that a peer has connected. */
+/* common/io/tls.c - TLS on a connected socket, at either end of it. */
 #include "common/io/tls.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -26,15 +28,24 @@
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define GROUPS  "X25519:P-256:P-384"
 
-struct tls_identity {
+/* What many connections share. */
+struct shared {
 	SSL_CTX *ctx;
 	BIO_METHOD *socket;
 	unsigned users; /* connections, and the owner */
 };
 
+struct tls_identity {
+	struct shared shared;
+};
+
+struct tls_trust {
+	struct shared shared;
+};
+
 struct tls {
 	SSL *ssl;
-	struct tls_identity *id;
+	struct shared *shared;
 	int fd;
 	int err;           /* the first; nothing works after it */
 	const char *fault; /* with WEIR_EPROTO */
@@ -245,55 +256,110 @@ static int set_up(SSL_CTX *ctx)
 		       : WEIR_ENOMEM;
 }
 
-int tls_identity_new(struct tls_identity **out, const char *cert_file,
-		     const char *key_file, char why[TLS_WHY_SIZE])
+static void leave(struct shared *s)
 {
-	struct tls_identity *id = calloc(1, sizeof(*id));
+	if (--s->users)
+		return;
+	SSL_CTX_free(s->ctx);
+	BIO_meth_free(s->socket);
+	free(s);
+}
+
+/* Returns 0 and *out; or WEIR_ENOMEM. */
+static int share(struct shared **out, size_t size, const SSL_METHOD *method,
+		 char why[TLS_WHY_SIZE])
+{
+	struct shared *s = calloc(1, size);
 	int err = WEIR_ENOMEM;
 
 	snprintf(why, TLS_WHY_SIZE, "%s", weir_strerror(err));
-	if (!id)
+	if (!s)
 		return err;
-	id->users = 1;
-	id->ctx = SSL_CTX_new(TLS_server_method());
-	id->socket = make_socket();
-	if (id->ctx && id->socket)
-		err = set_up(id->ctx);
-	if (!err)
-		err = load_pair(id->ctx, cert_file, key_file, why);
-	if (err) {
-		tls_identity_free(&id);
-		return err;
-	}
-	*out = id;
-	return 0;
+	s->users = 1;
+	s->ctx = SSL_CTX_new(method);
+	s->socket = make_socket();
+	if (s->ctx && s->socket)
+		err = set_up(s->ctx);
+	if (err)
+		leave(s);
+	else
+		*out = s;
+	return err;
 }
 
-static void leave(struct tls_identity *id)
+int tls_identity_new(struct tls_identity **out, const char *cert_file,
+		     const char *key_file, char why[TLS_WHY_SIZE])
 {
-	if (--id->users)
-		return;
-	SSL_CTX_free(id->ctx);
-	BIO_meth_free(id->socket);
-	free(id);
+	struct shared *s;
+	int err = share(&s, sizeof(struct tls_identity), TLS_server_method(),
+			why);
+
+	if (err)
+		return err;
+	err = load_pair(s->ctx, cert_file, key_file, why);
+	if (err)
+		leave(s);
+	else
+		*out = (struct tls_identity *)s;
+	return err;
 }
 
 void tls_identity_free(struct tls_identity **id)
 {
 	if (*id)
-		leave(*id);
+		leave(&(*id)->shared);
 	*id = NULL;
+}
+
+static int load_authorities(SSL_CTX *ctx, const char *ca_file,
+			    char why[TLS_WHY_SIZE])
+{
+	ERR_clear_error();
+	if (!*ca_file && SSL_CTX_set_default_verify_paths(ctx) == 1)
+		return 0;
+	if (!*ca_file)
+		return complain(why, "the machine's list of authorities",
+				reason_text(ERR_get_error()));
+	if (access(ca_file, R_OK))
+		return complain(why, ca_file, strerror(errno));
+	if (SSL_CTX_load_verify_file(ctx, ca_file) != 1)
+		return complain(why, ca_file, reason_text(ERR_get_error()));
+	return 0;
+}
+
+int tls_trust_new(struct tls_trust **out, const char *ca_file,
+		  char why[TLS_WHY_SIZE])
+{
+	struct shared *s;
+	int err = share(&s, sizeof(struct tls_trust), TLS_client_method(), why);
+
+	if (err)
+		return err;
+	SSL_CTX_set_verify(s->ctx, SSL_VERIFY_PEER, NULL);
+	err = load_authorities(s->ctx, ca_file, why);
+	if (err)
+		leave(s);
+	else
+		*out = (struct tls_trust *)s;
+	return err;
+}
+
+void tls_trust_free(struct tls_trust **trust)
+{
+	if (*trust)
+		leave(&(*trust)->shared);
+	*trust = NULL;
 }
 
 /* ---- life ---- */
 
-int tls_new(struct tls **out, struct tls_identity *id, int fd)
+static int make(struct tls **out, struct shared *shared, int fd)
 {
 	struct tls *t = calloc(1, sizeof(*t));
-	BIO *b = BIO_new(id->socket);
+	BIO *b = BIO_new(shared->socket);
 
 	if (t)
-		t->ssl = SSL_new(id->ctx);
+		t->ssl = SSL_new(shared->ctx);
 	if (!t || !b || !t->ssl) {
 		BIO_free(b);
 		if (t)
@@ -302,15 +368,77 @@ int tls_new(struct tls **out, struct tls_identity *id, int fd)
 		ERR_clear_error();
 		return WEIR_ENOMEM;
 	}
-	t->id = id;
-	id->users++;
+	t->shared = shared;
+	shared->users++;
 	t->fd = fd;
 	BIO_set_data(b, t);
 	BIO_set_init(b, 1);
 	SSL_set_bio(t->ssl, b, b);
-	SSL_set_accept_state(t->ssl);
 	*out = t;
 	return 0;
+}
+
+int tls_new(struct tls **out, struct tls_identity *id, int fd)
+{
+	int err = make(out, &id->shared, fd);
+
+	if (!err)
+		SSL_set_accept_state((*out)->ssl);
+	return err;
+}
+
+static bool is_address(const char *host)
+{
+	struct in6_addr addr;
+
+	return inet_pton(AF_INET, host, &addr) == 1 ||
+	       inet_pton(AF_INET6, host, &addr) == 1;
+}
+
+/* Whom the peer has to prove to be. Only names are told to it. */
+static int expect(SSL *ssl, const char *host)
+{
+	X509_VERIFY_PARAM *p = SSL_get0_param(ssl);
+
+	if (!*host)
+		return WEIR_EINVAL;
+	if (is_address(host))
+		return X509_VERIFY_PARAM_set1_ip_asc(p, host) == 1
+			       ? 0
+			       : WEIR_ENOMEM;
+	X509_VERIFY_PARAM_set_hostflags(p,
+					X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return X509_VERIFY_PARAM_set1_host(p, host, 0) == 1 &&
+			       SSL_set_tlsext_host_name(ssl, host) == 1
+		       ? 0
+		       : WEIR_EINVAL;
+}
+
+static int failed(struct tls *t);
+
+int tls_new_client(struct tls **out, struct tls_trust *trust, int fd,
+		   const char *host)
+{
+	struct tls *t;
+	int err = make(&t, &trust->shared, fd);
+
+	if (err)
+		return err;
+	t->is_past_hello = true; /* it is we who greet */
+	err = expect(t->ssl, host);
+	if (!err) {
+		SSL_set_connect_state(t->ssl);
+		ERR_clear_error();
+		(void)SSL_do_handshake(t->ssl);
+		err = failed(t); /* it waits for the answer */
+	}
+	if (err == WEIR_EAGAIN) {
+		*out = t;
+		return 0;
+	}
+	ERR_clear_error();
+	tls_free(&t);
+	return err;
 }
 
 void tls_free(struct tls **pt)
@@ -321,7 +449,7 @@ void tls_free(struct tls **pt)
 		return;
 	*pt = NULL;
 	SSL_free(t->ssl);
-	leave(t->id);
+	leave(t->shared);
 	buf_fini(&t->waiting);
 	free(t);
 }
@@ -330,11 +458,14 @@ void tls_free(struct tls **pt)
 
 static int meaning(struct tls *t, int what, unsigned long e)
 {
+	long doubt = SSL_get_verify_result(t->ssl);
+
 	if (what == SSL_ERROR_ZERO_RETURN || t->is_peer_done)
 		return WEIR_ECLOSED;
 	if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
 		return WEIR_ENOMEM;
-	t->fault = reason_text(e);
+	t->fault = doubt == X509_V_OK ? reason_text(e)
+				      : X509_verify_cert_error_string(doubt);
 	return WEIR_EPROTO;
 }
 

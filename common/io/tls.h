@@ -1,5 +1,5 @@
-/* common/io/tls.h - TLS on a socket that a peer has connected (OpenSSL, 1.2 and
- * 1.3).
+/* common/io/tls.h - TLS on a connected socket, at either end of it (OpenSSL, 1.2
+ * and 1.3).
  *
  * Stands between a socket and who reads and writes it: tls_read and tls_write
  * in place of recv and send. The handshake runs inside tls_read. What the
@@ -19,6 +19,7 @@
 #include "common/base/span.h"
 
 struct tls_identity; /* a certificate and its key; serves many connections */
+struct tls_trust;    /* whom we believe when we dial; for many connections */
 struct tls;          /* one connection */
 
 #define TLS_WHY_SIZE 512
@@ -37,6 +38,22 @@ void tls_identity_free(struct tls_identity **id);
 /* The serving end, on a non-blocking socket (borrowed). Returns 0 or
  * WEIR_ENOMEM. */
 WEIR_MUST_CHECK int tls_new(struct tls **out, struct tls_identity *id, int fd);
+
+/* Believe who shows a certificate of an authority in `ca_file` (PEM), or when that
+ * is empty, in this machine's list of them. Returns 0; WEIR_ENOMEM; WEIR_ECONF:
+ * `why` has the file and the reason. Blocks: for the start of a process. */
+WEIR_MUST_CHECK int tls_trust_new(struct tls_trust **out, const char *ca_file,
+				  char why[TLS_WHY_SIZE]);
+
+/* Connections that use it may live longer. Sets to NULL; NULL is fine. */
+void tls_trust_free(struct tls_trust **trust);
+
+/* The dialing end, on a connected non-blocking socket (borrowed): the greeting
+ * is sent. The peer must prove to be `host`, a name or an address without
+ * brackets; else tls_read returns WEIR_EPROTO. Returns 0, WEIR_EINVAL (no name),
+ * WEIR_ENOMEM or -errno. */
+WEIR_MUST_CHECK int tls_new_client(struct tls **out, struct tls_trust *trust,
+				   int fd, const char *host);
 
 /* Says nothing to the peer. Before the socket is closed. Sets to NULL; NULL is
  * fine. */
