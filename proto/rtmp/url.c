@@ -86,6 +86,18 @@ static bool parse_authority(struct rtmp_url *u)
 	       parse_port(span_from(behind, 1), &u->port);
 }
 
+static void take_user(struct rtmp_url *u)
+{
+	size_t at = find_last(u->authority, '@');
+	struct span who = before(u->authority, at);
+
+	if (at == NOT_FOUND)
+		return;
+	u->user = before(who, find(who, ':'));
+	u->password = after(who, find(who, ':'));
+	u->authority = after(u->authority, at);
+}
+
 static void split_path(struct rtmp_url *u, struct span path)
 {
 	size_t first = find(path, '?');
@@ -104,15 +116,12 @@ int rtmp_url_parse(struct rtmp_url *out, struct span url)
 {
 	struct rtmp_url u = {0};
 	struct span path;
-	size_t at;
 
 	if (!take_scheme(&url, &u.is_tls))
 		return WEIR_EINVAL;
 	u.authority = before(url, find(url, '/'));
 	path = after(url, find(url, '/'));
-	at = find(u.authority, '@');
-	if (at != NOT_FOUND)
-		u.authority = after(u.authority, at);
+	take_user(&u);
 	if (!parse_authority(&u))
 		return WEIR_EINVAL;
 	split_path(&u, path);
@@ -120,6 +129,29 @@ int rtmp_url_parse(struct rtmp_url *out, struct span url)
 		return WEIR_EINVAL;
 	*out = u;
 	return 0;
+}
+
+static int hex(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void rtmp_url_put_decoded(struct buf *out, struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		const uint8_t *at = text.data + i;
+		bool is_code = *at == '%' && text.len - i > 2 &&
+			       hex(at[1]) >= 0 && hex(at[2]) >= 0;
+
+		if (is_code)
+			i += 2;
+		buf_put_u8(out,
+			   is_code ? (uint8_t)(hex(at[1]) << 4 | hex(at[2]))
+				   : *at);
+	}
 }
 
 void rtmp_url_put_tc_url(struct buf *out, const struct rtmp_url *url)

@@ -78,3 +78,28 @@ TEST(what_is_no_address_is_refused)
 		CHECK_EQ(rtmp_url_parse(&u, span_str(bad[i])), WEIR_EINVAL);
 	}
 }
+
+static void check_user(const char *url, const char *user, const char *password)
+{
+	struct rtmp_url u;
+	struct buf b = {0};
+
+	CHECK_EQ(rtmp_url_parse(&u, span_str(url)), 0);
+	rtmp_url_put_decoded(&b, u.user);
+	if (!buf_error(&b))
+		CHECK_STR(buf_text(&b), user);
+	buf_clear(&b);
+	rtmp_url_put_decoded(&b, u.password);
+	if (!buf_error(&b))
+		CHECK_STR(buf_text(&b), password);
+	buf_fini(&b);
+}
+
+TEST(user_and_password_stand_before_the_host)
+{
+	check_user("rtmp://h/live/cam1", "", "");
+	check_user("rtmp://bob@h/live/cam1", "bob", "");
+	check_user("rtmp://bob:pw@h:19/live/cam1", "bob", "pw");
+	check_user("rtmp://b%40b:p%3Aw%2F%zz%4@h/live/c", "b@b", "p:w/%zz%4");
+	check_user("rtmp://bob:p:w@x@h/live/cam1", "bob", "p:w@x");
+}
