@@ -211,6 +211,53 @@ int node_encode(struct script_words *out, const char *cluster, enum node_op op,
 	return check_words(out);
 }
 
+static void begin_rules(struct script_words *w, const char *text,
+			const char *cluster)
+{
+	char root[REGISTRY_ROOT_SIZE];
+
+	registry_root(root, cluster);
+	w->text = text;
+	w->count = w->used = 0;
+	w->key_count = 1;
+	add(w, "%s" REGISTRY_RULES, root);
+}
+
+int rule_encode(struct script_words *out, const char *cluster,
+		const struct rule_change *change)
+{
+	char root[REGISTRY_ROOT_SIZE];
+
+	registry_root(root, cluster);
+	begin_rules(out, script_rule_lua, cluster);
+	out->key_count = 2;
+	add(out, "%s" REGISTRY_REQUEST "%s", root, change->request);
+	add(out, "%s", root);
+	add(out, "%s", change->is_delete ? "delete" : "put");
+	add(out, "%s", change->name);
+	add_span(out, change->text);
+	add(out, "%s", change->request);
+	add(out, "%d", REGISTRY_REQUEST_MS);
+	add(out, "%d", REGISTRY_RULES_MAX);
+	add(out, "%d", REGISTRY_RULES_BYTES_MAX);
+	add(out, "%s", change->tag);
+	return check_words(out);
+}
+
+int rules_settle_encode(struct script_words *out, const char *cluster,
+			uint64_t number, const char *tag, struct span lines)
+{
+	char root[REGISTRY_ROOT_SIZE];
+
+	registry_root(root, cluster);
+	begin_rules(out, script_rules_settle_lua, cluster);
+	add(out, "%s", root);
+	add_u64(out, number);
+	add(out, "%s", tag);
+	add_span(out, lines);
+	return check_words(out);
+}
+
 /* ---- replies ---- */
 
 /* Reads fields one by one; ask `is_bad` at the end. */
@@ -385,6 +432,33 @@ int script_decode(struct script_result *out, const struct stream_key *key,
 	if (!err)
 		*out = r;
 	return err;
+}
+
+int rule_decode(struct rule_reply *out, const struct span *word, size_t count)
+{
+	static const struct {
+		const char *name;
+		int err;
+	} status[] = {
+		{"OK", 0},
+		{"GONE", WEIR_ENOENT},
+		{"FULL", WEIR_ELIMIT},
+		{"OTHER", WEIR_EEXIST},
+	};
+	struct fields f = {.is_bad = count != 3};
+	struct rule_reply r = {.err = WEIR_EPROTO};
+
+	for (size_t i = 0; !f.is_bad && i < WEIR_ARRAY_LEN(status); i++)
+		if (span_eq_str(word[0], status[i].name))
+			r.err = status[i].err;
+	if (f.is_bad || r.err == WEIR_EPROTO)
+		return WEIR_EPROTO;
+	r.number = read_number(&f, word[1]);
+	r.is_repeat = read_flag(&f, word[2]);
+	if (f.is_bad)
+		return WEIR_EPROTO;
+	*out = r;
+	return 0;
 }
 
 int entry_read_pairs(struct stream_entry *out, const struct stream_key *key,

@@ -63,6 +63,34 @@ WEIR_MUST_CHECK int node_encode(struct script_words *out, const char *cluster,
 				enum node_op op, const struct node_ref *node,
 				struct span info, uint32_t ttl_ms);
 
+/* A change of the cluster's rules. All is borrowed as long as *out. */
+struct rule_change {
+	bool is_delete;
+	const char *name;    /* "<kind> <id>", as rulebook.h has it */
+	struct span text;    /* put: the rule */
+	const char *request; /* "": none */
+	const char *tag;     /* of the version that this makes */
+};
+
+struct rule_reply {
+	int err;         /* 0, WEIR_ENOENT, WEIR_ELIMIT, WEIR_EEXIST */
+	uint64_t number; /* of the version in force now */
+	bool is_repeat;
+};
+
+/* Returns as script_encode. */
+WEIR_MUST_CHECK int rule_encode(struct script_words *out, const char *cluster,
+				const struct rule_change *change);
+/* Returns 0 and *out, or WEIR_EPROTO. */
+WEIR_MUST_CHECK int rule_decode(struct rule_reply *out, const struct span *word,
+				size_t count);
+
+/* Write all rules again, if the registry's version is older. The reply is one
+ * that says what stands. `lines`: rulebook_lines; borrowed as long as *out. */
+WEIR_MUST_CHECK int rules_settle_encode(struct script_words *out,
+					const char *cluster, uint64_t number,
+					const char *tag, struct span lines);
+
 /* Which of two claims to one stream stands: the higher counter, then the
  * earlier start, then the smaller uuid. > 0: a, < 0: b, 0: the same. */
 int claim_order(const struct epoch *a, int64_t a_start_us,

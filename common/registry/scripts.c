@@ -203,4 +203,65 @@ const char script_node_lua[] =
 "if was[1] ~= instance or was[2] ~= ARGV[6] then tell() end\n"
 "if what == 'renew' and not was[1] then return {'NEW'} end\n"
 "return {'OK'}\n";
+
+/* The version of the rules is a number, which only grows, and a tag of who made
+ * the change: two servers may have counted alike, one of which was lost. */
+#define RULES_HEAD \
+"local root = ARGV[1]\n" \
+"local head = redis.call('HMGET', KEYS[1], '#version', '#count', '#bytes')\n" \
+"local version = tonumber(head[1]) or 0\n" \
+"local count, bytes = tonumber(head[2]) or 0, tonumber(head[3]) or 0\n" \
+"local function digits(n) return string.format('%.0f', n) end\n" \
+"local function sign(tag)\n" \
+"  redis.call('HSET', KEYS[1], '#version', digits(version), '#tag', tag,\n" \
+"    '#count', digits(count), '#bytes', digits(bytes))\n" \
+"  redis.call('PUBLISH', root .. 'changes', 'rules')\n" \
+"end\n"
+
+/* KEYS: the rules, what is known of the request. ARGV: root, what (put, delete),
+ * name ("<kind> <id>"), text, request id or nothing, how long it is remembered
+ * (ms), most rules, most bytes, tag. The reply: status (OK; GONE: no such rule;
+ * FULL; OTHER: the request was another one), version, 1: it was done before. */
+const char script_rule_lua[] = RULES_HEAD
+"local what, name, text, request = ARGV[2], ARGV[3], ARGV[4], ARGV[5]\n"
+"local change = what .. ' ' .. name\n"
+"local known = request ~= '' and redis.call('HGET', KEYS[2], 'change')\n"
+"if known then\n"
+"  return {known == change and 'OK' or 'OTHER', digits(version), '1'}\n"
+"end\n"
+"local was = redis.call('HGET', KEYS[1], name)\n"
+"if what == 'delete' and not was then\n"
+"  return {'GONE', digits(version), '0'}\n"
+"end\n"
+"if was then count, bytes = count - 1, bytes - #name - #was end\n"
+"if what == 'put' then\n"
+"  count, bytes = count + 1, bytes + #name + #text\n"
+"  if count > tonumber(ARGV[7]) or bytes > tonumber(ARGV[8]) then\n"
+"    return {'FULL', digits(version), '0'}\n"
+"  end\n"
+"  redis.call('HSET', KEYS[1], name, text)\n"
+"else\n"
+"  redis.call('HDEL', KEYS[1], name)\n"
+"end\n"
+"version = version + 1\n"
+"sign(ARGV[9])\n"
+"if request ~= '' then\n"
+"  redis.call('HSET', KEYS[2], 'change', change)\n"
+"  redis.call('PEXPIRE', KEYS[2], ARGV[6])\n"
+"end\n"
+"return {'OK', digits(version), '0'}\n";
+
+/* A node knows a later version than a registry that has lost some: all of it is
+ * written again. ARGV: root, version, tag, lines (name, text, name, …). The
+ * reply: OK, or STALE: what stands is not older; and the version. */
+const char script_rules_settle_lua[] = RULES_HEAD
+"if version >= tonumber(ARGV[2]) then return {'STALE', digits(version)} end\n"
+"redis.call('DEL', KEYS[1])\n"
+"version, count, bytes = tonumber(ARGV[2]), 0, 0\n"
+"for name, text in string.gmatch(ARGV[4], '([^\\n]*)\\n([^\\n]*)\\n') do\n"
+"  redis.call('HSET', KEYS[1], name, text)\n"
+"  count, bytes = count + 1, bytes + #name + #text\n"
+"end\n"
+"sign(ARGV[3])\n"
+"return {'OK', digits(version)}\n";
 /* clang-format on */

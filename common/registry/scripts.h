@@ -6,10 +6,13 @@
  *	weir:{cluster}:nodes         set of node ids
  *	weir:{cluster}:stream:<key>  hash: the fields of entry.h
  *	weir:{cluster}:streams       set of keys whose stream is not over
- *	weir:{cluster}:changes       channel: "stream <key>", "node <id>"
+ *	weir:{cluster}:rules         hash: "<kind> <id>" → JSON of a rule;
+ *	                             #version, #tag, #count, #bytes
+ *	weir:{cluster}:request:<id>  hash: a change of rules that was made; PEXPIRE
+ *	weir:{cluster}:changes       channel: "stream <key>", "node <id>", "rules"
  *
  * The texts are Lua 5.1 without libraries but string, table and math, and call
- * nothing but HGET HMGET HSET DEL EXISTS PEXPIRE PERSIST SADD SREM PUBLISH.
+ * nothing but HGET HMGET HSET HDEL DEL EXISTS PEXPIRE PERSIST SADD SREM PUBLISH.
  * They never ask the server for the time (the caller says it), so the simulator
  * runs the same texts. Each is one decision, and PUBLISHes what it changed.
  */
@@ -21,12 +24,17 @@
 #define REGISTRY_NODES         "nodes"
 #define REGISTRY_STREAM        "stream:"
 #define REGISTRY_STREAMS       "streams"
+#define REGISTRY_RULES         "rules"
+#define REGISTRY_REQUEST       "request:"
 #define REGISTRY_CHANGES       "changes"
 #define REGISTRY_ROOT_SIZE     96 /* bytes, with NUL */
 #define REGISTRY_LEASE_MS      3000
 #define REGISTRY_LEASE_EACH_MS 1000
 /* Counters of a stream that is over are remembered for a day. */
 #define REGISTRY_KEEP_MS 86400000
+/* Rules of the API: so many, names and texts of all together so long. */
+#define REGISTRY_RULES_MAX       10000
+#define REGISTRY_RULES_BYTES_MAX 8000000
 /* A request id of a change of rules is remembered for so long. */
 #define REGISTRY_REQUEST_MS 600000
 
@@ -38,5 +46,7 @@ extern const char script_end_lua[];
 extern const char script_verify_lua[];
 extern const char script_settle_lua[];
 extern const char script_node_lua[];
+extern const char script_rule_lua[];
+extern const char script_rules_settle_lua[];
 
 #endif

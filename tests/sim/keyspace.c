@@ -264,6 +264,17 @@ static int do_hset(struct call *c, lua_State *l)
 	return 1;
 }
 
+static int do_hdel(struct call *c, lua_State *l)
+{
+	struct key *k = find_key(c->ks, arg(l, 2), c->now_ms);
+	bool had = k && remove_field(k, arg(l, 3));
+
+	if (k && !k->count)
+		remove_key(c->ks, k);
+	lua_pushinteger(l, had);
+	return 1;
+}
+
 static int do_del(struct call *c, lua_State *l)
 {
 	struct key *k = find_key(c->ks, arg(l, 2), c->now_ms);
@@ -345,6 +356,7 @@ static int redis_call(lua_State *l)
 		{"EXISTS", do_exists},   {"PEXPIRE", do_pexpire},
 		{"PERSIST", do_persist}, {"SADD", do_sadd},
 		{"SREM", do_srem},       {"PUBLISH", do_publish},
+		{"HDEL", do_hdel},
 	};
 	struct scripts *s = lua_touserdata(l, lua_upvalueindex(1));
 
