@@ -44,13 +44,13 @@ bool rulebook_is_name(struct span name)
 	while (kind < name.len && name.data[kind] >= 'a' &&
 	       name.data[kind] <= 'z')
 		kind++;
-	return kind && kind + 1 < name.len && name.len <= RULE_NAME_MAX &&
+	return kind && kind + 1 < name.len && name.len <= RULEBOOK_NAME_MAX &&
 	       name.data[kind] == ' ' && is_plain(name);
 }
 
 bool rulebook_is_text(struct span text)
 {
-	return text.len && text.len <= RULE_TEXT_MAX && is_plain(text);
+	return text.len && text.len <= RULEBOOK_TEXT_MAX && is_plain(text);
 }
 
 /* ---- filling ---- */
@@ -111,7 +111,7 @@ void rulebook_each(const struct rulebook *b,
 		   void (*fn)(void *ctx, const char *name, const char *text),
 		   void *ctx)
 {
-	char name[RULE_NAME_MAX + 1];
+	char name[RULEBOOK_NAME_MAX + 1];
 
 	map_each (slot, &b->texts) {
 		memcpy(name, slot->key, slot->key_len);
@@ -134,7 +134,7 @@ void rulebook_lines(const struct rulebook *b, struct buf *out)
 
 void rulebook_write(const struct rulebook *b, struct buf *out)
 {
-	buf_printf(out, RULE_LINES_PREFIX "%" PRIu64 " %s\n", b->version.number,
+	buf_printf(out, RULEBOOK_PREFIX "%" PRIu64 " %s\n", b->version.number,
 		   b->version.tag);
 	rulebook_lines(b, out);
 }
@@ -155,12 +155,12 @@ static bool next_line(struct span *line, struct span *rest)
 
 static int read_head(struct rule_version *out, struct span line)
 {
-	const size_t prefix = sizeof(RULE_LINES_PREFIX) - 1;
+	const size_t prefix = sizeof(RULEBOOK_PREFIX) - 1;
 	struct rulebook head = {0};
 	const uint8_t *space;
 	struct span number, tag;
 
-	if (!span_eq_str(span_first(line, prefix), RULE_LINES_PREFIX))
+	if (!span_eq_str(span_first(line, prefix), RULEBOOK_PREFIX))
 		return WEIR_EPROTO;
 	line = span_from(line, prefix);
 	space = line.len ? memchr(line.data, ' ', line.len) : NULL;

@@ -13,14 +13,14 @@
 #include "common/base/buf.h"
 #include "common/base/map.h"
 
-#define RULE_NAME_MAX     160  /* bytes */
-#define RULE_TEXT_MAX     8192 /* bytes */
-#define RULE_TAG_SIZE     36
-#define RULE_LINES_PREFIX "weir-rules 1 "
+#define RULEBOOK_NAME_MAX 96    /* bytes */
+#define RULEBOOK_TEXT_MAX 16384 /* bytes */
+#define RULEBOOK_TAG_SIZE 36
+#define RULEBOOK_PREFIX   "weir-rules 1 "
 
 struct rule_version {
 	uint64_t number; /* 0: none yet */
-	char tag[RULE_TAG_SIZE];
+	char tag[RULEBOOK_TAG_SIZE];
 };
 
 struct rulebook {
@@ -53,7 +53,7 @@ bool rulebook_is_text(struct span text);
 /* Append "name\ntext\n…". Errors are the buffer's. */
 void rulebook_lines(const struct rulebook *b, struct buf *out);
 
-/* As a file: RULE_LINES_PREFIX, version, tag, then the lines. */
+/* As a file: RULEBOOK_PREFIX, version, tag, then the lines. */
 void rulebook_write(const struct rulebook *b, struct buf *out);
 /* Its inverse, into an empty one; lines that are no rules are left out. Returns
  * 0; WEIR_EPROTO: no such file (then *b is still empty); WEIR_ELIMIT;

@@ -52,7 +52,7 @@ TEST(what_is_no_rule_is_left_out)
 		{" x", "{}"},      {"Ban x", "{}"},   {"ban x", ""},
 		{"ban x\n", "{}"}, {"ban x", "{\n}"}, {"ban x", "{\x7f}"},
 	};
-	char longer[RULE_TEXT_MAX + 2];
+	char longer[RULEBOOK_TEXT_MAX + 2];
 	struct rulebook b;
 	unsigned refused = 0;
 	int too_long, long_enough;

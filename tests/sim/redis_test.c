@@ -255,10 +255,13 @@ enum { KEYS = 6, NODES = 4 };
 enum {
 	OP_NODE = SCRIPT_SETTLE + 1,
 	OP_EXPIRE, /* a lease, or a stream of which nothing is remembered */
+	OP_RULE,
+	OP_RULES_SETTLE,
+	OP_RULES_LOSS, /* of the rules, or of what is known of a request */
 	OPS,
 };
-static const char *const status[] = {"OK",    "BUSY", "STALE", "GONE",
-				     "TAKEN", "NEW",  "1",     "0"};
+static const char *const status[] = {"OK",  "BUSY", "STALE", "GONE", "TAKEN",
+				     "NEW", "1",    "0",     "FULL", "OTHER"};
 enum { STATUS_COUNT = WEIR_ARRAY_LEN(status) };
 
 struct random {
@@ -455,6 +458,65 @@ static void pick_expiry(struct random *m, struct script_words *w)
 	w->word[0] = span_of(w->storage, (size_t)len);
 }
 
+/* Few names, texts and requests, so that calls meet. */
+static void pick_rule(struct random *m, struct script_words *w)
+{
+	static const char *const name[] = {"ban a", "ban b b", "deny 10.0.0.0",
+					   "key \xc3\xa4"};
+	static const char *const text[] = {"{}", "{\"cidr\":\"10.0.0.0/8\"}",
+					   "{\"user\":\"\xc3\xa9\"}"};
+	static const char *const request[] = {"", "", "", "r1", "r2", "r3"};
+	const struct rule_change change = {
+		.is_delete = pick(m, 3) == 0,
+		.name = name[pick(m, WEIR_ARRAY_LEN(name))],
+		.text = span_str(text[pick(m, WEIR_ARRAY_LEN(text))]),
+		.request = request[pick(m, WEIR_ARRAY_LEN(request))],
+		.tag = pick(m, 2) ? "dispatch-1" : "dispatch-2",
+	};
+
+	CHECK_EQ(rule_encode(w, CLUSTER, &change), 0);
+	if (!pick(m, 8)) /* as if there were room for three only */
+		w->word[w->count - 3] = SPAN_LIT("3");
+	if (!pick(m, 8))
+		w->word[w->count - 2] = SPAN_LIT("60");
+}
+
+static void pick_rules_settle(struct random *m, struct script_words *w)
+{
+	static const char *const lines[] = {
+		"", "ban a\n{}\n", "ban a\n{}\nkey k\n{\"secret\":\"x\"}\n"};
+
+	CHECK_EQ(rules_settle_encode(w, CLUSTER, pick(m, 60), "edge-1",
+				     span_str(lines[pick(m, 3)])),
+		 0);
+}
+
+/* The rules, or what is known of a request, are gone. */
+static void pick_loss(struct random *m, struct script_words *w)
+{
+	static const char *const key[] = {REGISTRY_RULES,
+					  REGISTRY_REQUEST "r1"};
+	char root[REGISTRY_ROOT_SIZE];
+	int len;
+
+	registry_root(root, CLUSTER);
+	len = snprintf(w->storage, sizeof(w->storage), "%s%s", root,
+		       key[pick(m, 2)]);
+	w->text = "return {tostring(redis.call('DEL', KEYS[1]))}";
+	w->key_count = w->count = 1;
+	w->word[0] = span_of(w->storage, (size_t)len);
+}
+
+static void pick_rule_call(struct random *m, uint8_t op, struct script_words *w)
+{
+	if (op == OP_RULES_LOSS)
+		pick_loss(m, w);
+	else if (op == OP_RULE)
+		pick_rule(m, w);
+	else
+		pick_rules_settle(m, w);
+}
+
 static void learn(struct random *m, const struct script_words *w)
 {
 	struct script_result r;
@@ -484,6 +546,8 @@ static bool call_random(struct random *m)
 		SCRIPT_LOST,   SCRIPT_END,    SCRIPT_END,    SCRIPT_VERIFY,
 		SCRIPT_SETTLE, SCRIPT_SETTLE, SCRIPT_SETTLE, OP_NODE,
 		OP_NODE,       OP_NODE,       OP_NODE,       OP_EXPIRE,
+		OP_RULE,       OP_RULE,       OP_RULE,       OP_RULES_SETTLE,
+		OP_RULES_LOSS,
 	};
 	uint8_t op = deck[pick(m, sizeof(deck))];
 	struct script_words w;
@@ -493,6 +557,8 @@ static bool call_random(struct random *m)
 		pick_node_call(m, &w);
 	else if (op == OP_EXPIRE)
 		pick_expiry(m, &w);
+	else if (op > OP_EXPIRE)
+		pick_rule_call(m, op, &w);
 	else
 		pick_call(m, op, &w);
 	if (!call_both(m->p, &w))
@@ -528,10 +594,17 @@ static void random_init(struct random *m, struct pair *p)
 static void check_tally(const struct random *m)
 {
 	static const char answers[OPS][STATUS_COUNT + 1] = {
-		[SCRIPT_CLAIM] = "xx......",  [SCRIPT_MOVE] = "x.xx....",
-		[SCRIPT_LOST] = "xxxx....",   [SCRIPT_END] = "xxxx....",
-		[SCRIPT_VERIFY] = "x..x....", [SCRIPT_SETTLE] = "x.x.....",
-		[OP_NODE] = "x...xx..",       [OP_EXPIRE] = "......xx",
+		[SCRIPT_CLAIM] = "xx........",
+		[SCRIPT_MOVE] = "x.xx......",
+		[SCRIPT_LOST] = "xxxx......",
+		[SCRIPT_END] = "xxxx......",
+		[SCRIPT_VERIFY] = "x..x......",
+		[SCRIPT_SETTLE] = "x.x.......",
+		[OP_NODE] = "x...xx....",
+		[OP_EXPIRE] = "......xx..",
+		[OP_RULE] = "x..x....xx",
+		[OP_RULES_SETTLE] = "x.x.......",
+		[OP_RULES_LOSS] = "......xx..",
 	};
 
 	for (size_t op = SCRIPT_CLAIM; op < OPS; op++)
@@ -562,8 +635,9 @@ TEST_NO_OOM(random_calls_are_answered_alike)
 TEST_NO_OOM(an_emulation_that_answers_otherwise_is_noticed)
 {
 	static const char *const text[] = {
-		script_claim_lua, script_move_lua,   script_lost_lua,
-		script_end_lua,   script_settle_lua, script_node_lua,
+		script_claim_lua, script_move_lua,         script_lost_lua,
+		script_end_lua,   script_settle_lua,       script_node_lua,
+		script_rule_lua,  script_rules_settle_lua,
 	};
 	struct pair p;
 
