@@ -105,7 +105,7 @@ static void list_scripts(struct store *st)
 	const char *const texts[SCRIPTS] = {
 		script_claim_lua, script_move_lua,   script_lost_lua,
 		script_end_lua,   script_verify_lua, script_settle_lua,
-		script_node_lua,
+		script_node_lua,  script_rule_lua,   script_rules_settle_lua,
 	};
 
 	for (size_t i = 0; i < SCRIPTS; i++)
@@ -128,6 +128,7 @@ static int start(struct store *st, const struct store_options *o)
 	int err = take_options(st, o);
 
 	io_random(&seed, sizeof(seed));
+	rulebook_init(&st->rules, seed);
 	list_scripts(st);
 	if (!err)
 		err = copy_new(&st->copy, &o->copy, &events, st, seed);
@@ -139,6 +140,8 @@ static int start(struct store *st, const struct store_options *o)
 		err = store_link_init(st);
 	if (!err)
 		err = store_read_init(st, o->nodes_file);
+	if (!err)
+		err = store_rules_init(st, o->rules_file);
 	if (!err)
 		store_link_start(st);
 	return err;
@@ -160,6 +163,7 @@ int store_new(struct store **out, struct loop *loop,
 	st->ctx = ctx;
 	list_init(&st->calls);
 	list_init(&st->fetches);
+	list_init(&st->rule_calls);
 	err = start(st, options);
 	if (err)
 		store_free(&st);
@@ -178,6 +182,7 @@ void store_free(struct store **pst)
 	store_lease_fini(st);
 	store_read_fini(st);
 	store_call_fini(st);
+	store_rules_fini(st);
 	copy_free(&st->copy);
 	free(st->user);
 	free(st->password);

@@ -21,6 +21,8 @@
 #include "common/io/loop.h"
 #include "common/log/logger.h"
 #include "common/registry/copy.h"
+#include "common/registry/entry.h"
+#include "common/registry/rulebook.h"
 
 struct store;
 
@@ -35,6 +37,7 @@ struct store_options {
 				 several clusters */
 	struct node self;     /* id, role and instance must be there */
 	const char *nodes_file; /* [none] the node list on disk */
+	const char *rules_file; /* [none] the cluster's rules on disk */
 	uint32_t registry_ms;   /* [500] for one answer */
 	uint32_t lease_ms;      /* [1000] between two leases */
 	uint32_t lease_ttl_ms;  /* [3000] */
@@ -56,6 +59,8 @@ struct store_events {
 			enum copy_change change);
 	void (*on_stream)(void *ctx, const struct stream_entry *e,
 			  enum copy_change change);
+	/* store_rules is another one, or is known now. Not inside store_new. */
+	void (*on_rules)(void *ctx);
 };
 
 /* Begins to connect. Returns 0; WEIR_EINVAL: the url (store_url_check says
@@ -97,6 +102,21 @@ const char *store_local_ip(const struct store *st);
 typedef void store_script_fn(void *ctx, const struct script_result *result);
 void store_script(struct store *st, const struct script_call *call,
 		  store_script_fn *fn, void *ctx);
+
+/* The cluster's rules as last known: from the registry, or from disk until it has
+ * been read. Borrowed; dies with on_rules. */
+const struct rulebook *store_rules(const struct store *st);
+bool store_rules_are_known(const struct store *st);
+
+/* Change them; `change` is copied, but its tag, which the store makes; `request`
+ * may be NULL, and has at most STORE_REQUEST_MAX bytes. `fn` comes exactly once,
+ * later, never from inside the call: with what the script said, when store_rules
+ * has it; WEIR_ETIMEOUT: the registry is away or silent (it may have been done);
+ * WEIR_EINVAL: no rule's name or text; WEIR_ENOMEM. */
+#define STORE_REQUEST_MAX 64
+typedef void store_rule_fn(void *ctx, const struct rule_reply *reply);
+void store_rule(struct store *st, const struct rule_change *change,
+		store_rule_fn *fn, void *ctx);
 
 struct store_stats {
 	uint64_t connects;

@@ -52,6 +52,7 @@ static void end_link(struct store *st)
 	store_lease_lost(st);
 	store_read_lost(st);
 	store_call_lost(st);
+	store_rules_lost(st);
 	if (!st->is_leaving)
 		back_off(st);
 	if (was_up)
@@ -128,6 +129,7 @@ void store_link_registered(struct store *st)
 	st->was_overdue = st->is_away_said = false;
 	st->stats.connects++;
 	store_read_start(st);
+	store_rules_check(st);
 	if (store_is_up(st) && st->events.on_up)
 		st->events.on_up(st->ctx, is_other);
 }

@@ -8,10 +8,11 @@
 #include "common/registry/redis.h"
 #include "common/registry/store.h"
 
-#define REFUSALS_MAX 64
-#define RUN_ID_SIZE  64
-#define SHA_SIZE     41
-#define SCRIPTS      7
+#define REFUSALS_MAX      64
+#define RUN_ID_SIZE       64
+#define SHA_SIZE          41
+#define SCRIPTS           9
+#define RULE_REFUSALS_MAX 16
 
 enum store_state {
 	STORE_WAITING,     /* for the next try */
@@ -47,6 +48,11 @@ struct reading {
 
 struct refusal {
 	store_script_fn *fn;
+	void *ctx;
+};
+
+struct rule_refusal {
+	store_rule_fn *fn;
 	void *ctx;
 };
 
@@ -110,6 +116,21 @@ struct store {
 	size_t refusal_count;
 	struct pass_task refuse;
 
+	/* store_rules.c */
+	struct rulebook rules;
+	bool rules_are_known; /* since the start, or the file */
+	bool rules_are_read;  /* since the last connect */
+	bool is_rule_check_open;
+	bool is_rule_check_wanted; /* another one right after it */
+	struct list rule_calls;
+	size_t rule_call_count;
+	struct timer *rule_timer;
+	struct rule_refusal rule_refusal[RULE_REFUSALS_MAX];
+	size_t rule_refusal_count;
+	struct pass_task rule_refuse;
+	struct disk *rules_disk;
+	struct timer *rules_disk_timer;
+
 	struct store_stats stats;
 };
 
@@ -147,6 +168,15 @@ void store_read_change(struct store *st, struct span text);
 /* The node list has changed: the file is written soon. */
 void store_read_nodes_changed(struct store *st);
 void store_bad(struct store *st, const char *key, int err);
+
+/* store_rules.c */
+int store_rules_init(struct store *st, const char *rules_file);
+void store_rules_fini(struct store *st);
+/* Are the rules others than those that are known? Then read them. */
+void store_rules_check(struct store *st);
+void store_rules_lost(struct store *st);
+/* They have changed: the file is written. */
+void store_rules_keep(struct store *st);
 
 /* store_call.c */
 int store_call_init(struct store *st);

@@ -150,6 +150,10 @@ void store_read_change(struct store *st, struct span text)
 {
 	bool is_node = cut_word(&text, "node ");
 
+	if (span_eq_str(text, REGISTRY_RULES)) {
+		store_rules_check(st);
+		return;
+	}
 	if (!store_is_up(st) || (!is_node && !cut_word(&text, "stream ")) ||
 	    redis_pending(st->command) > FETCHES_MAX)
 		return; /* the next reading shows it */
@@ -187,6 +191,7 @@ static void end_part(struct store *st)
 		st->is_read = true;
 		st->stats.rereads++;
 	}
+	store_rules_check(st);
 }
 
 static void fetch_all(struct store *st, const redisReply *keys)

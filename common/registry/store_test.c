@@ -9,31 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/registry/redis_server_test.h"
-
-#define PATIENCE_MS 15000
-
-/* A server and a loop to serve in; false: no server can be had. */
-struct scene {
-	struct loop *loop;
-	struct server s;
-};
-
-static bool open_scene(struct scene *sc)
-{
-	*sc = (struct scene){0};
-	if (!server_is_installed())
-		return false;
-	server_make(&sc->s);
-	CHECK_EQ(loop_new(&sc->loop), 0);
-	return true;
-}
-
-static void close_scene(struct scene *sc)
-{
-	loop_free(&sc->loop);
-	server_end(&sc->s);
-}
+#include "common/registry/store_scene_test.h"
 
 /* ---- a store and what it said ---- */
 
@@ -115,7 +91,12 @@ static struct store_options options_of(const struct member *m, const char *url,
 	return o;
 }
 
-static const struct store_events events = {on_up, on_down, on_node, on_stream};
+static const struct store_events events = {
+	.on_up = on_up,
+	.on_down = on_down,
+	.on_node = on_node,
+	.on_stream = on_stream,
+};
 
 static void join(struct member *m, struct loop *loop, const struct server *s,
 		 const char *id, uint8_t instance)
@@ -129,25 +110,6 @@ static void join(struct member *m, struct loop *loop, const struct server *s,
 	o = options_of(m, url, instance);
 	CHECK_EQ(store_new(&m->store, loop, &o, &events, m, NULL), 0);
 }
-
-static void on_patience(void *ctx)
-{
-	*(bool *)ctx = true;
-}
-
-/* Serve until `condition` holds; its text is what failed. */
-#define SERVE_UNTIL(loop, condition)                                           \
-	do {                                                                   \
-		bool is_over_ = false;                                         \
-		struct timer *t_ = NULL;                                       \
-                                                                               \
-		CHECK_EQ(timer_new(&t_, (loop), on_patience, &is_over_), 0);   \
-		timer_start(t_, PATIENCE_MS);                                  \
-		while (!(condition) && !is_over_)                              \
-			loop_run_once(loop);                                   \
-		timer_free(&t_);                                               \
-		CHECK(condition);                                              \
-	} while (0)
 
 static struct script_call claim_of(const struct member *m, const char *key,
 				   uint8_t session)
