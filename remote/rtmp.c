@@ -7,6 +7,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/conn.h"
+#include "common/io/tls.h"
 #include "proto/rtmp/url.h"
 
 #define SEND_BYTES_MAX ((size_t)64 << 20)
@@ -18,6 +19,8 @@ struct remote_rtmp {
 	struct conn *conn;
 	struct rtmp_client *client;
 	struct timer *deadline; /* until it is ready; of the farewell */
+	struct tls_trust *trust;
+	char *host; /* for TLS; NULL: none */
 	struct remote_rtmp_events events;
 	void *ctx;
 	uint64_t dialed_ms;
@@ -86,16 +89,29 @@ static int on_end(void *ctx, enum rtmp_end reason)
 
 /* ---- the connection's callbacks ---- */
 
+static int begin_tls(struct remote_rtmp *p)
+{
+	struct tls *tls;
+	int err = tls_new_client(&tls, p->trust, conn_fd(p->conn), p->host);
+
+	if (!err)
+		conn_set_tls(p->conn, tls);
+	return err;
+}
+
 static void on_open(void *ctx)
 {
 	struct remote_rtmp *p = ctx;
+	int err = p->host ? begin_tls(p) : 0;
 
 	if (p->rcvbuf_bytes)
 		setsockopt(conn_fd(p->conn), SOL_SOCKET, SO_RCVBUF,
 			   &p->rcvbuf_bytes, sizeof(p->rcvbuf_bytes));
 	net_set_nodelay(conn_fd(p->conn));
-	if (rtmp_client_start(p->client))
-		conn_abort(p->conn, WEIR_ENOMEM);
+	if (!err)
+		err = rtmp_client_start(p->client);
+	if (err)
+		conn_abort(p->conn, err);
 }
 
 static int64_t on_data(void *ctx, struct span in)
@@ -123,6 +139,9 @@ static void on_close(void *ctx, int reason)
 	struct remote_rtmp *p = ctx;
 
 	timer_stop(p->deadline);
+	if (conn_fault(p->conn) && !p->words[0])
+		snprintf(p->words, sizeof(p->words), "TLS: %s",
+			 conn_fault(p->conn));
 	if (p->is_stopping && p->end == REMOTE_LOST)
 		p->end = REMOTE_DONE;
 	if (p->end == REMOTE_LOST && !p->words[0])
@@ -159,7 +178,8 @@ static char *text_of(struct span s)
 	return t;
 }
 
-static int make_client(struct remote_rtmp *p, const struct rtmp_url *url)
+static int make_client(struct remote_rtmp *p, const struct rtmp_url *url,
+		       const char *via)
 {
 	const struct rtmp_client_events events = {
 		.ctx = p,
@@ -182,6 +202,7 @@ static int make_client(struct remote_rtmp *p, const struct rtmp_url *url)
 			.app = app,
 			.tc_url = buf_text(&tc_url),
 			.name = name,
+			.via = via,
 		};
 
 		err = buf_error(&tc_url);
@@ -210,7 +231,10 @@ static int dial(struct remote_rtmp *p, const struct rtmp_url *url,
 	if (host)
 		err = conn_dial(&p->conn, p->loop, host, url->port, connect_ms,
 				&limits, &ops, p);
-	free(host);
+	if (!err && url->is_tls)
+		p->host = host;
+	else
+		free(host);
 	return err;
 }
 
@@ -219,14 +243,14 @@ static int start(struct remote_rtmp *p, const struct remote_rtmp_options *o)
 	struct rtmp_url url;
 	int err = rtmp_url_parse(&url, span_str(o->url));
 
-	if (!err && url.is_tls)
+	if (!err && url.is_tls && !o->trust)
 		err = WEIR_EUNSUPPORTED;
 	if (!err && !url.name.len)
 		err = WEIR_EINVAL;
 	if (!err)
 		err = timer_new(&p->deadline, p->loop, on_deadline, p);
 	if (!err)
-		err = make_client(p, &url);
+		err = make_client(p, &url, o->via);
 	if (!err)
 		err = dial(p, &url, o->connect_ms);
 	if (!err && o->ready_ms)
@@ -248,6 +272,7 @@ int remote_rtmp_new(struct remote_rtmp **out, struct loop *loop,
 	p->ctx = ctx;
 	p->is_publish = options->is_publish;
 	p->rcvbuf_bytes = options->rcvbuf_bytes;
+	p->trust = options->trust;
 	p->dialed_ms = io_mono_ms();
 	p->end = REMOTE_LOST;
 	err = start(p, options);
@@ -267,6 +292,7 @@ void remote_rtmp_free(struct remote_rtmp **pp)
 	conn_free(&p->conn);
 	rtmp_client_free(&p->client);
 	timer_free(&p->deadline);
+	free(p->host);
 	free(p);
 	*pp = NULL;
 }
@@ -307,6 +333,29 @@ void remote_rtmp_pause(struct remote_rtmp *p, bool is_paused)
 const char *remote_rtmp_words(const struct remote_rtmp *p)
 {
 	return p->words;
+}
+
+const char *remote_rtmp_addr_text(const struct remote_rtmp *p)
+{
+	return conn_peer_text(p->conn);
+}
+
+const struct net_addr *remote_rtmp_addr(const struct remote_rtmp *p)
+{
+	return conn_peer_addr(p->conn);
+}
+
+struct span remote_rtmp_cluster(const struct remote_rtmp *p)
+{
+	return rtmp_client_cluster(p->client);
+}
+
+uint64_t remote_rtmp_in_bytes(const struct remote_rtmp *p)
+{
+	struct conn_stats s;
+
+	conn_stats(p->conn, &s);
+	return s.in_bytes;
 }
 
 uint64_t remote_rtmp_age_ms(const struct remote_rtmp *p)

@@ -20,14 +20,20 @@ const char *remote_end_name(enum remote_end end);
 
 struct remote_rtmp_events {
 	void (*on_ready)(void *ctx);
-	void (*on_media)(void *ctx, const struct rtmp_media *m); /* play */
+	/* play; borrowed. It may stop the remote. */
+	void (*on_media)(void *ctx, const struct rtmp_media *m);
 	void (*on_drained)(void *ctx); /* all that was written has left */
 	/* Once, the last; remote_rtmp_words says more. */
 	void (*on_end)(void *ctx, enum remote_end end);
 };
 
+struct tls_trust;
+
 struct remote_rtmp_options {
 	const char *url;
+	struct tls_trust *trust; /* rtmps: whom to believe, borrowed; NULL:
+				    rtmps is refused */
+	const char *via;         /* clusters, common/media/via.h; NULL: none */
 	bool is_publish;
 	unsigned connect_ms;
 	unsigned ready_ms; /* from dialing until publish or play is accepted;
@@ -36,7 +42,7 @@ struct remote_rtmp_options {
 };
 
 /* Dial. Returns 0; WEIR_EINVAL: no rtmp:// address with app and name;
- * WEIR_EUNSUPPORTED: rtmps; WEIR_ENOMEM; -errno. */
+ * WEIR_EUNSUPPORTED: rtmps without trust; WEIR_ENOMEM; -errno. */
 WEIR_MUST_CHECK int remote_rtmp_new(struct remote_rtmp **out, struct loop *loop,
 				    const struct remote_rtmp_options *options,
 				    const struct remote_rtmp_events *events,
@@ -59,6 +65,14 @@ void remote_rtmp_pause(struct remote_rtmp *p, bool is_paused);
 
 /* What the server said last, "NetStream.Publish.BadName: …", or what broke. */
 const char *remote_rtmp_words(const struct remote_rtmp *p);
+
+/* Who answers: "203.0.113.9:1935"; "?" until connected. Borrowed. */
+const char *remote_rtmp_addr_text(const struct remote_rtmp *p);
+const struct net_addr *remote_rtmp_addr(const struct remote_rtmp *p);
+/* The cluster that answers, when it is one that tells; from on_ready on. */
+struct span remote_rtmp_cluster(const struct remote_rtmp *p);
+/* Bytes from the server, of any kind. */
+uint64_t remote_rtmp_in_bytes(const struct remote_rtmp *p);
 
 /* Milliseconds from dialing until now. */
 uint64_t remote_rtmp_age_ms(const struct remote_rtmp *p);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/media/via.h"
 #include "proto/rtmp/link.h"
 
 #define TEXT_BYTES_MAX   4096
@@ -44,7 +45,9 @@ struct rtmp_client {
 	struct span app;
 	struct span tc_url;
 	struct span name;
+	struct span via;
 	struct buf text; /* what these point to */
+	struct buf cluster;
 };
 
 static void put_command(struct rtmp_client *c, uint32_t stream_id,
@@ -74,6 +77,8 @@ static void put_connect(struct rtmp_client *c)
 		&p, "flashVer",
 		span_str(c->is_publish ? FLASH_VER_RECORD : FLASH_VER_PLAY));
 	put_property(&p, "tcUrl", c->tc_url);
+	if (c->via.len)
+		put_property(&p, VIA_KEY, c->via);
 	if (!c->is_publish) {
 		amf0_put_key(&p, "fpad");
 		amf0_put_bool(&p, false);
@@ -146,13 +151,24 @@ static int end(struct rtmp_client *c, enum rtmp_end reason)
 	return c->events.on_end(c->events.ctx, reason);
 }
 
+/* A name that there is no memory for was not said. */
+static void keep_cluster(struct rtmp_client *c, const struct rtmp_command *cmd)
+{
+	struct span id = amf0_find_string(&cmd->object, VIA_KEY);
+
+	if (id.len < VIA_SIZE)
+		buf_put(&c->cluster, id);
+}
+
 /* The answer to connect or createStream. */
 static int on_result(struct rtmp_client *c, const struct rtmp_command *cmd)
 {
 	struct span args = cmd->arguments;
 
-	if (c->phase == PHASE_CONNECTS && cmd->transaction == DO_CONNECT)
+	if (c->phase == PHASE_CONNECTS && cmd->transaction == DO_CONNECT) {
+		keep_cluster(c, cmd);
 		put_create(c);
+	}
 	if (c->phase == PHASE_CREATES && cmd->transaction == DO_CREATE) {
 		c->stream_id = amf0_to_u32(rtmp_argument_number(&args, 1));
 		put_start(c);
@@ -322,11 +338,12 @@ static int on_message(void *ctx, const struct rtmp_message *msg)
 static int keep_texts(struct rtmp_client *c,
 		      const struct rtmp_client_desc *desc)
 {
-	struct span *const texts[] = {&c->app, &c->tc_url, &c->name};
+	struct span *const texts[] = {&c->app, &c->tc_url, &c->name, &c->via};
 
 	c->app = span_str(desc->app);
 	c->tc_url = span_str(desc->tc_url);
 	c->name = span_str(desc->name);
+	c->via = span_str(desc->via ? desc->via : "");
 	for (size_t i = 0; i < WEIR_ARRAY_LEN(texts); i++)
 		if (texts[i]->len > TEXT_BYTES_MAX)
 			return WEIR_ELIMIT;
@@ -370,6 +387,7 @@ void rtmp_client_free(struct rtmp_client **out)
 		return;
 	rtmp_link_fini(&c->link);
 	buf_fini(&c->text);
+	buf_fini(&c->cluster);
 	free(c);
 	*out = NULL;
 }
@@ -404,6 +422,11 @@ int rtmp_client_feed(struct rtmp_client *c, struct span in, size_t *used)
 	err = rtmp_link_feed(&c->link, span_from(in, shaken), used);
 	*used += shaken;
 	return err;
+}
+
+struct span rtmp_client_cluster(const struct rtmp_client *c)
+{
+	return buf_span(&c->cluster);
 }
 
 const char *rtmp_client_fault(const struct rtmp_client *c)

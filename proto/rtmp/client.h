@@ -20,6 +20,7 @@ struct rtmp_client_desc {
 	const char *app;    /* "live"; a query stays in it */
 	const char *tc_url; /* "rtmp://host/live" */
 	const char *name;   /* "cam1?token=x" */
+	const char *via;    /* weirVia, common/media/via.h; NULL: not said */
 	enum rtmp_handshake_form handshake;
 };
 
@@ -61,6 +62,10 @@ WEIR_MUST_CHECK int rtmp_client_start(struct rtmp_client *c);
  * rtmp_client_fault(); or the value of the callback, which leaves it whole. */
 WEIR_MUST_CHECK int rtmp_client_feed(struct rtmp_client *c, struct span in,
 				     size_t *used);
+
+/* The cluster that answers, when `via` was said and it knows that; empty: it did
+ * not say. From on_ready on; lives as long as the session. */
+struct span rtmp_client_cluster(const struct rtmp_client *c);
 
 /* What the peer did wrong, in a few static words. */
 const char *rtmp_client_fault(const struct rtmp_client *c);

@@ -11,7 +11,8 @@ struct end {
 	struct rtmp_server *server;
 	struct buf out; /* sent, and not fed to the other end yet */
 	struct buf log;
-	bool refuses; /* server: says no to what is asked */
+	bool refuses;    /* server: says no to what is asked */
+	const char *via; /* client: said in the connect */
 	const char *stop_at;
 };
 
@@ -115,6 +116,7 @@ static int open_client(struct end *e, bool is_publish,
 		.app = "live",
 		.tc_url = "rtmp://host/live",
 		.name = "cam1?token=x",
+		.via = e->via,
 		.handshake = form,
 	};
 	int err = rtmp_client_new(&e->client, &desc, &events, 3, 4);
@@ -541,12 +543,40 @@ TEST(a_text_of_any_length_is_no_address)
 	static char text[5000];
 	struct end client = {0};
 	const struct rtmp_client_events events = client_events(&client);
-	const struct rtmp_client_desc desc = {true, "live", text, "x",
-					      RTMP_HANDSHAKE_SIMPLE};
+	const struct rtmp_client_desc desc = {
+		true, "live", text, "x", NULL, RTMP_HANDSHAKE_SIMPLE};
 	int err;
 
 	memset(text, 'x', sizeof(text) - 1);
 	err = rtmp_client_new(&client.client, &desc, &events, 0, 0);
 	CHECK(err == WEIR_ELIMIT || err == WEIR_ENOMEM);
 	CHECK(!client.client);
+}
+
+static void play_by_way_of(const char *via, const char *cluster)
+{
+	struct end client = {.via = via}, server = {0};
+	int err = open_server(&server);
+
+	if (!err) {
+		rtmp_server_set_cluster(server.server, "lyon");
+		err = open_client(&client, false, RTMP_HANDSHAKE_SIMPLE);
+	}
+	if (!err)
+		err = settle(&client, &server, 1000);
+	if (!err) {
+		CHECK_SPAN(rtmp_server_connect(server.server)->via,
+			   span_str(via ? via : ""));
+		CHECK_SPAN(rtmp_client_cluster(client.client),
+			   span_str(cluster));
+	}
+	CHECK_EQ(err, 0);
+	end_fini(&client);
+	end_fini(&server);
+}
+
+TEST(a_server_names_its_cluster_to_who_says_by_which_ones_it_comes)
+{
+	play_by_way_of("paris,weir-2", "lyon");
+	play_by_way_of(NULL, "");
 }

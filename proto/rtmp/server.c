@@ -106,6 +106,11 @@ void rtmp_server_free(struct rtmp_server **out)
 	*out = NULL;
 }
 
+void rtmp_server_set_cluster(struct rtmp_server *s, const char *id)
+{
+	s->cluster = id;
+}
+
 int rtmp_server_feed(struct rtmp_server *s, struct span in, size_t *used)
 {
 	int err;

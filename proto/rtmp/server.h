@@ -24,6 +24,7 @@ struct rtmp_connect {
 	struct span flash_ver;
 	struct span page_url;
 	struct span swf_url;
+	struct span via;         /* weirVia, common/media/via.h; is not saved */
 	uint8_t object_encoding; /* 0 or 3 */
 	/* Enhanced RTMP: it told its capabilities; one of them is to connect
 	 * anew when it is asked to. */
@@ -81,6 +82,10 @@ WEIR_MUST_CHECK int rtmp_server_new(struct rtmp_server **out,
 				    uint64_t seed, uint32_t time_ms);
 
 void rtmp_server_free(struct rtmp_server **s); /* NULL is fine */
+
+/* The cluster that it speaks for: who asks for weirVia is told its name. `id` is
+ * borrowed for the life of the session. Before the first feed. */
+void rtmp_server_set_cluster(struct rtmp_server *s, const char *id);
 
 /* Read `in` (borrowed, cut anywhere). *used says how much:
  *  - all of it, as a rule;

@@ -3,6 +3,7 @@
  * What is answered, and how, follows what encoders and players of the field
  * wait for: README.md has the table.
  */
+#include "common/media/via.h"
 #include "proto/rtmp/server_state.h"
 
 /* Of capsEx, in Enhanced RTMP: the others are not ours. */
@@ -56,6 +57,10 @@ static void put_connect_result(struct rtmp_server *s)
 		amf0_put_key(&p, "capsEx");
 		amf0_put_number(&p, CAPS_RECONNECT);
 	}
+	if (s->connect.via.len && s->cluster) {
+		amf0_put_key(&p, VIA_KEY);
+		amf0_put_text(&p, s->cluster);
+	}
 	amf0_put_object_end(&p);
 	amf0_put_object(&p);
 	amf0_put_key(&p, "level");
@@ -78,8 +83,10 @@ static int keep_connect(struct rtmp_server *s, const struct amf0_value *object)
 		.flash_ver = amf0_find_string(object, "flashVer"),
 		.page_url = amf0_find_string(object, "pageUrl"),
 		.swf_url = amf0_find_string(object, "swfUrl"),
+		.via = amf0_find_string(object, VIA_KEY),
 	};
-	struct span *const texts[] = RTMP_CONNECT_TEXTS(&c);
+	struct span *const texts[] = {&c.app,      &c.tc_url,  &c.flash_ver,
+				      &c.page_url, &c.swf_url, &c.via};
 	double caps = amf0_find_number(object, "capsEx", -1);
 	int err;
 

@@ -29,6 +29,7 @@ struct rtmp_server {
 	bool is_connecting;   /* inside on_connect */
 	bool is_parked;       /* the feed ends because somebody must decide */
 	uint32_t streams;     /* bit n: stream id n + 1 is in use */
+	const char *cluster;  /* borrowed; NULL: none */
 	double transaction;   /* of connect, while is_connecting */
 	struct rtmp_connect connect;
 	struct rtmp_request request;
