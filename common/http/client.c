@@ -7,6 +7,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/list.h"
+#include "common/io/net.h"
 
 #define CALLS_MAX      64
 #define BODY_BYTES_MAX (16u << 20)
@@ -27,8 +28,12 @@ struct http_call {
 	CURL *easy;
 	struct curl_slist *headers;
 	struct buf body;
+	http_piece_fn *on_piece; /* NULL: the body is kept */
+	int piece_err;           /* what that returned */
 	http_done_fn *done;
 	void *ctx;
+	char addr[NET_ADDR_TEXT_SIZE];
+	char words[CURL_ERROR_SIZE];
 };
 
 /* A socket of libcurl's that we watch. */
@@ -55,6 +60,8 @@ static int reason(const struct http_call *call, CURLcode code)
 {
 	if (buf_error(&call->body))
 		return buf_error(&call->body);
+	if (call->piece_err)
+		return call->piece_err;
 	switch (code) {
 	case CURLE_OK:
 		return 0;
@@ -245,9 +252,17 @@ void http_client_free(struct http_client **p)
 static size_t on_body(char *data, size_t one, size_t len, void *ctx)
 {
 	struct http_call *call = ctx;
+	long status = 0;
 
-	buf_put(&call->body, span_of(data, one * len));
-	return buf_error(&call->body) ? 0 : one * len;
+	if (!call->on_piece) {
+		buf_put(&call->body, span_of(data, one * len));
+		return buf_error(&call->body) ? 0 : one * len;
+	}
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 200)
+		call->piece_err =
+			call->on_piece(call->ctx, span_of(data, one * len));
+	return call->piece_err ? 0 : one * len;
 }
 
 static bool is_url(const char *url)
@@ -329,6 +344,9 @@ static bool set_headers(struct http_call *call, const struct http_question *q)
 				     q->content_type ? q->content_type
 						     : "application/json");
 	/* Nobody of ours waits for "100 Continue". */
+	if (q->field_name)
+		is_good = is_good &&
+			  add_header(call, q->field_name, q->field_value);
 	return is_good && add_header(call, "Expect", "");
 }
 
@@ -341,25 +359,44 @@ static bool set_body(CURL *easy, const struct http_question *q)
 					  (const char *)q->body.data);
 }
 
+/* Where it may be sent to, and whom it believes. */
+static bool set_bounds(CURL *e, const struct http_question *q)
+{
+	bool is_tls = !strncmp(q->url, "https://", 8);
+	CURLcode code =
+		curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+
+	if (!code)
+		code = curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR,
+					is_tls ? "https" : "http,https");
+	if (!code && q->ca_file)
+		code = curl_easy_setopt(e, CURLOPT_CAINFO, q->ca_file);
+	/* Our own nodes are not behind the proxy of some environment. */
+	if (!code)
+		code = curl_easy_setopt(e, CURLOPT_PROXY, "");
+	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, q->redirects_max ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)q->redirects_max);
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	return !code;
+}
+
 static bool set_question(struct http_call *call, const struct http_question *q)
 {
 	CURL *e = call->easy;
-	long timeout_ms = q->timeout_ms ? (long)q->timeout_ms : TIMEOUT_MS;
+	long timeout_ms =
+		q->timeout_ms || q->on_piece ? (long)q->timeout_ms : TIMEOUT_MS;
 	CURLcode code = curl_easy_setopt(e, CURLOPT_URL, q->url);
 
 	if (!code && q->method)
 		code = curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, q->method);
-	if (!code)
-		code = curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-	/* Our own nodes are not behind the proxy of some environment. */
-	if (!code)
-		code = curl_easy_setopt(e, CURLOPT_PROXY, "");
-	if (code || (q->body.len > 0 && !set_body(e, q)) ||
+	if (code || !set_bounds(e, q) || (q->body.len > 0 && !set_body(e, q)) ||
 	    !set_headers(call, q))
 		return false;
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, timeout_ms);
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)q->connect_ms);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->words);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, call);
@@ -382,6 +419,7 @@ int http_client_call(struct http_client *c, struct http_call **out,
 	call->client = c;
 	call->done = done;
 	call->ctx = ctx;
+	call->on_piece = q->on_piece;
 	call->body.limit_bytes = c->options.body_bytes_max;
 	call->easy = curl_easy_init();
 	list_init(&call->link);
@@ -406,6 +444,25 @@ bool http_call_field(const struct http_call *call, const char *name,
 		return false;
 	*out = span_str(h->value);
 	return true;
+}
+
+const char *http_call_addr(struct http_call *call)
+{
+	char *ip = NULL;
+	long port = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_PRIMARY_IP, &ip);
+	curl_easy_getinfo(call->easy, CURLINFO_PRIMARY_PORT, &port);
+	if (!ip || !*ip)
+		return "";
+	snprintf(call->addr, sizeof(call->addr),
+		 strchr(ip, ':') ? "[%s]:%ld" : "%s:%ld", ip, port);
+	return call->addr;
+}
+
+const char *http_call_words(const struct http_call *call)
+{
+	return call->words;
 }
 
 void http_client_cancel(struct http_call **p)

@@ -1,7 +1,7 @@
 /* common/http/client.h - asynchronous HTTP client (libcurl on our loop).
  *
- * For the command line, webhooks, and a node asking another's API. http and
- * https only; redirects are not followed.
+ * For the command line, webhooks, a node asking another's API, and streams that
+ * are pulled from elsewhere. http and https only, with proven names.
  */
 #ifndef WEIR_HTTP_CLIENT_H
 #define WEIR_HTTP_CLIENT_H
@@ -24,13 +24,24 @@ WEIR_MUST_CHECK int http_client_new(struct http_client **out, struct loop *loop,
 /* Cancel what is under way, free, set to NULL; NULL is fine. */
 void http_client_free(struct http_client **c);
 
+/* A piece of the body of a 200, as it came; borrowed. Anything but 0 ends the
+ * call, whose `done` gets it. http_call_field may be used; not cancel. */
+typedef int http_piece_fn(void *ctx, struct span piece);
+
 struct http_question {
 	const char *method; /* NULL: GET, or POST when there is a body */
 	const char *url;
 	const char *token;        /* sent as Bearer; NULL: none */
 	const char *content_type; /* of the body; NULL: application/json */
 	struct span body;
-	unsigned timeout_ms; /* of the whole; 0: 5000 */
+	unsigned timeout_ms; /* of the whole; 0: 5000, with on_piece no limit */
+	unsigned connect_ms; /* until it is connected; 0: as libcurl has it */
+	unsigned redirects_max; /* followed, from https to https only */
+	const char *ca_file;    /* whom to believe, PEM; NULL: this machine's */
+	const char *field_name; /* one more field of the head; NULL: none */
+	const char *field_value; /* without line ends */
+	/* With it the body is not kept, and what is no 200 has none. */
+	http_piece_fn *on_piece;
 };
 
 /* Once, and never from inside http_client_ask. It may ask again and cancel other
@@ -57,6 +68,11 @@ WEIR_MUST_CHECK int http_client_call(struct http_client *c,
  * dies when `done` returns, or with the next http_call_field. */
 bool http_call_field(const struct http_call *call, const char *name,
 		     struct span *out);
+
+/* From inside `done` and on_piece: who answers, "203.0.113.9:80" ("" if nobody),
+ * and what went wrong, in words; borrowed as above. */
+const char *http_call_addr(struct http_call *call);
+const char *http_call_words(const struct http_call *call);
 
 /* `done` does not come any more. Sets *call to NULL; NULL is fine. */
 void http_client_cancel(struct http_call **call);
