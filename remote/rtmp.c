@@ -8,6 +8,7 @@
 #include "common/io/clock.h"
 #include "common/io/conn.h"
 #include "common/io/tls.h"
+#include "proto/rtmp/auth.h"
 #include "proto/rtmp/url.h"
 
 #define SEND_BYTES_MAX ((size_t)64 << 20)
@@ -24,6 +25,12 @@ struct remote_rtmp {
 	struct remote_rtmp_events events;
 	void *ctx;
 	uint64_t dialed_ms;
+	char *url;
+	char *via;       /* NULL: none */
+	struct buf auth; /* goes behind app and tcUrl; empty: nothing */
+	unsigned auth_rounds;
+	bool must_redial; /* with `auth`, once this connection is closed */
+	unsigned connect_ms;
 	int rcvbuf_bytes;
 	bool is_publish, is_ready, is_stopping;
 	enum remote_end end;
@@ -65,6 +72,31 @@ static int on_media(void *ctx, const struct rtmp_media *m)
 	return 0;
 }
 
+/* Does the server want a password, and have we one? */
+static void hear_auth(struct remote_rtmp *p, struct span said)
+{
+	struct buf user = {0}, password = {0};
+	struct rtmp_url url;
+	uint32_t nonce;
+
+	if (!p->is_publish || p->is_ready || p->auth_rounds == RTMP_AUTH_ROUNDS)
+		return;
+	if (rtmp_url_parse(&url, span_str(p->url)) || !url.user.len)
+		return;
+	io_random(&nonce, sizeof(nonce));
+	rtmp_url_put_decoded(&user, url.user);
+	rtmp_url_put_decoded(&password, url.password);
+	buf_clear(&p->auth);
+	if (!buf_error(&user) && !buf_error(&password) &&
+	    !rtmp_auth_answer(&p->auth, said, buf_span(&user),
+			      buf_span(&password), nonce)) {
+		p->must_redial = true;
+		p->auth_rounds++;
+	}
+	buf_fini(&user);
+	buf_fini(&password);
+}
+
 static int on_status(void *ctx, struct span code, struct span level,
 		     struct span description)
 {
@@ -74,6 +106,7 @@ static int on_status(void *ctx, struct span code, struct span level,
 	snprintf(p->words, sizeof(p->words), "%.*s%s%.*s", (int)code.len,
 		 (const char *)code.data, description.len ? ": " : "",
 		 (int)description.len, (const char *)description.data);
+	hear_auth(p, description);
 	return 0;
 }
 
@@ -134,10 +167,14 @@ static void on_drained(void *ctx)
 		p->events.on_drained(p->ctx);
 }
 
+static int redial(struct remote_rtmp *p);
+
 static void on_close(void *ctx, int reason)
 {
 	struct remote_rtmp *p = ctx;
 
+	if (p->must_redial && !p->is_stopping && redial(p) == 0)
+		return;
 	timer_stop(p->deadline);
 	if (conn_fault(p->conn) && !p->words[0])
 		snprintf(p->words, sizeof(p->words), "TLS: %s",
@@ -178,8 +215,7 @@ static char *text_of(struct span s)
 	return t;
 }
 
-static int make_client(struct remote_rtmp *p, const struct rtmp_url *url,
-		       const char *via)
+static int make_client(struct remote_rtmp *p, const struct rtmp_url *url)
 {
 	const struct rtmp_client_events events = {
 		.ctx = p,
@@ -189,35 +225,37 @@ static int make_client(struct remote_rtmp *p, const struct rtmp_url *url,
 		.on_status = on_status,
 		.on_end = on_end,
 	};
-	char *app = text_of(url->app), *name = text_of(url->name);
-	struct buf tc_url = {0};
+	char *name = text_of(url->name);
+	struct buf app = {0}, tc_url = {0};
 	int err = WEIR_ENOMEM;
 	uint64_t seed;
 
 	io_random(&seed, sizeof(seed));
+	buf_put(&app, url->app);
+	buf_put(&app, buf_span(&p->auth));
 	rtmp_url_put_tc_url(&tc_url, url);
-	if (app && name) {
+	buf_put(&tc_url, buf_span(&p->auth));
+	if (name) {
 		const struct rtmp_client_desc desc = {
 			.is_publish = p->is_publish,
-			.app = app,
+			.app = buf_text(&app),
 			.tc_url = buf_text(&tc_url),
 			.name = name,
-			.via = via,
+			.via = p->via,
 		};
 
-		err = buf_error(&tc_url);
+		err = buf_error(&app) ? buf_error(&app) : buf_error(&tc_url);
 		if (!err)
 			err = rtmp_client_new(&p->client, &desc, &events, seed,
 					      (uint32_t)io_mono_ms());
 	}
+	buf_fini(&app);
 	buf_fini(&tc_url);
-	free(app);
 	free(name);
 	return err;
 }
 
-static int dial(struct remote_rtmp *p, const struct rtmp_url *url,
-		unsigned connect_ms)
+static int dial(struct remote_rtmp *p, const struct rtmp_url *url)
 {
 	static const struct conn_ops ops = {on_open, on_data, on_drained,
 					    on_close};
@@ -229,13 +267,40 @@ static int dial(struct remote_rtmp *p, const struct rtmp_url *url,
 	int err = WEIR_ENOMEM;
 
 	if (host)
-		err = conn_dial(&p->conn, p->loop, host, url->port, connect_ms,
-				&limits, &ops, p);
-	if (!err && url->is_tls)
+		err = conn_dial(&p->conn, p->loop, host, url->port,
+				p->connect_ms, &limits, &ops, p);
+	if (!err && url->is_tls) {
+		free(p->host);
 		p->host = host;
-	else
+	} else {
 		free(host);
+	}
 	return err;
+}
+
+/* The same server again, which wants more to be said. */
+static int redial(struct remote_rtmp *p)
+{
+	struct rtmp_client *old_client = p->client;
+	struct conn *old = p->conn;
+	struct rtmp_url url;
+	int err = rtmp_url_parse(&url, span_str(p->url));
+
+	p->must_redial = false;
+	p->client = NULL;
+	if (!err)
+		err = make_client(p, &url);
+	if (!err)
+		err = dial(p, &url);
+	if (err) { /* it is over, as it stands */
+		rtmp_client_free(&p->client);
+		p->client = old_client;
+		return err;
+	}
+	p->end = REMOTE_LOST;
+	rtmp_client_free(&old_client);
+	conn_free(&old);
+	return 0;
 }
 
 static int start(struct remote_rtmp *p, const struct remote_rtmp_options *o)
@@ -247,12 +312,16 @@ static int start(struct remote_rtmp *p, const struct remote_rtmp_options *o)
 		err = WEIR_EUNSUPPORTED;
 	if (!err && !url.name.len)
 		err = WEIR_EINVAL;
+	p->url = text_of(span_str(o->url));
+	p->via = o->via ? text_of(span_str(o->via)) : NULL;
+	if (!err && (!p->url || (o->via && !p->via)))
+		err = WEIR_ENOMEM;
 	if (!err)
 		err = timer_new(&p->deadline, p->loop, on_deadline, p);
 	if (!err)
-		err = make_client(p, &url, o->via);
+		err = make_client(p, &url);
 	if (!err)
-		err = dial(p, &url, o->connect_ms);
+		err = dial(p, &url);
 	if (!err && o->ready_ms)
 		timer_start(p->deadline, o->ready_ms);
 	return err;
@@ -273,6 +342,7 @@ int remote_rtmp_new(struct remote_rtmp **out, struct loop *loop,
 	p->is_publish = options->is_publish;
 	p->rcvbuf_bytes = options->rcvbuf_bytes;
 	p->trust = options->trust;
+	p->connect_ms = options->connect_ms;
 	p->dialed_ms = io_mono_ms();
 	p->end = REMOTE_LOST;
 	err = start(p, options);
@@ -293,6 +363,9 @@ void remote_rtmp_free(struct remote_rtmp **pp)
 	rtmp_client_free(&p->client);
 	timer_free(&p->deadline);
 	free(p->host);
+	buf_fini(&p->auth);
+	free(p->url);
+	free(p->via);
 	free(p);
 	*pp = NULL;
 }
@@ -356,6 +429,11 @@ uint64_t remote_rtmp_in_bytes(const struct remote_rtmp *p)
 
 	conn_stats(p->conn, &s);
 	return s.in_bytes;
+}
+
+void remote_rtmp_stats(const struct remote_rtmp *p, struct conn_stats *out)
+{
+	conn_stats(p->conn, out);
 }
 
 uint64_t remote_rtmp_age_ms(const struct remote_rtmp *p)

@@ -4,6 +4,7 @@
 #ifndef WEIR_REMOTE_RTMP_H
 #define WEIR_REMOTE_RTMP_H
 
+#include "common/io/conn.h"
 #include "common/io/loop.h"
 #include "proto/rtmp/client.h"
 
@@ -30,6 +31,8 @@ struct remote_rtmp_events {
 struct tls_trust;
 
 struct remote_rtmp_options {
+	/* "user:password@" before the host answers a server that wants a
+	 * publisher to prove a password (proto/rtmp/auth.h); copied. */
 	const char *url;
 	struct tls_trust *trust; /* rtmps: whom to believe, borrowed; NULL:
 				    rtmps is refused */
@@ -73,6 +76,8 @@ const struct net_addr *remote_rtmp_addr(const struct remote_rtmp *p);
 struct span remote_rtmp_cluster(const struct remote_rtmp *p);
 /* Bytes from the server, of any kind. */
 uint64_t remote_rtmp_in_bytes(const struct remote_rtmp *p);
+/* Bytes and times of the connection. */
+void remote_rtmp_stats(const struct remote_rtmp *p, struct conn_stats *out);
 
 /* Milliseconds from dialing until now. */
 uint64_t remote_rtmp_age_ms(const struct remote_rtmp *p);

@@ -10,7 +10,9 @@
 #include "proto/rtmp/server.h"
 
 /* What the server does when the publisher's media comes. */
-enum manner { TAKES, REFUSES, CLOSES, IS_SILENT };
+enum manner { TAKES, REFUSES, CLOSES, IS_SILENT, WANTS_PASSWORD };
+
+#define REJECT "[ AccessManager.Reject ] : [ "
 
 struct scene {
 	struct loop *loop;
@@ -19,6 +21,8 @@ struct scene {
 	struct conn *conn;
 	struct rtmp_server *server;
 	struct remote_rtmp *peer;
+	unsigned connects;
+	char app[160]; /* of the last connect */
 	bool is_over;
 	enum remote_end end;
 };
@@ -32,11 +36,25 @@ static int on_send(void *ctx, struct span bytes)
 	return conn_send(s->conn, bytes);
 }
 
+/* As a server with "authmod=adobe" does it; any answer will do. */
 static int on_connect(void *ctx, const struct rtmp_connect *c)
 {
-	(void)ctx;
-	(void)c;
-	return 0;
+	static const char *const said[] = {
+		REJECT "code=403 need auth; authmod=adobe ] : ",
+		REJECT
+		"authmod=adobe ] : ?reason=needauth&user=bob"
+		"&salt=mgJzzw==&challenge=rmxAdw==&opaque=vgoAAA==",
+	};
+	struct scene *s = ctx;
+
+	snprintf(s->app, sizeof(s->app), "%.*s", (int)c->app.len,
+		 (const char *)c->app.data);
+	if (s->manner != WANTS_PASSWORD || s->connects == WEIR_ARRAY_LEN(said))
+		return 0;
+	CHECK_EQ(rtmp_server_refuse(s->server, "NetConnection.Connect.Rejected",
+				    said[s->connects++]),
+		 0);
+	return WEIR_ECLOSED;
 }
 
 static int on_publish(void *ctx, const struct rtmp_request *r)
@@ -67,7 +85,7 @@ static int on_media(void *ctx, const struct rtmp_media *m)
 			 0);
 	if (s->manner == IS_SILENT)
 		conn_pause(s->conn);
-	return s->manner == TAKES || s->manner == IS_SILENT ? 0 : WEIR_ESTOP;
+	return s->manner == REFUSES || s->manner == CLOSES ? WEIR_ESTOP : 0;
 }
 
 static int on_server_end(void *ctx, enum rtmp_end reason)
@@ -103,6 +121,8 @@ static void on_accepted(struct scene *s, int fd, const struct net_addr *addr)
 		on_play, on_media, on_server_end};
 
 	(void)addr;
+	conn_free(&s->conn); /* of the connection before */
+	rtmp_server_free(&s->server);
 	CHECK_EQ(rtmp_server_new(&s->server, &events, 1, 2), 0);
 	CHECK_EQ(conn_new(&s->conn, s->loop, fd, NULL, &ops, s), 0);
 }
@@ -126,13 +146,13 @@ static void on_end(void *ctx, enum remote_end end)
 	s->end = end;
 }
 
-static void publish(struct scene *s, enum manner manner)
+static void publish_as(struct scene *s, enum manner manner, const char *user)
 {
 	static const struct remote_rtmp_events events = {.on_ready = on_ready,
 							 .on_end = on_end};
 	struct remote_rtmp_options o = {.is_publish = true, .connect_ms = 5000};
 	struct net_addr addr;
-	char url[64];
+	char url[96];
 	int fd;
 
 	*s = (struct scene){.manner = manner};
@@ -142,11 +162,16 @@ static void publish(struct scene *s, enum manner manner)
 	CHECK_EQ(net_local_addr(&addr, fd), 0);
 	CHECK_EQ(listener_new(&s->listener, s->loop, fd, NULL, on_accepted, s),
 		 0);
-	snprintf(url, sizeof(url), "rtmp://127.0.0.1:%u/live/a",
+	snprintf(url, sizeof(url), "rtmp://%s127.0.0.1:%u/live/a", user,
 		 net_addr_port(&addr));
 	o.url = url;
 	CHECK_EQ(remote_rtmp_new(&s->peer, s->loop, &o, &events, s), 0);
 	CHECK(LOOP_UNTIL(s->loop, s->is_over));
+}
+
+static void publish(struct scene *s, enum manner manner)
+{
+	publish_as(s, manner, "");
 }
 
 static void finish(struct scene *s)
@@ -195,5 +220,29 @@ TEST_NO_OOM(a_server_that_says_nothing_is_left_after_a_moment)
 
 	publish(&s, IS_SILENT);
 	CHECK_EQ(s.end, REMOTE_DONE);
+	finish(&s);
+}
+
+TEST_NO_OOM(a_password_is_proven_over_as_many_connections_as_the_server_wants)
+{
+	struct scene s;
+
+	publish_as(&s, WANTS_PASSWORD, "bob:s3cret@");
+	CHECK_EQ(s.end, REMOTE_DONE);
+	CHECK_EQ(s.connects, 2);
+	CHECK(strstr(s.app, "live?authmod=adobe&user=bob&challenge="));
+	CHECK(strstr(s.app, "&opaque=vgoAAA=="));
+	CHECK(!strstr(s.app, "s3cret"));
+	finish(&s);
+}
+
+TEST_NO_OOM(without_a_password_the_server_has_the_last_word)
+{
+	struct scene s;
+
+	publish(&s, WANTS_PASSWORD);
+	CHECK_EQ(s.end, REMOTE_REFUSED);
+	CHECK_EQ(s.connects, 1);
+	CHECK(strstr(remote_rtmp_words(s.peer), "need auth"));
 	finish(&s);
 }
