@@ -1,7 +1,7 @@
 /* common/access/redact.h - texts for logs and answers, without what is secret.
  *
  * In a query the values of these parameters, whatever their case: lal_secret,
- * weir_sig, token, secret, password, passwd, pwd, pass, key, sign, signature,
+ * token, secret, password, passwd, pwd, pass, key, sign, signature, hash,
  * auth, auth_key, access_token, and all that end in _secret, _token, _key,
  * _password or _sig. In an address also the password of "user:password@". The
  * values become "***". Pure code.
