@@ -43,7 +43,9 @@
 	X(29, internal, "an error of this node")                               \
 	X(30, no_ingest, "no ingest of this machine takes publishers now")     \
 	X(31, denied, "this address or page is not let in")                    \
-	X(32, banned, "kicked out, and not yet let in again")
+	X(32, banned, "kicked out, and not yet let in again")                  \
+	X(33, remote_refused, "the other server refused it")                   \
+	X(34, remote_lost, "the other server is not reached, or has gone")
 
 enum reason {
 #define WEIR_REASON_ENUM(number, name, text) REASON_##name = (number),
