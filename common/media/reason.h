@@ -45,7 +45,9 @@
 	X(31, denied, "this address or page is not let in")                    \
 	X(32, banned, "kicked out, and not yet let in again")                  \
 	X(33, remote_refused, "the other server refused it")                   \
-	X(34, remote_lost, "the other server is not reached, or has gone")
+	X(34, remote_lost, "the other server is not reached, or has gone")     \
+	X(35, too_many, "too many at once of this stream or address")          \
+	X(36, overloaded, "this node is at its limit")
 
 enum reason {
 #define WEIR_REASON_ENUM(number, name, text) REASON_##name = (number),
