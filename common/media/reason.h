@@ -47,7 +47,9 @@
 	X(33, remote_refused, "the other server refused it")                   \
 	X(34, remote_lost, "the other server is not reached, or has gone")     \
 	X(35, too_many, "too many at once of this stream or address")          \
-	X(36, overloaded, "this node is at its limit")
+	X(36, overloaded, "this node is at its limit")                         \
+	X(37, loop, "the stream has come through this cluster already")        \
+	X(38, unwanted, "nobody watches what is pulled")
 
 enum reason {
 #define WEIR_REASON_ENUM(number, name, text) REASON_##name = (number),

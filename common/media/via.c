@@ -53,16 +53,6 @@ bool via_has(struct span via, const char *id)
 	return has(via, span_str(id));
 }
 
-bool via_meets(struct span a, struct span b)
-{
-	struct span name;
-
-	while (next_name(&a, &name))
-		if (has(b, name))
-			return true;
-	return false;
-}
-
 static bool put(char *to, size_t *len, struct span name)
 {
 	bool has_comma = *len > 0;
@@ -90,4 +80,16 @@ int via_add(char out[VIA_SIZE], struct span via, const char *id)
 		return WEIR_ELIMIT;
 	memcpy(out, to, len + 1);
 	return 0;
+}
+
+void via_common(char out[VIA_SIZE], struct span a, struct span b)
+{
+	char to[VIA_SIZE] = "";
+	struct span name;
+	size_t len = 0;
+
+	while (next_name(&a, &name))
+		if (has(b, name) && !put(to, &len, name))
+			break;
+	memcpy(out, to, sizeof(to));
 }

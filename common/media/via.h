@@ -26,7 +26,8 @@ bool via_has(struct span via, const char *id);
 WEIR_MUST_CHECK int via_add(char out[VIA_SIZE], struct span via,
 			    const char *id);
 
-/* Have both a cluster in common? */
-bool via_meets(struct span a, struct span b);
+/* *out: the names of `a` that `b` has too. Whoever asks for a stream, and by
+ * whatever ways, these clusters need it. out may be a's own memory. */
+void via_common(char out[VIA_SIZE], struct span a, struct span b);
 
 #endif

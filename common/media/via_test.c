@@ -41,9 +41,12 @@ TEST(a_list_that_grows_too_long_is_refused)
 	CHECK_STR(via, before);
 }
 
-TEST(two_lists_meet_in_a_name)
+TEST(what_two_lists_have_in_common_stands_in_the_order_of_the_first)
 {
-	CHECK(via_meets(SPAN_LIT("a,b"), SPAN_LIT("c,b")));
-	CHECK(!via_meets(SPAN_LIT("a,b"), SPAN_LIT("c,ab")));
-	CHECK(!via_meets((struct span){0}, SPAN_LIT("c")));
+	char out[VIA_SIZE] = "c,a,b";
+
+	via_common(out, span_str(out), SPAN_LIT("b,x,c"));
+	CHECK_STR(out, "c,b");
+	via_common(out, span_str(out), SPAN_LIT("bc"));
+	CHECK_STR(out, "");
 }

@@ -1,6 +1,7 @@
 /* services/ingest/publish.c - one publisher's stream, whatever it speaks. */
 #include "services/ingest/publish_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* From here on nobody is told, and it is no publisher any more. */
@@ -64,6 +65,8 @@ void publish_log_end(struct publish *p, enum reason why, const char *detail)
 {
 	int64_t long_ms = (io_utc_us() - p->session.start_us) / 1000;
 
+	if (p->is_pull)
+		return;
 	logger_event(
 		p->in->log, &ingest_publish_end, kv_str("stream", p->key.text),
 		kv_str("session", p->session.id),
@@ -115,6 +118,8 @@ struct maker_limits publish_maker_limits(const struct ingest *in)
 
 void publish_log_start(const struct publish *p)
 {
+	if (p->is_pull)
+		return;
 	logger_event(
 		p->in->log, &ingest_publish_start,
 		kv_str("stream", p->key.text), kv_str("session", p->session.id),
@@ -163,9 +168,19 @@ static void on_term(void *ctx, struct writer *w)
 	giving_take_back(p);
 }
 
+static void on_wanted(void *ctx, struct writer *w, bool is_wanted)
+{
+	struct publish *p = ctx;
+
+	(void)w;
+	if (p->door && p->door->on_wanted)
+		p->door->on_wanted(p->ctx, is_wanted);
+}
+
 const struct writer_events publish_writer_events = {
 	.on_granted = on_granted,
 	.on_end = on_end,
+	.on_wanted = on_wanted,
 	.on_term = on_term,
 };
 
@@ -186,17 +201,19 @@ static int open_log(struct publish *p)
 
 static int start(struct publish *p)
 {
-	const struct writer_request rq = {
+	struct writer_request rq = {
 		.key = p->key,
 		.session = io_uuid(),
-		.kind = "publish",
 		.start_us = p->session.start_us,
 		.log = p->log,
 	};
-	int err = writer_new(&p->writer, p->in->writers, &rq,
-			     &publish_writer_events, p,
-			     member_now_ms(p->in->member));
+	int err;
 
+	snprintf(rq.kind, sizeof(rq.kind), "%s",
+		 p->is_pull ? "pull" : "publish");
+	err = writer_new(&p->writer, p->in->writers, &rq,
+			 &publish_writer_events, p,
+			 member_now_ms(p->in->member));
 	member_wake(p->in->member);
 	return err;
 }
@@ -215,13 +232,17 @@ int publish_make(struct publish **out, struct ingest *in,
 	p->ctx = ctx;
 	p->key = request->key;
 	p->peer = request->peer;
+	p->is_pull = request->is_pull;
 	list_init(&p->link);
 	list_append(&in->publishes, &p->link);
 	in->stats.publishers++;
-	session_init(&p->session, door->id_prefix, door->protocol, "PUB",
-		     &p->key, &p->peer,
+	session_init(&p->session, door->id_prefix, door->protocol,
+		     p->is_pull ? "PULL" : "PUB", &p->key, &p->peer,
 		     span_first(request->url_param, URL_PARAM_MAX),
 		     loop_now_ms(in->loop));
+	if (request->id)
+		snprintf(p->session.id, sizeof(p->session.id), "%s",
+			 request->id);
 	err = open_log(p);
 	if (err)
 		publish_free(p);
@@ -275,6 +296,19 @@ void publish_input(struct publish *p, uint64_t total_bytes)
 	p->in->stats.in_bytes += read - p->session.read_bytes;
 	p->session.read_bytes = read;
 	writer_input(p->writer, member_now_ms(p->in->member));
+}
+
+const struct session *publish_session(const struct publish *p)
+{
+	return &p->session;
+}
+
+void publish_set_source(struct publish *p, const char *protocol,
+			const char *addr)
+{
+	p->session.protocol = protocol;
+	snprintf(p->session.remote_addr, sizeof(p->session.remote_addr), "%s",
+		 addr);
 }
 
 void publish_leave(struct publish **pp, enum reason why)

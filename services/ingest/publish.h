@@ -34,12 +34,16 @@ struct publish_door {
 	uint64_t (*in_bytes)(void *ctx);
 	/* Another process has it: close without a word. The publish is gone. */
 	void (*on_given)(void *ctx);
+	/* Somebody watches, or nobody any more. NULL is fine. */
+	void (*on_wanted)(void *ctx, bool is_wanted);
 };
 
 struct publish_request {
 	struct stream_key key;
 	struct net_addr peer;
 	struct span url_param; /* copied, at most 1 kB of it */
+	bool is_pull;          /* it gives way to publishers */
+	const char *id;        /* of its session, copied; NULL: a new one */
 };
 
 WEIR_MUST_CHECK int publish_new(struct publish **out, struct ingest *in,
@@ -53,6 +57,12 @@ WEIR_MUST_CHECK int publish_tag(struct publish *p, uint8_t type,
 
 /* Bytes came from the peer, media or not. `total` since it connected. */
 void publish_input(struct publish *p, uint64_t total_bytes);
+
+/* Its session, borrowed, for lists; and whence media comes now. `protocol` lives
+ * for ever. */
+const struct session *publish_session(const struct publish *p);
+void publish_set_source(struct publish *p, const char *protocol,
+			const char *addr);
 
 /* publish_pass.c: what another ingest needs to go on with it, frame by frame. Not
  * from inside a call of the door. publish_take returns 0; WEIR_EPROTO,

@@ -32,6 +32,7 @@ struct publish {
 	uint64_t frames_before; /* this second */
 	struct giving *giving;  /* to another ingest; NULL */
 	bool was_offered;       /* that was tried, once */
+	bool is_pull;           /* of pull.c, which says what becomes of it */
 	bool is_retiring;       /* it was asked to go */
 };
 
