@@ -31,6 +31,11 @@ static const struct conf_key cluster_keys[] = {
 	CONF_STRING(CLUSTER, run_dir, 0, 4096, "", CONF_FIXED,
 		    "Folder for the sockets by which edges hand publishers to the ingests of the same machine; the same "
 		    "for all of them; empty: none are handed over."),
+	CONF_STRING(CLUSTER, ca_file, 0, 4096, "", CONF_FIXED,
+		    "Authorities (PEM) by which servers that streams are pulled from or pushed to (rtmps, https) prove their "
+		    "names; empty: those of the machine."),
+	CONF_STRING(CLUSTER, zone, 0, 63, "", CONF_FIXED,
+		    "Where this node stands (a rack, a region); nodes of the same zone are preferred."),
 };
 
 static const struct conf_key redis_keys[] = {

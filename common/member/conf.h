@@ -19,6 +19,8 @@ struct member_cluster_settings {
 	int64_t max_fragment_ms;
 	const char *state_dir;
 	const char *run_dir;
+	const char *ca_file; /* for tls_trust_new */
+	const char *zone;
 };
 
 struct member_redis_settings {

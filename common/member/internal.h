@@ -30,9 +30,10 @@ struct member {
 	struct bus *bus;
 	struct store *store;
 	struct event_book *book;
-	struct timer *timer;  /* the machines' next due time */
-	int64_t due_ms;       /* which is this */
-	struct timer *second; /* load, once a second */
+	struct timer *timer;        /* the machines' next due time */
+	int64_t due_ms;             /* which is this */
+	struct timer *second;       /* load, once a second */
+	uint64_t cpu_us, cpu_at_us; /* used until then */
 	struct pass_task pass_end;
 	struct pass_task deferred_task;
 	struct list deferred; /* answers that come later by rule */

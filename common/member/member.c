@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/io/usage.h"
+
 static const struct log_event link_up = {"link.up", LOG_INFO, "node role",
 					 "A link to another node stands."};
 static const struct log_event link_down = {"link.down", LOG_INFO,
@@ -85,9 +87,23 @@ static void on_away(struct member *m, uint64_t away_ms)
 	member_wake(m);
 }
 
+static void read_usage(struct member *m)
+{
+	uint64_t now_us = loop_now_us(m->loop), cpu_us = io_cpu_us();
+
+	if (now_us > m->cpu_at_us && cpu_us >= m->cpu_us)
+		m->self.load.cpu_permille =
+			(uint32_t)((cpu_us - m->cpu_us) * 1000 /
+				   (now_us - m->cpu_at_us));
+	m->cpu_us = cpu_us;
+	m->cpu_at_us = now_us;
+	m->self.load.memory_bytes = io_resident_bytes();
+}
+
 static void on_second(struct member *m)
 {
 	m->self.load.busy_permille = loop_busy_permille(m->loop);
+	read_usage(m);
 	if (m->events->on_load)
 		m->events->on_load(m->ctx, &m->self.load);
 	store_set_self(m->store, &m->self, false);
@@ -453,6 +469,8 @@ static int start(struct member *m)
 	describe_self(m);
 	add_admin(m);
 	world_init(m);
+	if (node_set_zone(&m->self, rules->zone))
+		return fail(m, "cluster.zone", WEIR_ECONF);
 	err = timer_new(&m->timer, m->loop, tick, m);
 	if (!err)
 		err = timer_new(&m->second, m->loop, on_second, m);

@@ -86,6 +86,16 @@ int node_set_handover(struct node *n, const char *path)
 	return 0;
 }
 
+int node_set_zone(struct node *n, const char *zone)
+{
+	size_t len = strlen(zone);
+
+	if (len >= sizeof(n->zone) || (len && !is_word(zone)))
+		return WEIR_EINVAL;
+	memcpy(n->zone, zone, len + 1);
+	return 0;
+}
+
 /* ---- writing ---- */
 
 static void load_write(struct buf *out, const struct node_load *l)
@@ -94,9 +104,11 @@ static void load_write(struct buf *out, const struct node_load *l)
 		   "\"load\":{\"busy_permille\":%" PRIu32
 		   ",\"streams\":%" PRIu32 ",\"publishers\":%" PRIu32
 		   ",\"viewers\":%" PRIu32 ",\"in_bps\":%" PRIu64
-		   ",\"out_bps\":%" PRIu64 "}",
+		   ",\"out_bps\":%" PRIu64 ",\"cpu_permille\":%" PRIu32
+		   ",\"memory_bytes\":%" PRIu64 ",\"full\":%s}",
 		   l->busy_permille, l->streams, l->publishers, l->viewers,
-		   l->in_bps, l->out_bps);
+		   l->in_bps, l->out_bps, l->cpu_permille, l->memory_bytes,
+		   l->is_full ? "true" : "false");
 }
 
 void node_write(struct buf *out, const struct node *n)
@@ -117,6 +129,8 @@ void node_write(struct buf *out, const struct node *n)
 	buf_put(out, SPAN_LIT("},"));
 	if (n->handover[0])
 		buf_printf(out, "\"handover\":\"%s\",", n->handover);
+	if (n->zone[0])
+		buf_printf(out, "\"zone\":\"%s\",", n->zone);
 	load_write(out, &n->load);
 	buf_put_u8(out, '}');
 }
@@ -163,7 +177,7 @@ static uint64_t take_number(struct json_object *o, const char *name,
 
 static void take_load(struct node_load *out, struct json_object *o)
 {
-	struct json_object *l;
+	struct json_object *l, *full;
 
 	if (!json_object_object_get_ex(o, "load", &l) ||
 	    !json_object_is_type(l, json_type_object))
@@ -174,6 +188,11 @@ static void take_load(struct node_load *out, struct json_object *o)
 	out->viewers = (uint32_t)take_number(l, "viewers", UINT32_MAX);
 	out->in_bps = take_number(l, "in_bps", UINT64_MAX);
 	out->out_bps = take_number(l, "out_bps", UINT64_MAX);
+	out->cpu_permille =
+		(uint32_t)take_number(l, "cpu_permille", UINT32_MAX);
+	out->memory_bytes = take_number(l, "memory_bytes", UINT64_MAX);
+	out->is_full = json_object_object_get_ex(l, "full", &full) &&
+		       json_object_get_boolean(full);
 }
 
 static int take_addresses(struct node *n, struct json_object *o)
@@ -217,7 +236,7 @@ static void take_handover(struct node *n, struct json_object *o)
 static int take_node(struct node *n, struct json_object *o)
 {
 	struct json_object *draining;
-	char instance[UUID_TEXT_SIZE];
+	char instance[UUID_TEXT_SIZE], zone[NODE_ZONE_SIZE];
 
 	if (!json_object_is_type(o, json_type_object) ||
 	    take_text(n->ref.id, sizeof(n->ref.id), o, "id") ||
@@ -234,6 +253,8 @@ static int take_node(struct node *n, struct json_object *o)
 		n->is_draining = json_object_get_boolean(draining);
 	take_load(&n->load, o);
 	take_handover(n, o);
+	if (take_text(zone, sizeof(zone), o, "zone") || node_set_zone(n, zone))
+		n->zone[0] = '\0'; /* as with a handover */
 	return take_addresses(n, o);
 }
 
@@ -282,5 +303,6 @@ bool node_eq(const struct node *a, const struct node *b)
 	       uuid_eq(&a->ref.instance, &b->ref.instance) &&
 	       a->pid == b->pid && a->is_draining == b->is_draining &&
 	       !strcmp(a->version, b->version) &&
-	       !strcmp(a->handover, b->handover) && addresses_eq(a, b);
+	       !strcmp(a->handover, b->handover) && !strcmp(a->zone, b->zone) &&
+	       addresses_eq(a, b);
 }

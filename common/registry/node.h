@@ -7,7 +7,9 @@
  *	 "draining":false,"addresses":{"rtmp":"10.0.0.7:1935"},
  *	 "handover":"/run/weir/ingest-1.handover",
  *	 "load":{"busy_permille":12,"streams":3,"publishers":0,"viewers":40,
- *		 "in_bps":7500000,"out_bps":100000000}}
+ *		 "in_bps":7500000,"out_bps":100000000,"cpu_permille":230,
+ *		 "memory_bytes":48234496,"full":false}}
+ * and "zone":"fra1" where one is set.
  */
 #ifndef WEIR_REGISTRY_NODE_H
 #define WEIR_REGISTRY_NODE_H
@@ -18,6 +20,7 @@
 #define NODE_ADDRESSES_MAX 8
 #define NODE_JSON_MAX      4096 /* bytes; longer ones are refused */
 #define NODE_PATH_SIZE     512
+#define NODE_ZONE_SIZE     64
 
 struct node_address {
 	char name[ROLE_SIZE]; /* "rtmp", "http", "api", "admin" */
@@ -31,6 +34,9 @@ struct node_load {
 	uint32_t viewers;
 	uint64_t in_bps; /* media, bits per second */
 	uint64_t out_bps;
+	uint32_t cpu_permille; /* of one processor, last second */
+	uint64_t memory_bytes;
+	bool is_full; /* nobody who is new is let in now */
 };
 
 struct node {
@@ -43,6 +49,7 @@ struct node {
 	/* Unix socket that takes connections over; "": none. Only processes of
 	 * its machine can open it. */
 	char handover[NODE_PATH_SIZE];
+	char zone[NODE_ZONE_SIZE]; /* "": none */
 	struct node_load load;
 };
 
@@ -54,6 +61,9 @@ WEIR_MUST_CHECK int node_set_address(struct node *n, const char *name,
 /* Where it takes connections over, an absolute path. Returns 0, or WEIR_EINVAL
  * (relative, too long, a quote, backslash or control character in it). */
 WEIR_MUST_CHECK int node_set_handover(struct node *n, const char *path);
+
+/* Where it stands: a plain word, or "". Returns 0 or WEIR_EINVAL. */
+WEIR_MUST_CHECK int node_set_zone(struct node *n, const char *zone);
 
 /* "127.0.0.1:1935", or NULL. */
 const char *node_address(const struct node *n, const char *name);

@@ -12,11 +12,13 @@ static struct node example(void)
 			 .pid = 123,
 			 .is_draining = true,
 			 .version = "0.1.0",
-			 .load = {12, 3, 1, 40, 7500000, 6000000000}};
+			 .load = {12, 3, 1, 40, 7500000, 6000000000, 230,
+				  48234496, true}};
 
 	CHECK_EQ(node_set_address(&n, "rtmp", "10.0.0.7:1935"), 0);
 	CHECK_EQ(node_set_address(&n, "http", "[::1]:8080"), 0);
 	CHECK_EQ(node_set_handover(&n, "/run/my weir/edge-1.handover"), 0);
+	CHECK_EQ(node_set_zone(&n, "fra-1"), 0);
 	return n;
 }
 
@@ -36,6 +38,10 @@ TEST(a_node_comes_back_from_its_json)
 	CHECK_EQ(back.load.busy_permille, 12);
 	CHECK_EQ(back.load.viewers, 40);
 	CHECK_EQ(back.load.out_bps, 6000000000);
+	CHECK_EQ(back.load.cpu_permille, 230);
+	CHECK_EQ(back.load.memory_bytes, 48234496);
+	CHECK(back.load.is_full);
+	CHECK_STR(back.zone, "fra-1");
 	CHECK_STR(node_address(&back, "http"), "[::1]:8080");
 	CHECK(!node_address(&back, "api"));
 	CHECK_STR(back.handover, "/run/my weir/edge-1.handover");
@@ -86,6 +92,9 @@ TEST(a_difference_in_load_is_no_difference)
 	CHECK(!node_eq(&a, &b));
 	b = a;
 	CHECK_EQ(node_set_handover(&b, "/elsewhere"), 0);
+	CHECK(!node_eq(&a, &b));
+	b = a;
+	CHECK_EQ(node_set_zone(&b, ""), 0);
 	CHECK(!node_eq(&a, &b));
 }
 
@@ -177,4 +186,22 @@ TEST(too_many_addresses_are_refused)
 		err = node_read(&n, buf_span(&json));
 	buf_fini(&json);
 	CHECK_EQ(err, WEIR_ELIMIT);
+}
+
+TEST(a_zone_is_a_word_and_one_that_is_none_is_left_out)
+{
+	char longest[NODE_ZONE_SIZE + 1];
+	struct node n = example();
+
+	CHECK_EQ(node_set_zone(&n, "two words"), WEIR_EINVAL);
+	memset(longest, 'z', sizeof(longest));
+	longest[NODE_ZONE_SIZE] = '\0';
+	CHECK_EQ(node_set_zone(&n, longest), WEIR_EINVAL);
+	longest[NODE_ZONE_SIZE - 1] = '\0';
+	CHECK_EQ(node_set_zone(&n, longest), 0);
+	CHECK_EQ(node_read(&n, SPAN_LIT("{\"id\":\"i\",\"role\":\"edge\","
+					"\"instance\":\"00112233445566778899aab"
+					"bccddeeff\",\"zone\":\"a b\"}")),
+		 0);
+	CHECK_STR(n.zone, "");
 }

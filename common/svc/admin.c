@@ -1,41 +1,12 @@
 /* common/svc/admin.c - health, metrics and version of the process. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "common/conf/json.h"
+#include "common/io/usage.h"
 #include "common/svc/svc_priv.h"
 
 /* ---- counters ---- */
-
-static uint64_t resident_bytes(void)
-{
-	char text[128] = {0};
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	unsigned long long pages = 0;
-	char *at = text;
-
-	if (fd < 0)
-		return 0;
-	if (read(fd, text, sizeof(text) - 1) > 0) {
-		(void)strtoull(text, &at, 10); /* size, then resident */
-		pages = strtoull(at, NULL, 10);
-	}
-	close(fd);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static uint64_t cpu_us(void)
-{
-	struct rusage u;
-
-	if (getrusage(RUSAGE_SELF, &u))
-		return 0;
-	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000u +
-	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-}
 
 static void refresh(void *ctx)
 {
@@ -45,8 +16,8 @@ static void refresh(void *ctx)
 	logger_stats(svc->log, &log);
 	svc->values.is_ready = svc->is_ready;
 	svc->values.busy_permille = loop_busy_permille(svc->loop);
-	svc->values.resident_bytes = resident_bytes();
-	svc->values.cpu_us = cpu_us();
+	svc->values.resident_bytes = io_resident_bytes();
+	svc->values.cpu_us = io_cpu_us();
 	svc->values.start_ms = (uint64_t)svc->started_utc_us / 1000;
 	svc->values.log_dropped = log.dropped_count;
 	svc->values.log_suppressed = log.suppressed_count;
