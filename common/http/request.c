@@ -33,6 +33,11 @@ const char *http_path_part(const struct http_request *req, unsigned n)
 	return n < req->part_count ? req->part[n] : "";
 }
 
+const char *http_allowed(const struct http_request *req)
+{
+	return req->allow;
+}
+
 const char *http_query(const struct http_request *req, const char *name)
 {
 	const char *value = NULL;

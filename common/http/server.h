@@ -117,6 +117,9 @@ struct span http_raw_path(const struct http_request *req);
 struct span http_raw_query(const struct http_request *req);
 /* What the n-th "*" (from 0) or the "**" took; "" if there is none. */
 const char *http_path_part(const struct http_request *req, unsigned n);
+/* Methods with which routes before the one that was taken have this path, as the
+ * Allow of a 405 has them; "" if none. */
+const char *http_allowed(const struct http_request *req);
 /* Percent-decoded value of the first ?name=…; NULL when it is not there. */
 const char *http_query(const struct http_request *req, const char *name);
 const char *http_header(const struct http_request *req, const char *name);

@@ -165,7 +165,7 @@ void dispatch_free(struct dispatch **pd)
 	gather_end_all(d);
 	placer_free(&d->placer);
 	web_free(&d->web);
-	free(d->routes);
+	api_router_free(&d->router);
 	free(d);
 	*pd = NULL;
 }

@@ -14,8 +14,7 @@ struct gather {
 	void (*done)(void *ctx, const struct gathered *g);
 	void *ctx;
 	unsigned pending;
-	char *stream;
-	char *session_id;
+	struct json_object *args; /* of every call */
 };
 
 /* One call to one node; asked again while the answer says that there is more.
@@ -36,8 +35,7 @@ static void gather_free(struct gather *g)
 	json_object_put(g->got.streams);
 	json_object_put(g->got.homes);
 	json_object_put(g->got.events);
-	free(g->stream);
-	free(g->session_id);
+	json_object_put(g->args);
 	free(g);
 }
 
@@ -95,7 +93,8 @@ static void collect(struct asked *a, struct json_object *json)
 	take(is_home ? got->homes : got->streams, json, "streams", a->node.id);
 	take(got->events, json, "events", a->node.id);
 	if (json_object_object_get_ex(json, "kicked", &kicked))
-		got->kicked_count += json_object_get_boolean(kicked);
+		got->kicked_count +=
+			(unsigned)WEIR_MAX(json_object_get_int(kicked), 0);
 }
 
 static int ask(struct asked *a);
@@ -123,21 +122,12 @@ static void on_answer(void *ctx, int err, struct json_object *json)
 static int ask(struct asked *a)
 {
 	struct gather *g = a->gather;
-	struct json_object *args = json_object_new_object();
-	int err;
 
 	a->pages++;
-	if (g->stream)
-		json_object_object_add(args, "stream",
-				       json_object_new_string(g->stream));
-	if (g->session_id)
-		json_object_object_add(args, "session_id",
-				       json_object_new_string(g->session_id));
-	json_object_object_add(args, "from", json_object_new_int64(a->from));
-	err = member_ask(g->dispatch->member, a->node.link, a->name, args,
-			 (uint32_t)g->dispatch->settings->ask_ms, on_answer, a);
-	json_object_put(args);
-	return err;
+	json_object_object_add(g->args, "from", json_object_new_int64(a->from));
+	return member_ask(g->dispatch->member, a->node.link, a->name, g->args,
+			  (uint32_t)g->dispatch->settings->ask_ms, on_answer,
+			  a);
 }
 
 static void ask_node(struct gather *g, const struct node_ref *node,
@@ -173,7 +163,8 @@ static void ask_role(struct gather *g, const char *role, const char *name)
 static void take_own_events(struct gather *g)
 {
 	struct member *m = g->dispatch->member;
-	struct json_object *own = member_events_of(m, g->stream);
+	struct json_object *own =
+		member_events_of(m, member_json_text(g->args, "stream"));
 
 	if (own)
 		take(g->got.events, own, "events", member_world(m)->self.id);
@@ -204,21 +195,24 @@ static void ask_all(struct gather *g, unsigned what)
 		take_own_events(g);
 }
 
-int gather(struct dispatch *d, unsigned what, const char *stream,
-	   const char *session_id,
+int gather(struct dispatch *d, unsigned what, struct json_object *args,
 	   void (*done)(void *ctx, const struct gathered *g), void *ctx)
 {
 	struct gather *g = calloc(1, sizeof(*g));
 
-	if (!g)
+	if (!args)
+		args = json_object_new_object();
+	if (!g || !args) {
+		json_object_put(args);
+		free(g);
 		return WEIR_ENOMEM;
+	}
 	*g = (struct gather){.dispatch = d, .done = done, .ctx = ctx};
 	g->got.sessions = json_object_new_array();
 	g->got.streams = json_object_new_array();
 	g->got.homes = json_object_new_array();
 	g->got.events = json_object_new_array();
-	g->stream = stream ? strdup(stream) : NULL;
-	g->session_id = session_id ? strdup(session_id) : NULL;
+	g->args = args;
 	list_init(&g->link);
 	list_append(&d->gathers, &g->link);
 	g->pending = 1; /* for the task: who asks nobody is answered, too */

@@ -2,6 +2,7 @@
 #ifndef WEIR_DISPATCH_INTERNAL_H
 #define WEIR_DISPATCH_INTERNAL_H
 
+#include "services/dispatch/api.h"
 #include "services/dispatch/dispatch.h"
 
 struct dispatch_stats {
@@ -16,7 +17,7 @@ struct dispatch {
 	struct member *member;
 	const struct dispatch_settings *settings;
 	struct http_server *http;
-	struct http_route *routes; /* lives as long as the server */
+	struct api_router *router; /* lives as long as the server */
 	struct web *web;           /* so does this */
 	struct placer *placer;
 	struct list gathers; /* under way */
@@ -64,10 +65,11 @@ enum gather_what {
 	GATHER_KICK = 16,
 };
 
-/* `done` comes exactly once, later; what it is shown is borrowed. `stream` and
- * `session_id` may be NULL. Returns 0 or WEIR_ENOMEM. */
+/* `done` comes exactly once, later; what it is shown is borrowed. `args` is
+ * taken (NULL: none), on failure too: what every call has ("stream",
+ * "session_id"). Returns 0 or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int gather(struct dispatch *d, unsigned what,
-			   const char *stream, const char *session_id,
+			   struct json_object *args,
 			   void (*done)(void *ctx, const struct gathered *g),
 			   void *ctx);
 /* End those under way with what they have; when the member is gone. */
@@ -85,17 +87,8 @@ bool web_is_there(void);
 void web_add_urls(struct json_object *o, struct dispatch *d,
 		  const struct http_request *req);
 
-/* ---- the API ---- */
+/* ---- lal.c: lal's JSON ---- */
 
-/* Everything under /api/. */
-WEIR_MUST_CHECK int api_routes(struct dispatch *d);
-/* drain.c: POST /api/ctrl/drain. */
-void drain_node(void *ctx, struct http_request *req);
-/* lal's answers, always with status 200: {"error_code","desp"}, or with "data",
- * which is taken (NULL: null). */
-void lal_say(struct http_request *req, int code, const char *desp);
-void lal_answer(struct http_request *req, int code, const char *desp,
-		struct json_object *data);
 /* "2026-01-02 03:04:05.678 +0000 UTC", without zeros at the fraction's end. */
 #define LAL_TIME_SIZE 48
 void lal_time(char out[LAL_TIME_SIZE], int64_t utc_us);

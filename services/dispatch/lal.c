@@ -31,38 +31,6 @@ static int64_t get_int(struct json_object *o, const char *name)
 	return json_object_get_int64(v);
 }
 
-static void answer(struct http_request *req, struct json_object *o)
-{
-	http_answer_json(req, 200,
-			 span_str(json_object_to_json_string_ext(
-				 o, JSON_C_TO_STRING_PLAIN |
-					    JSON_C_TO_STRING_NOSLASHESCAPE)));
-	json_object_put(o);
-}
-
-static struct json_object *basic(int code, const char *desp)
-{
-	struct json_object *o = json_object_new_object();
-
-	add_int(o, "error_code", code);
-	add_text(o, "desp", desp);
-	return o;
-}
-
-void lal_say(struct http_request *req, int code, const char *desp)
-{
-	answer(req, basic(code, desp));
-}
-
-void lal_answer(struct http_request *req, int code, const char *desp,
-		struct json_object *data)
-{
-	struct json_object *o = basic(code, desp);
-
-	json_object_object_add(o, "data", data);
-	answer(req, o);
-}
-
 void lal_time(char out[LAL_TIME_SIZE], int64_t utc_us)
 {
 	char iso[IO_UTC_TEXT_SIZE]; /* 2026-01-02T03:04:05.678Z */

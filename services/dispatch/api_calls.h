@@ -1,0 +1,37 @@
+/* services/dispatch/api_calls.h - who does the rows of the API's table, and what
+ * they share. Each takes its call.
+ */
+#ifndef WEIR_DISPATCH_API_CALLS_H
+#define WEIR_DISPATCH_API_CALLS_H
+
+#include "services/dispatch/api.h"
+
+struct gathered;
+
+/* api_lal.c */
+api_fn api_lal_info, api_all_group, api_group, api_kick_session,
+	api_start_rtp_pub;
+
+/* api_lists.c */
+api_fn api_nodes, api_old_streams, api_streams, api_sessions, api_events,
+	api_page;
+
+/* api_topology.c */
+api_fn api_topology;
+
+/* drain.c */
+api_fn api_drain;
+
+/* api_table.c */
+api_fn api_openapi;
+
+struct stream_entry;
+/* "epoch", "session", "term", "live", "writer", "home", "start_us". */
+void api_put_position(struct json_object *o, const struct stream_entry *e);
+/* A new object with that one field of the call, if it is there. */
+struct json_object *api_args(const struct api_call *call, const char *name);
+/* lal_streams. The caller's. */
+struct json_object *api_by_stream(const struct api_call *call,
+				  const struct gathered *g);
+
+#endif

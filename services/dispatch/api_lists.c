@@ -1,0 +1,343 @@
+/* services/dispatch/api_lists.c - nodes, streams, sessions, events. */
+#include <stdio.h>
+
+#include "services/dispatch/api_calls.h"
+#include "services/dispatch/internal.h"
+
+#define EVENTS_SHOWN 100
+
+static void add_text(struct json_object *o, const char *name, const char *text)
+{
+	json_object_object_add(o, name, json_object_new_string(text));
+}
+
+static struct json_object *member_of(struct json_object *o, const char *name)
+{
+	struct json_object *v = NULL;
+
+	json_object_object_get_ex(o, name, &v);
+	return v;
+}
+
+static struct copy *copy_of(const struct api_call *call)
+{
+	return store_copy(member_store(call->dispatch->member));
+}
+
+struct json_object *api_args(const struct api_call *call, const char *name)
+{
+	struct json_object *o = json_object_new_object();
+
+	if (o && api_text(call, name))
+		add_text(o, name, api_text(call, name));
+	return o;
+}
+
+/* ---- pages ---- */
+
+/* What a list is ordered by. */
+static const char *order_of(struct json_object *o)
+{
+	const char *text = member_json_text(o, "session_id");
+
+	if (member_json_text(o, "key"))
+		text = member_json_text(o, "key");
+	return text ? text : "";
+}
+
+static int by_order(const void *a, const void *b)
+{
+	struct json_object *const *x = a, *const *y = b;
+
+	return strcmp(order_of(*x), order_of(*y));
+}
+
+/* Answer with those of `list` (taken) that come behind "after", at most "limit",
+ * and "next" when there are more. */
+static void answer_page(struct api_call *call, const char *name,
+			struct json_object *list, const struct gathered *g)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *page = json_object_new_array();
+	const char *after = api_text(call, "after");
+	size_t limit = (size_t)api_int(call, "limit");
+	size_t count = json_object_array_length(list), used = 0, i = 0;
+
+	json_object_array_sort(list, by_order);
+	while (i < count && after &&
+	       strcmp(order_of(json_object_array_get_idx(list, i)), after) <= 0)
+		i++;
+	for (; i < count && used < limit; i++, used++)
+		json_object_array_add(page, json_object_get(
+			json_object_array_get_idx(list, i)));
+	json_object_object_add(o, name, page);
+	if (i < count)
+		add_text(o, "next",
+			 order_of(json_object_array_get_idx(list, i - 1)));
+	json_object_object_add(o, "silent",
+			       json_object_new_int64(g->silent_count));
+	json_object_put(list);
+	api_answer(&call, o);
+}
+
+static void answer_list(struct api_call *call, const char *name,
+			struct json_object *list)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, name, list);
+	api_answer(&call, o);
+}
+
+/* ---- nodes ---- */
+
+struct node_list {
+	struct dispatch *dispatch;
+	struct json_object *list;
+};
+
+static struct json_object *node_json(const struct node *n)
+{
+	struct json_tokener *t = json_tokener_new();
+	struct json_object *o = NULL;
+	struct buf text = {0};
+
+	node_write(&text, n);
+	if (t && !buf_error(&text))
+		o = json_tokener_parse_ex(t, (const char *)text.data,
+					  (int)text.len);
+	if (t)
+		json_tokener_free(t);
+	buf_fini(&text);
+	return o;
+}
+
+static void add_node(void *ctx, const struct node *n)
+{
+	struct node_list *nl = ctx;
+	struct dispatch *d = nl->dispatch;
+	struct json_object *o = node_json(n);
+	bool is_linked = !strcmp(n->ref.id, svc_node_id(d->svc)) ||
+			 bus_link_to(member_bus(d->member), n->ref.id) != 0;
+
+	if (!o)
+		return;
+	json_object_object_add(o, "linked", json_object_new_boolean(is_linked));
+	json_object_array_add(nl->list, o);
+}
+
+void api_nodes(struct api_call *call)
+{
+	struct node_list nl = {call->dispatch, json_object_new_array()};
+
+	copy_each_node(copy_of(call), api_text(call, "role"), add_node, &nl);
+	answer_list(call, "nodes", nl.list);
+}
+
+/* ---- streams ---- */
+
+struct stream_list {
+	struct api_call *call;
+	struct json_object *streams; /* lal_streams */
+	struct json_object *list;
+};
+
+void api_put_position(struct json_object *o, const struct stream_entry *e)
+{
+	char text[UUID_TEXT_SIZE];
+
+	json_object_object_add(o, "epoch",
+			       json_object_new_uint64(e->epoch.counter));
+	add_text(o, "session", uuid_text(text, &e->epoch.writer));
+	json_object_object_add(o, "term",
+			       json_object_new_uint64(e->term.number));
+	json_object_object_add(o, "live", json_object_new_boolean(e->is_live));
+	add_text(o, "writer", e->writer_node);
+	add_text(o, "home", e->home_node);
+	json_object_object_add(o, "start_us",
+			       json_object_new_int64(e->start_us));
+}
+
+static unsigned count_viewers(struct json_object *sessions)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < json_object_array_length(sessions); i++) {
+		const char *type = member_json_text(
+			json_object_array_get_idx(sessions, i), "base_type");
+
+		count += type && !strcmp(type, "SUB");
+	}
+	return count;
+}
+
+/* What the ingest says of it, beside what the registry says. */
+static void add_facts(struct json_object *o, struct json_object *facts)
+{
+	json_object_object_foreach(facts, name, value)
+	{
+		if (strcmp(name, "stream") != 0 &&
+		    !json_object_object_get_ex(o, name, NULL))
+			json_object_object_add(o, name, json_object_get(value));
+	}
+}
+
+static bool is_wanted(const struct api_call *call, const struct stream_entry *e)
+{
+	const char *stream = api_text(call, "stream");
+	const char *app = api_text(call, "app");
+	size_t app_len = stream_key_app_len(&e->key);
+
+	if (stream && strcmp(stream, e->key.text) != 0)
+		return false;
+	return !app || (strlen(app) == app_len &&
+			!memcmp(app, e->key.text, app_len));
+}
+
+static void add_stream(void *ctx, const struct stream_entry *e)
+{
+	struct stream_list *sl = ctx;
+	struct json_object *entry = member_of(sl->streams, e->key.text);
+	struct json_object *sessions = member_of(entry, "sessions");
+	struct json_object *facts = member_of(entry, "stream");
+	struct json_object *o;
+
+	if (!sessions || !is_wanted(sl->call, e))
+		return; /* it is over */
+	o = json_object_new_object();
+	add_text(o, "key", e->key.text);
+	api_put_position(o, e);
+	json_object_object_add(o, "viewers",
+			       json_object_new_int64(count_viewers(sessions)));
+	if (facts)
+		add_facts(o, facts);
+	json_object_array_add(sl->list, o);
+}
+
+/* The caller's. */
+static struct json_object *list_streams(struct api_call *call,
+					const struct gathered *g)
+{
+	struct stream_list sl = {call, api_by_stream(call, g),
+				 json_object_new_array()};
+
+	copy_each_stream(copy_of(call), add_stream, &sl);
+	json_object_put(sl.streams);
+	return sl.list;
+}
+
+static void on_old_streams(struct api_call *call, const struct gathered *g)
+{
+	answer_list(call, "streams", list_streams(call, g));
+}
+
+void api_old_streams(struct api_call *call)
+{
+	api_gather(call, GATHER_SESSIONS | GATHER_STREAMS, NULL,
+		   on_old_streams);
+}
+
+static void on_streams(struct api_call *call, const struct gathered *g)
+{
+	answer_page(call, "streams", list_streams(call, g), g);
+}
+
+void api_streams(struct api_call *call)
+{
+	api_gather(call, GATHER_SESSIONS | GATHER_STREAMS,
+		   api_args(call, "stream"), on_streams);
+}
+
+static void on_page(struct api_call *call, const struct gathered *g)
+{
+	struct json_object *o = json_object_new_object();
+
+	web_add_urls(o, call->dispatch, call->req);
+	json_object_object_add(o, "streams", list_streams(call, g));
+	api_answer(&call, o);
+}
+
+/* What the browser page shows. */
+void api_page(struct api_call *call)
+{
+	api_gather(call, GATHER_SESSIONS | GATHER_STREAMS, NULL, on_page);
+}
+
+/* ---- sessions ---- */
+
+static bool is_text(struct json_object *o, const char *name, const char *wanted)
+{
+	const char *text = wanted ? member_json_text(o, name) : NULL;
+
+	return !wanted || (text && !strcmp(text, wanted));
+}
+
+/* "192.0.2.1:5000", "[2001:db8::1]:5000": is it of that address? */
+static bool is_from(struct json_object *o, const char *ip)
+{
+	const char *addr = member_json_text(o, "remote_addr");
+	const char *end = addr ? strrchr(addr, ':') : NULL;
+	size_t len;
+
+	if (!ip || !end)
+		return !ip;
+	len = (size_t)(end - addr);
+	if (len > 2 && addr[0] == '[') {
+		addr++;
+		len -= 2;
+	}
+	return len == strlen(ip) && !memcmp(addr, ip, len);
+}
+
+static bool is_listed(const struct api_call *call, struct json_object *s)
+{
+	static const char *const same[] = {"stream", "node", "protocol",
+					   "base_type", "user"};
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(same); i++)
+		if (!is_text(s, same[i], api_text(call, same[i])))
+			return false;
+	return is_from(s, api_text(call, "ip"));
+}
+
+static void on_sessions(struct api_call *call, const struct gathered *g)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < json_object_array_length(g->sessions); i++) {
+		struct json_object *s =
+			json_object_array_get_idx(g->sessions, i);
+
+		if (!is_listed(call, s))
+			continue;
+		/* What stands in an address may be a secret. */
+		json_object_object_del(s, "url_param");
+		json_object_array_add(list, json_object_get(s));
+	}
+	answer_page(call, "sessions", list, g);
+}
+
+void api_sessions(struct api_call *call)
+{
+	api_gather(call, GATHER_SESSIONS, api_args(call, "stream"),
+		   on_sessions);
+}
+
+/* ---- events ---- */
+
+static void on_events(struct api_call *call, const struct gathered *g)
+{
+	struct json_object *list = json_object_new_array();
+	size_t count = json_object_array_length(g->events);
+	size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0;
+
+	for (; i < count; i++)
+		json_object_array_add(list, json_object_get(
+			json_object_array_get_idx(g->events, i)));
+	answer_list(call, "events", list);
+}
+
+void api_events(struct api_call *call)
+{
+	api_gather(call, GATHER_EVENTS, api_args(call, "stream"), on_events);
+}
