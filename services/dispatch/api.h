@@ -37,11 +37,12 @@ enum api_kind {
 };
 
 enum api_field_flag {
-	API_NEEDED = 1,   /* must be there */
-	API_NULL = 2,     /* may be null */
-	API_IN_PATH = 4,  /* "{name}" of the path */
-	API_IN_QUERY = 8, /* behind the '?'; without one of these: in the body */
-	API_TOLD = 16,    /* is in the log's line of the call */
+	API_NEEDED = 1,  /* must be there */
+	API_NULL = 2,    /* may be null */
+	API_IN_PATH = 4, /* "{name}" of the path */
+	API_IN_QUERY =
+		8,     /* behind the '?'; without one of these: in the body */
+	API_TOLD = 16, /* is in the log's line of the call */
 };
 
 struct api_field {
@@ -94,8 +95,9 @@ struct api_route {
 	unsigned flags;
 	const char *name; /* of the operation: "put_ban" */
 	const char *sentence;
-	const struct api_schema *in;  /* NULL: no fields */
-	const struct api_schema *out; /* of lal's "data"; NULL: an error alone */
+	const struct api_schema *in; /* NULL: no fields */
+	const struct api_schema
+		*out; /* of lal's "data"; NULL: an error alone */
 	api_fn *fn;
 };
 
@@ -139,8 +141,10 @@ enum {
 
 /* What came, as text. */
 struct api_raw {
-	const char *(*part)(void *ctx, unsigned n); /* of the path; "" if none */
-	const char *(*query)(void *ctx, const char *name); /* decoded, or NULL */
+	const char *(*part)(void *ctx,
+			    unsigned n); /* of the path; "" if none */
+	const char *(*query)(void *ctx,
+			     const char *name); /* decoded, or NULL */
 	void *ctx;
 	struct span query_text; /* as it stands */
 	struct span body;

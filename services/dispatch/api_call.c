@@ -6,14 +6,12 @@
 #include "services/dispatch/api.h"
 #include "services/dispatch/internal.h"
 
-#define PATH_SIZE       96
-#define REQUEST_ID_MAX  MEMBER_REQUEST_ID_MAX
-#define TOLD_MAX_BYTES  512
-#define PLAIN           (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+#define PATH_SIZE      96
+#define TOLD_MAX_BYTES 512
+#define PLAIN          (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 const struct log_event dispatch_api_call = {
-	"api.call", LOG_INFO,
-	"call peer request_id what status error_code",
+	"api.call", LOG_INFO, "call peer request_id what status error_code",
 	"A call that changes something, and what came of it."};
 
 /* A row and where it is served. */
@@ -195,12 +193,13 @@ static const char *raw_query(void *ctx, const char *name)
 
 static bool is_request_id(const char *text)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "._:-";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+		"._:-";
 	size_t len = strlen(text);
 
-	return len <= REQUEST_ID_MAX && strspn(text, plain) == len;
+	return len <= MEMBER_REQUEST_ID_MAX && strspn(text, plain) == len;
 }
 
 static void refuse_fields(struct api_call *call, const struct api_fault *fault)

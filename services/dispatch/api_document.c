@@ -276,8 +276,7 @@ static const struct api_field refusal_fields[] = {
 	{"field", API_TEXT, 0, 0, 0, NULL, NULL, NULL,
 	 "The field of the request that is to blame."},
 };
-static const struct api_schema refusal = {"Refusal", "Why not.",
-					  refusal_fields,
+static const struct api_schema refusal = {"Refusal", "Why not.", refusal_fields,
 					  WEIR_ARRAY_LEN(refusal_fields)};
 
 static struct json_object *lal_answer_json(struct naming *n,
@@ -352,9 +351,8 @@ static const char *method_name(const struct api_route *r)
 	return !r->method && r->in && (r->flags & API_CONTROL) ? "post" : "get";
 }
 
-static struct json_object *paths_json(struct naming *n,
-				      const struct api_route *route,
-				      size_t count)
+static struct json_object *
+paths_json(struct naming *n, const struct api_route *route, size_t count)
 {
 	struct json_object *paths = json_object_new_object();
 	struct json_object *at;
@@ -375,9 +373,8 @@ static void add_components(struct json_object *o, struct naming *n)
 {
 	struct json_object *components = open_object(o, "components");
 	struct json_object *schemas = open_object(components, "schemas");
-	struct json_object *bearer =
-		open_object(open_object(components, "securitySchemes"),
-			    "token");
+	struct json_object *bearer = open_object(
+		open_object(components, "securitySchemes"), "token");
 
 	/* Telling one may name more. */
 	for (size_t i = 0; i < n->count; i++)

@@ -96,7 +96,7 @@ static void on_kicked(struct api_call *call, const struct gathered *g)
 static bool is_kickable(const char *id)
 {
 	static const char *const prefixes[] = {
-		"RTMPPUBSUB", "RTMPPULL", "RTSPPULL",  "RTSPPUB", "RTSPSUB",
+		"RTMPPUBSUB", "RTMPPULL", "RTSPPULL",  "RTSPPUB",  "RTSPSUB",
 		"PSPUB",      "FLVPULL",  "FLVPUBSUB", "TSPUBSUB", "HLSSUB",
 	};
 

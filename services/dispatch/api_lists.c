@@ -68,8 +68,9 @@ static void answer_page(struct api_call *call, const char *name,
 	       strcmp(order_of(json_object_array_get_idx(list, i)), after) <= 0)
 		i++;
 	for (; i < count && used < limit; i++, used++)
-		json_object_array_add(page, json_object_get(
-			json_object_array_get_idx(list, i)));
+		json_object_array_add(
+			page,
+			json_object_get(json_object_array_get_idx(list, i)));
 	json_object_object_add(o, name, page);
 	if (i < count)
 		add_text(o, "next",
@@ -190,8 +191,8 @@ static bool is_wanted(const struct api_call *call, const struct stream_entry *e)
 
 	if (stream && strcmp(stream, e->key.text) != 0)
 		return false;
-	return !app || (strlen(app) == app_len &&
-			!memcmp(app, e->key.text, app_len));
+	return !app ||
+	       (strlen(app) == app_len && !memcmp(app, e->key.text, app_len));
 }
 
 static void add_stream(void *ctx, const struct stream_entry *e)
@@ -332,8 +333,9 @@ static void on_events(struct api_call *call, const struct gathered *g)
 	size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0;
 
 	for (; i < count; i++)
-		json_object_array_add(list, json_object_get(
-			json_object_array_get_idx(g->events, i)));
+		json_object_array_add(
+			list, json_object_get(
+				      json_object_array_get_idx(g->events, i)));
 	answer_list(call, "events", list);
 }
 

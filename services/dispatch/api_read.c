@@ -95,8 +95,7 @@ static int put_key(struct reading *r, const struct api_field *f,
 		   struct span text)
 {
 	struct stream_key key;
-	enum key_fault fault =
-		stream_key_from_path(&key, text, IDENTITY_PATH);
+	enum key_fault fault = stream_key_from_path(&key, text, IDENTITY_PATH);
 
 	if (fault != KEY_OK)
 		return wrong(r, f->name, "no stream: %s",
@@ -163,8 +162,8 @@ static struct span json_span(struct json_object *text)
 static int put_texts(struct reading *r, const struct api_field *f,
 		     struct json_object *list)
 {
-	const struct api_field each = {.name = f->name, .kind = API_TEXT,
-				       .min = 1, .max = 2048};
+	const struct api_field each = {
+		.name = f->name, .kind = API_TEXT, .min = 1, .max = 2048};
 	int64_t count = (int64_t)json_object_array_length(list);
 
 	if ((f->min || f->max) && (count < f->min || count > f->max))
@@ -291,9 +290,9 @@ static int read_field(struct reading *r, const struct api_field *f)
 	const char *text;
 
 	if (is_in_body(f)) {
-		if (r->body)
-			json_object_object_get_ex(r->body, f->name, &value);
-		return value ? from_json(r, f, value) : absent(r, f);
+		return json_object_object_get_ex(r->body, f->name, &value)
+			       ? from_json(r, f, value)
+			       : absent(r, f);
 	}
 	if (f->flags & API_IN_PATH)
 		text = raw->part(raw->ctx,
@@ -309,8 +308,8 @@ static const struct api_field *find(const struct reading *r, struct span name,
 	const struct api_schema *in = r->route->in;
 
 	for (size_t i = 0; in && i < in->count; i++) {
-		unsigned place = in->field[i].flags &
-				 (API_IN_PATH | API_IN_QUERY);
+		unsigned place =
+			in->field[i].flags & (API_IN_PATH | API_IN_QUERY);
 
 		if (place == flags && span_eq_str(name, in->field[i].name))
 			return &in->field[i];
@@ -347,8 +346,8 @@ static int check_names(struct reading *r)
 				 : rest.len;
 		const void *eq = memchr(rest.data, '=', len);
 		struct span name = span_first(
-			rest, eq ? (size_t)((const uint8_t *)eq - rest.data)
-				 : len);
+			rest,
+			eq ? (size_t)((const uint8_t *)eq - rest.data) : len);
 
 		if (name.len > 0 && !find(r, name, API_IN_QUERY))
 			return unknown(r, name);
@@ -372,7 +371,9 @@ static int read_all(struct reading *r)
 int api_read(struct json_object **out, struct api_fault *fault,
 	     const struct api_route *route, const struct api_raw *raw)
 {
-	struct reading r = {.route = route, .raw = raw, .fault = fault,
+	struct reading r = {.route = route,
+			    .raw = raw,
+			    .fault = fault,
 			    .out = json_object_new_object()};
 	int err = r.out ? read_all(&r) : WEIR_ENOMEM;
 

@@ -139,7 +139,8 @@ static void on_topology(struct api_call *call, const struct gathered *g)
 	json_object_object_add(o, "consumers", consumers_json(g, name));
 	homes = origins_json(g, name, true);
 	json_object_object_add(
-		o, "home", json_object_get(json_object_array_get_idx(homes, 0)));
+		o, "home",
+		json_object_get(json_object_array_get_idx(homes, 0)));
 	json_object_put(homes);
 	json_object_object_add(o, "replicas", origins_json(g, name, false));
 	json_object_object_add(o, "silent",
