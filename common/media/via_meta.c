@@ -1,5 +1,5 @@
-/* services/ingest/pull_meta.c - weirVia in the metadata of a pulled stream. */
-#include "services/ingest/pull_meta.h"
+/* common/media/via_meta.c - weirVia in the metadata of a relayed stream. */
+#include "common/media/via_meta.h"
 
 #include "common/media/amf0.h"
 
@@ -47,8 +47,8 @@ static int way_of(char via[VIA_SIZE], const struct amf0_value *object,
 	return via_add(via, told, self);
 }
 
-int pull_meta_mark(struct buf *out, struct span body, struct span from,
-		   const char *self)
+int via_mark_metadata(struct buf *out, struct span body, struct span from,
+		      const char *self)
 {
 	struct buf others = {0};
 	struct amf0_value object;

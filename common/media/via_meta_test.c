@@ -1,6 +1,6 @@
-/* services/ingest/pull_meta_test.c - weirVia in the metadata of a pulled
+/* common/media/via_meta_test.c - weirVia in the metadata of a relayed
  * stream. */
-#include "services/ingest/pull_meta.h"
+#include "common/media/via_meta.h"
 
 #include "common/media/amf0.h"
 #include "common/test/check.h"
@@ -30,7 +30,8 @@ static int mark(struct buf *out, const char *via, const char *from,
 	put_meta(&in, via);
 	err = buf_error(&in);
 	if (!err)
-		err = pull_meta_mark(out, buf_span(&in), span_str(from), self);
+		err = via_mark_metadata(out, buf_span(&in), span_str(from),
+					self);
 	buf_fini(&in);
 	return err;
 }
@@ -86,11 +87,11 @@ TEST(other_scripts_stay_as_they_are)
 	amf0_put_text(&in, "onTextData");
 	put_meta(&in, NULL);
 	if (!buf_error(&in))
-		CHECK_EQ(pull_meta_mark(&out, buf_span(&in), (struct span){0},
-					"here"),
+		CHECK_EQ(via_mark_metadata(&out, buf_span(&in),
+					   (struct span){0}, "here"),
 			 0);
-	CHECK_EQ(pull_meta_mark(&out, span_of(cut, sizeof(cut)),
-				(struct span){0}, "here"),
+	CHECK_EQ(via_mark_metadata(&out, span_of(cut, sizeof(cut)),
+				   (struct span){0}, "here"),
 		 0);
 	CHECK_EQ(out.len, 0);
 	buf_fini(&in);
