@@ -28,8 +28,8 @@ struct ruleset;
 WEIR_MUST_CHECK int ruleset_new(struct ruleset **out, uint64_t seed);
 void ruleset_free(struct ruleset **rs);
 
-/* Put a rule (a reference is taken) in place of the one of its source, kind and
- * id. Returns 0, WEIR_ELIMIT or WEIR_ENOMEM; then the set is as it was. */
+/* Put a rule (a reference is taken; the same object must not be in both sources)
+ * in place of the one of its source, kind and id. Returns 0, WEIR_ELIMIT or WEIR_ENOMEM; then the set is as it was. */
 WEIR_MUST_CHECK int ruleset_put(struct ruleset *rs, enum rule_source source,
 				const struct rule *rule);
 
@@ -54,7 +54,7 @@ WEIR_MUST_CHECK int ruleset_load(struct ruleset *rs, enum rule_source source,
 /* Remove what is over. Returns when the next one will be (INT64_MAX: none). */
 int64_t ruleset_expire(struct ruleset *rs, int64_t now_ms);
 
-/* Changes with every change of the set, and never otherwise. */
+/* Another number after each change of the set. */
 uint64_t ruleset_version(const struct ruleset *rs);
 
 /* ---- looking ---- */

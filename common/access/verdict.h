@@ -2,9 +2,9 @@
  *
  * Everything that a process can judge by itself, from rules and settings, in
  * this order: who is one of the cluster may; bans; denied and allowed addresses;
- * referer; a signature, which must be right wherever one stands; lal's secret
- * and the signature where they are demanded. Then, maybe, the webhook is to be
- * asked. Limits and budgets are not known here. Pure code.
+ * referer; a signature, which must be right wherever one stands; lal's secret or
+ * a signature where one is demanded (where lal's secret is, either will do).
+ * Then, maybe, the webhook is to be asked. Limits and budgets are not known here. Pure code.
  */
 #ifndef WEIR_ACCESS_VERDICT_H
 #define WEIR_ACCESS_VERDICT_H
@@ -31,7 +31,8 @@ struct access_request {
 	const struct ip_addr *ip; /* NULL: from this machine, by Unix socket */
 	struct span query;        /* raw, without '?'; all there are, joined by
 				     '&' */
-	struct span referer;      /* of HTTP; empty: none */
+	struct span referer; /* of HTTP, else its Origin (WebSocket); empty:
+				     none */
 	struct span user_agent;
 	const char *session_id; /* NULL: it has none yet */
 	bool is_inner;          /* another node of this cluster */

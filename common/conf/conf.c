@@ -129,6 +129,7 @@ static void check_key(const struct conf_table *t, const struct conf_key *key)
 	BUG_ON(dot && strchr(dot + 1, '.'));
 	BUG_ON(strlen(t->section) + strlen(key->name) + 2 > CONF_PATH_BYTES);
 	BUG_ON(key->type != CONF_TYPE_ENUM && key->min > key->max);
+	BUG_ON(key->type == CONF_TYPE_OBJECTS && !key->check);
 }
 
 static void set_default(struct conf *c, struct conf_slot *slot,

@@ -45,6 +45,8 @@ enum conf_type {
 	CONF_TYPE_ADDR,   /* const char *: "host:port" or ":port"; "" is none */
 	CONF_TYPE_ENUM,   /* int: place in `choices` */
 	CONF_TYPE_LIST,   /* struct conf_list; min and max are its length */
+	CONF_TYPE_OBJECTS, /* const char *, never NULL: a list of objects as
+			      JSON text, which `check` has accepted */
 };
 
 enum conf_flag {
@@ -58,6 +60,16 @@ struct conf_list {
 	size_t count;
 };
 
+/* What is wrong within a list of objects. */
+struct conf_fault {
+	char where[64]; /* "[2].urls[0]"; "": all of it */
+	char what[128]; /* what is expected there; shows no secret */
+};
+
+/* May this list of objects be a setting? The text is strict JSON from a file, or
+ * anything from a command line. false: *fault says why not. */
+typedef bool conf_check_fn(struct span json, struct conf_fault *fault);
+
 struct conf_key {
 	const char *name; /* within the section */
 	enum conf_type type;
@@ -70,6 +82,7 @@ struct conf_key {
 	const char *choices;  /* enum only: "h264|h265" */
 	const char *sentence; /* what it does; ends with a full stop */
 	size_t offset;        /* of the value in the settings struct */
+	conf_check_fn *check; /* objects only */
 };
 
 struct conf_table {
@@ -95,48 +108,56 @@ struct conf_table {
 #define CONF_INT_NAMED(name, s, m, unit, min, max, def, flags, sentence)       \
 	{                                                                      \
 		name, CONF_TYPE_INT, flags, unit, min, max, def, 0, 0,         \
-			sentence, CONF_AT(s, m, int64_t)                       \
+			sentence, CONF_AT(s, m, int64_t), 0                    \
 	}
 #define CONF_BOOL(s, m, def, flags, sentence)                                  \
 	CONF_BOOL_NAMED(#m, s, m, def, flags, sentence)
 #define CONF_BOOL_NAMED(name, s, m, def, flags, sentence)                      \
 	{                                                                      \
 		name, CONF_TYPE_BOOL, flags, "", 0, 1, def, 0, 0, sentence,    \
-			CONF_AT(s, m, bool)                                    \
+			CONF_AT(s, m, bool), 0                                 \
 	}
 #define CONF_STRING(s, m, min, max, def, flags, sentence)                      \
 	CONF_STRING_NAMED(#m, s, m, min, max, def, flags, sentence)
 #define CONF_STRING_NAMED(name, s, m, min, max, def, flags, sentence)          \
 	{                                                                      \
 		name, CONF_TYPE_STRING, flags, "", min, max, 0, def, 0,        \
-			sentence, CONF_AT(s, m, const char *)                  \
+			sentence, CONF_AT(s, m, const char *), 0               \
 	}
 #define CONF_ADDR(s, m, def, flags, sentence)                                  \
 	CONF_ADDR_NAMED(#m, s, m, def, flags, sentence)
 #define CONF_ADDR_NAMED(name, s, m, def, flags, sentence)                      \
 	{                                                                      \
 		name, CONF_TYPE_ADDR, flags, "", 0, 255, 0, def, 0, sentence,  \
-			CONF_AT(s, m, const char *)                            \
+			CONF_AT(s, m, const char *), 0                         \
 	}
 #define CONF_ENUM(s, m, choices, def, flags, sentence)                         \
 	CONF_ENUM_NAMED(#m, s, m, choices, def, flags, sentence)
 #define CONF_ENUM_NAMED(name, s, m, choices, def, flags, sentence)             \
 	{                                                                      \
 		name, CONF_TYPE_ENUM, flags, "", 0, 0, 0, def, choices,        \
-			sentence, CONF_AT(s, m, int)                           \
+			sentence, CONF_AT(s, m, int), 0                        \
 	}
 #define CONF_LIST(s, m, min, max, def, flags, sentence)                        \
 	CONF_LIST_NAMED(#m, s, m, min, max, def, flags, sentence)
 #define CONF_LIST_NAMED(name, s, m, min, max, def, flags, sentence)            \
 	{                                                                      \
 		name, CONF_TYPE_LIST, flags, "", min, max, 0, def, 0,          \
-			sentence, CONF_AT(s, m, struct conf_list)              \
+			sentence, CONF_AT(s, m, struct conf_list), 0           \
+	}
+
+#define CONF_OBJECTS(s, m, check, flags, sentence)                             \
+	CONF_OBJECTS_NAMED(#m, s, m, check, flags, sentence)
+#define CONF_OBJECTS_NAMED(name, s, m, check, flags, sentence)                 \
+	{                                                                      \
+		name, CONF_TYPE_OBJECTS, flags, "", 0, 0, 0, "[]", 0,          \
+			sentence, CONF_AT(s, m, const char *), check           \
 	}
 
 /* The roles; their sections are skipped by the others. */
 #define CONF_ROLES "ingest|origin|edge|packager|dispatch"
 /* The sections that all may have; skipped by who has no table for them. */
-#define CONF_SHARED "cluster|redis|bus|hls|log|admin"
+#define CONF_SHARED "cluster|redis|bus|hls|auth|log|admin"
 
 struct conf;
 

@@ -25,7 +25,19 @@ struct edge_settings {
 	int codec;
 	struct conf_list hosts;
 	int64_t max;
+	const char *rules;
 };
+
+/* Takes lists without "bad" in them. */
+static bool rules_check(struct span json, struct conf_fault *fault)
+{
+	bool is_bad = memmem(json.data, json.len, "bad", 3) != NULL;
+
+	snprintf(fault->where, sizeof(fault->where), "%s",
+		 is_bad ? "[1].name" : "");
+	snprintf(fault->what, sizeof(fault->what), "a list of good ones");
+	return !is_bad && json.len && json.data[0] == '[';
+}
 
 static const struct conf_key bus_keys[] = {
 	CONF_INT(struct bus_settings, flush_ms, "ms", 0, 1000, 3, CONF_RELOAD,
@@ -51,6 +63,8 @@ static const struct conf_key edge_keys[] = {
 		  CONF_FIXED, "Names of this node."),
 	CONF_INT(struct edge_settings, max, "count", 1, INT64_MAX, 100,
 		 CONF_FIXED, "How many viewers are let in."),
+	CONF_OBJECTS(struct edge_settings, rules, rules_check, CONF_SECRET,
+		     "What holds here."),
 };
 static const struct conf_table bus_table =
 	CONF_TABLE("bus", "Between the processes of a cluster.",
@@ -214,7 +228,7 @@ TEST(unknown_keys_are_named_with_the_nearest_known_one)
 	check_load(
 		"{\"bsu\": {}}", WEIR_ECONF,
 		"weir.json:1:2: bsu: unknown section; there are "
-		"cluster|redis|bus|hls|log|admin|ingest|origin|edge|packager|"
+		"cluster|redis|bus|hls|auth|log|admin|ingest|origin|edge|packager|"
 		"dispatch\n");
 	check_load("{\"edge\": {\"bus\": 1}}", WEIR_ECONF,
 		   "weir.json:1:11: edge.bus: an object {…} is expected\n");
@@ -325,6 +339,45 @@ TEST(wrong_overrides_are_refused)
 		CHECK_EQ(err, WEIR_ECONF);
 		CHECK_STR(text, bad[i][1]);
 	}
+}
+
+TEST(a_list_of_objects_is_kept_as_its_text)
+{
+	struct conf *c = begin();
+	const struct edge_settings *e = conf_get(c, &edge_table);
+
+	CHECK_STR(e->rules, "[]");
+	CHECK_EQ(load(c,
+		      "{\"edge\": {\"rules\": [ // two\n"
+		      "{\"name\": \"a\", \"n\": [1, 2]}, {}]}}"),
+		 0);
+	CHECK_STR(e->rules, "[{\"name\":\"a\",\"n\":[1,2]},{}]");
+	CHECK_EQ(conf_override(c, "edge.rules=[{\"name\":\"b\"}]"), 0);
+	CHECK_STR(e->rules, "[{\"name\":\"b\"}]");
+	conf_free(&c);
+}
+
+TEST(who_checks_a_list_of_objects_says_what_is_wrong_in_it_and_where)
+{
+	struct conf *c = begin();
+	const struct edge_settings *e = conf_get(c, &edge_table);
+
+	CHECK_EQ(load(c,
+		      "{\"edge\": {\n \"rules\": [{}, {\"name\":"
+		      "\"bad\"}]}}"),
+		 WEIR_ECONF);
+	CHECK_STR(conf_messages(c),
+		  "weir.json:2:2: edge.rules: [1].name: a "
+		  "list of good ones\n");
+	CHECK_EQ(conf_override(c, "edge.rules=x"), WEIR_ECONF);
+	CHECK(strstr(conf_messages(c),
+		     "--set: edge.rules: a list of good ones\n"));
+	CHECK_EQ(load(c, "{\"edge\": {\"rules\": {}}}"), WEIR_ECONF);
+	CHECK(strstr(conf_messages(c),
+		     "edge.rules: (secret) is not allowed: a "
+		     "list of objects\n"));
+	CHECK_STR(e->rules, "[]");
+	conf_free(&c);
 }
 
 TEST(a_default_can_differ_by_role)

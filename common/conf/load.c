@@ -43,6 +43,14 @@ static size_t read_items(struct conf_value *v, struct span item[ITEMS_MAX],
 	return count;
 }
 
+/* Their text lives as long as the list. */
+static void read_objects(struct conf_value *v, struct json_object *list)
+{
+	v->type = CONF_TYPE_OBJECTS;
+	v->text = span_str(
+		json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN));
+}
+
 static void store(struct conf *c, const struct conf_key_ref *ref,
 		  struct json_object *o, const char *path)
 {
@@ -65,7 +73,10 @@ static void store(struct conf *c, const struct conf_key_ref *ref,
 				 (size_t)json_object_get_string_len(o));
 		break;
 	case json_type_array:
-		(void)read_items(&v, item, o);
+		if (ref->key->type == CONF_TYPE_OBJECTS)
+			read_objects(&v, o);
+		else
+			(void)read_items(&v, item, o);
 		break;
 	default:
 		break;

@@ -78,6 +78,9 @@ static void put_value(struct buf *out, const struct conf_key_ref *ref)
 		}
 		buf_put_u8(out, ']');
 		break;
+	case CONF_TYPE_OBJECTS:
+		buf_printf(out, "%s", *(const char *const *)at);
+		break;
 	}
 }
 
@@ -136,11 +139,12 @@ static void put_secret(struct buf *out, unsigned depth,
 		       const struct conf_key_ref *ref, const char *name)
 {
 	const char *text = *(const char *const *)value_of(ref);
+	bool is_set = strcmp(text, ref->key->initial) != 0;
 
 	put_key_comment(out, depth, ref->key);
 	put_tabs(out, depth);
 	buf_printf(out, "// \"%s\": secret, %s\n", name,
-		   *text ? "set" : "not set");
+		   is_set ? "set" : "not set");
 }
 
 static void put_key(struct buf *out, unsigned depth,
@@ -256,7 +260,8 @@ void conf_print(const struct conf *c, struct buf *out)
 /* ---- the page ---- */
 
 static const char *const type_name[] = {"true or false", "number", "text",
-					"address",       "choice", "list"};
+					"address",       "choice", "list",
+					"objects"};
 
 static void put_docs_row(struct buf *out, const struct conf_key_ref *ref)
 {

@@ -90,6 +90,9 @@ void conf_put_expected(struct buf *out, const struct conf_key *key)
 		buf_printf(out, "a list of ");
 		put_range(out, key, "texts");
 		break;
+	case CONF_TYPE_OBJECTS:
+		buf_printf(out, "a list of objects");
+		break;
 	}
 }
 
@@ -180,6 +183,7 @@ static void put_value(struct conf *c, const struct conf_key_ref *ref,
 		break;
 	case CONF_TYPE_STRING:
 	case CONF_TYPE_ADDR:
+	case CONF_TYPE_OBJECTS:
 		*(const char **)at = keep_text(c, v->text);
 		break;
 	case CONF_TYPE_ENUM:
@@ -191,11 +195,28 @@ static void put_value(struct conf *c, const struct conf_key_ref *ref,
 	}
 }
 
+/* Objects say themselves what is wrong with them, and where. */
+static void store_objects(struct conf *c, const struct conf_key_ref *ref,
+			  const struct conf_value *v, const char *path)
+{
+	struct conf_fault fault = {"", ""};
+
+	if (ref->key->check(v->text, &fault))
+		put_value(c, ref, v);
+	else
+		conf_mistake(c, path, "%s%s%s", fault.where,
+			     *fault.where ? ": " : "", fault.what);
+}
+
 void conf_store(struct conf *c, const struct conf_key_ref *ref,
 		const struct conf_value *v, const char *path, const char *shown)
 {
 	struct buf expected = {0};
 
+	if (ref->key->type == CONF_TYPE_OBJECTS && v->type == ref->key->type) {
+		store_objects(c, ref, v, path);
+		return;
+	}
 	if (is_allowed(ref->key, v)) {
 		put_value(c, ref, v);
 		return;
@@ -257,6 +278,9 @@ void conf_store_text(struct conf *c, const struct conf_key_ref *ref,
 		v.type = CONF_TYPE_LIST;
 		v.item = item;
 		v.item_count = split(item, text);
+		break;
+	case CONF_TYPE_OBJECTS:
+		v.type = CONF_TYPE_OBJECTS;
 		break;
 	default:
 		break;

@@ -1,9 +1,14 @@
 /* services/dispatch/main.c - weir-dispatch: places streams, answers the API. */
+#include "common/access/conf.h"
 #include "services/dispatch/dispatch.h"
 
-static const struct conf_table *const conf_tables[] = {
-	&dispatch_conf, &member_cluster_conf, &member_redis_conf,
-	&member_bus_conf, NULL};
+static const struct conf_table *const conf_tables[] = {&dispatch_conf,
+						       &member_cluster_conf,
+						       &member_redis_conf,
+						       &member_bus_conf,
+						       &access_conf,
+						       &access_rules_conf,
+						       NULL};
 static const struct stat_table *const stat_tables[] = {
 	&dispatch_stat, &member_bus_stat, &member_store_stat, NULL};
 

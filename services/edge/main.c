@@ -1,10 +1,13 @@
 /* services/edge/main.c - weir-edge: fans streams out to players. */
+#include "common/access/conf.h"
 #include "common/member/member.h"
 #include "services/edge/edge.h"
 
 static const struct conf_table *const conf_tables[] = {
-	&edge_conf,       &member_cluster_conf, &member_redis_conf,
-	&member_bus_conf, &member_hls_conf,     NULL};
+	&edge_conf,         &member_cluster_conf,
+	&member_redis_conf, &member_bus_conf,
+	&member_hls_conf,   &access_conf,
+	&access_rules_conf, NULL};
 
 static const struct log_event *const *const event_lists[] = {
 	edge_log_events, member_log_events, store_log_events, NULL};

@@ -1,9 +1,10 @@
 /* services/origin/main.c - weir-origin: holds each live stream once. */
+#include "common/access/conf.h"
 #include "services/origin/origin.h"
 
 static const struct conf_table *const conf_tables[] = {
-	&origin_conf, &member_cluster_conf, &member_redis_conf,
-	&member_bus_conf, NULL};
+	&origin_conf,     &member_cluster_conf, &member_redis_conf,
+	&member_bus_conf, &access_rules_conf,   NULL};
 static const struct stat_table *const stat_tables[] = {
 	&origin_stat, &origin_stream_stat, &member_bus_stat, &member_store_stat,
 	NULL};

@@ -1,9 +1,14 @@
 /* services/packager/main.c - weir-packager: makes segments and playlists. */
+#include "common/access/conf.h"
 #include "services/packager/packager.h"
 
-static const struct conf_table *const conf_tables[] = {
-	&packager_conf,   &member_cluster_conf, &member_redis_conf,
-	&member_bus_conf, &member_hls_conf,     NULL};
+static const struct conf_table *const conf_tables[] = {&packager_conf,
+						       &member_cluster_conf,
+						       &member_redis_conf,
+						       &member_bus_conf,
+						       &member_hls_conf,
+						       &access_rules_conf,
+						       NULL};
 static const struct stat_table *const stat_tables[] = {
 	&packager_stat,   &packager_hls_stat, &packager_live_stat,
 	&member_bus_stat, &member_store_stat, NULL};
