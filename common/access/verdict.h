@@ -4,7 +4,8 @@
  * this order: who is one of the cluster may; bans; denied and allowed addresses;
  * referer; a signature, which must be right wherever one stands; lal's secret or
  * a signature where one is demanded (where lal's secret is, either will do).
- * Then, maybe, the webhook is to be asked. Limits and budgets are not known here. Pure code.
+ * Then, maybe, the webhook is to be asked. Limits and budgets are not known
+ * here. Pure code.
  */
 #ifndef WEIR_ACCESS_VERDICT_H
 #define WEIR_ACCESS_VERDICT_H
