@@ -30,6 +30,11 @@ static const struct conf_key keys[] = {
 		 "How long announced tracks are waited for, at most a group of pictures."),
 	CONF_INT(S, join_wait_max_ms, "ms", 100, 600000, 10000, CONF_FIXED,
 		 "Without a key frame for so long a stream begins at any picture."),
+	CONF_INT(S, pulls_max, "count", 0, 100000, 1000, CONF_FIXED, "Most streams that are pulled from elsewhere."),
+	CONF_INT_NAMED("pull.probe_ms", S, pull_probe_ms, "ms", 1000, 3600000, 30000, CONF_FIXED,
+		       "While a later address of a pull is in use: how often the first one is tried again."),
+	CONF_STRING_NAMED("pull.ca_file", S, pull_ca_file, 0, 4096, "", CONF_FIXED,
+			  "Who proves servers that are pulled from by rtmps and https (PEM); empty: this machine's authorities."),
 };
 
 /* clang-format on */

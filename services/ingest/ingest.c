@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "services/ingest/internal.h"
+#include "services/ingest/pull.h"
 
 #define GIVING_MAX 32 /* at a time */
 
@@ -15,9 +16,17 @@ const struct log_event ingest_publish_end = {
 	"stream session reason detail bytes frames dropped ms",
 	"A publisher left, or was refused."};
 
-const struct log_event *const ingest_log_events[] = {
-	&ingest_publish_start, &ingest_publish_end,    &ingest_peer_closed,
-	&ingest_peer_handed,   &ingest_handover_fault, NULL};
+const struct log_event *const ingest_log_events[] = {&ingest_publish_start,
+						     &ingest_publish_end,
+						     &ingest_peer_closed,
+						     &ingest_peer_handed,
+						     &ingest_handover_fault,
+						     &ingest_pull_start,
+						     &ingest_pull_run,
+						     &ingest_pull_fail,
+						     &ingest_pull_end,
+						     &ingest_pull_fault,
+						     NULL};
 
 /* ---- what the cluster says ---- */
 
@@ -124,6 +133,8 @@ static struct json_object *list_json(struct ingest *in, const char *name,
 	if (!strcmp(name, "sessions"))
 		publish_sessions_json(in, member_json_text(args, "stream"),
 				      &page);
+	else if (!strcmp(name, "pulls"))
+		pulls_json(in->pulls, &page);
 	else
 		publish_streams_json(in, &page);
 	json_object_object_add(o, name, page.list);
@@ -146,12 +157,19 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 {
 	struct ingest *in = ctx;
 
-	if (!strcmp(name, "sessions") || !strcmp(name, "streams"))
+	if (!strcmp(name, "sessions") || !strcmp(name, "streams") ||
+	    !strcmp(name, "pulls"))
 		member_answer(&call, list_json(in, name, args));
 	else if (!strcmp(name, "kick"))
 		member_answer(
 			&call,
 			kick_json(in, member_json_text(args, "session_id")));
+	else if (!strcmp(name, "pull"))
+		pulls_order(in->pulls, call, args);
+	else if (!strcmp(name, "pull_stop"))
+		member_answer(&call, pulls_stop_json(
+					     in->pulls,
+					     member_json_text(args, "stream")));
 	else
 		return false;
 	return true;
@@ -257,6 +275,8 @@ static int start(struct ingest *in)
 	if (!err)
 		err = handed_new(&in->handed, in);
 	if (!err)
+		err = pulls_new(&in->pulls, in);
+	if (!err)
 		err = stat_add(svc_stats(in->svc), &ingest_stat, &in->series,
 			       &in->stats, NULL);
 	return err;
@@ -295,6 +315,7 @@ void ingest_free(struct ingest **pin)
 	stat_remove(&in->series);
 	handed_free(&in->handed);
 	rtmp_door_free(&in->rtmp);
+	pulls_free(&in->pulls);
 	publish_free_all(in);
 	writers_free(&in->writers);
 	member_free(&in->member);

@@ -10,11 +10,13 @@ struct ingest_stats {
 	uint64_t accepted, refused, dropped, corrupt, clamped, jumps;
 	uint64_t unsupported, protocol_errors, timeouts;
 	uint64_t handed, handed_faults, given;
+	uint64_t pulls, pull_starts, pull_fails;
 	struct stat_histogram age;
 };
 
 struct rtmp_door;
 struct handed;
+struct pulls;
 
 struct ingest {
 	struct svc *svc;
@@ -26,6 +28,7 @@ struct ingest {
 	const struct member_cluster_settings *rules;
 	struct rtmp_door *rtmp;
 	struct handed *handed;
+	struct pulls *pulls;
 	struct list publishes;
 	struct ingest_stats stats;
 	struct stat_series series;
@@ -36,6 +39,8 @@ struct ingest {
 	size_t giving_count;
 };
 
+extern const struct log_event ingest_pull_start, ingest_pull_run,
+	ingest_pull_fail, ingest_pull_end, ingest_pull_fault;
 extern const struct log_event ingest_publish_start, ingest_publish_end,
 	ingest_peer_closed, ingest_peer_handed, ingest_handover_fault;
 

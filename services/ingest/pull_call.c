@@ -1,0 +1,183 @@
+/* services/ingest/pull_call.c - calls of dispatch about pulls: order, stop, list.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "services/ingest/pull_priv.h"
+
+#define TIMEOUT_MAX_MS 3600000
+
+/* ---- an order ---- */
+
+static bool take_url(struct pull_order *o, const char *url)
+{
+	if (!url || strlen(url) > URL_BYTES_MAX || !pull_source_protocol(url))
+		return false;
+	o->url[o->url_count] = strdup(url);
+	o->url_count += o->url[o->url_count] != NULL;
+	return true;
+}
+
+static bool take_urls(struct pull_order *o, struct json_object *args)
+{
+	struct json_object *list;
+	size_t count;
+
+	if (!json_object_object_get_ex(args, "urls", &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return false;
+	count = json_object_array_length(list);
+	if (!count || count > RULE_URLS_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!take_url(o, json_object_get_string(
+					 json_object_array_get_idx(list, i))))
+			return false;
+	return o->url_count == count;
+}
+
+static int64_t clamped(struct json_object *args, const char *name, int64_t min,
+		       int64_t max)
+{
+	return WEIR_MAX(min, WEIR_MIN(member_json_int(args, name), max));
+}
+
+/* Who asks has come by these clusters; and now by this one. */
+static bool take_via(struct pull_order *o, const struct pulls *ps,
+		     struct json_object *args)
+{
+	const char *via = member_json_text(args, "via");
+
+	return !via_add(o->via, span_str(via ? via : ""), ps->cluster);
+}
+
+static const char *take_order(struct pull_order *o, const struct pulls *ps,
+			      struct json_object *args)
+{
+	const char *stream = member_json_text(args, "stream");
+	const char *rule = member_json_text(args, "rule");
+
+	if (!stream || stream_key_from_path(&o->key, span_str(stream),
+					    IDENTITY_PATH) != KEY_OK)
+		return "no name of a stream";
+	if (!take_urls(o, args))
+		return "urls: 1 to 8 of rtmp, rtmps, http, https";
+	if (!take_via(o, ps, args))
+		return "it has come through too many clusters";
+	snprintf(o->rule, sizeof(o->rule), "%s", rule ? rule : "");
+	o->pull_timeout_ms =
+		(uint32_t)clamped(args, "pull_timeout_ms", 0, TIMEOUT_MAX_MS);
+	o->retry_num = (int32_t)clamped(args, "retry_num", -1, INT32_MAX);
+	o->auto_stop_ms = clamped(args, "auto_stop_ms", -1, INT64_MAX / 2);
+	return NULL;
+}
+
+/* It is under way; who wants it now may have come by fewer clusters. */
+static void join(struct pull *p, const struct pull_order *o,
+		 struct member_call **call)
+{
+	via_common(p->order.via, span_str(p->order.via), span_str(o->via));
+	pull_answer(call, "exists", p->session_id, "");
+}
+
+void pulls_order(struct pulls *ps, struct member_call *call,
+		 struct json_object *args)
+{
+	struct pull_order o = {0};
+	const char *fault = take_order(&o, ps, args);
+	struct pull *p;
+	int err;
+
+	if (fault) {
+		pull_answer(&call, "bad_url", "", fault);
+		pull_order_fini(&o);
+		return;
+	}
+	p = map_get(&ps->by_key, span_str(o.key.text));
+	if (p) {
+		join(p, &o, &call);
+		pull_order_fini(&o);
+		return;
+	}
+	err = ps->in->is_draining ? WEIR_ECLOSED : pull_start(ps, &o, &call);
+	if (err == WEIR_ECLOSED)
+		pull_order_fini(&o);
+	if (err)
+		pull_answer(&call, "no_ingest", "",
+			    err == WEIR_ECLOSED ? "it takes leave"
+						: "too many pulls");
+}
+
+struct json_object *pulls_stop_json(struct pulls *ps, const char *stream)
+{
+	struct pull *p = stream ? map_get(&ps->by_key, span_str(stream)) : NULL;
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "stopped",
+			       json_object_new_boolean(p != NULL));
+	json_object_object_add(o, "session_id",
+			       json_object_new_string(p ? p->session_id : ""));
+	if (p)
+		pull_finish(p, REASON_kicked, "stopped by the API");
+	return o;
+}
+
+/* ---- lists ---- */
+
+static const char *state_name(const struct pull *p)
+{
+	static const char *const name[] = {
+		[PULL_CLAIMS] = "claims",
+		[PULL_DIALS] = "dials",
+		[PULL_RUNS] = "runs",
+		[PULL_PAUSES] = "pauses",
+	};
+
+	return name[p->state];
+}
+
+static void add_text(struct json_object *o, const char *name, const char *text)
+{
+	json_object_object_add(o, name, json_object_new_string(text));
+}
+
+static void add_int(struct json_object *o, const char *name, int64_t v)
+{
+	json_object_object_add(o, name, json_object_new_int64(v));
+}
+
+static struct json_object *pull_json(const struct pull *p)
+{
+	const struct session *s = publish_session(p->publish);
+	struct json_object *o = json_object_new_object();
+	char url[PULL_URL_SHOWN];
+
+	pull_url_shown(url, p);
+	add_text(o, "stream", p->order.key.text);
+	add_text(o, "session_id", p->session_id);
+	add_text(o, "protocol", s->protocol);
+	add_text(o, "url", url);
+	add_text(o, "rule", p->order.rule);
+	add_text(o, "state", state_name(p));
+	add_text(o, "reason", p->why ? reason_name(p->why) : "");
+	add_text(o, "detail", p->why ? p->detail : "");
+	add_int(o, "attempts", p->attempts);
+	add_int(o, "start_us", p->start_us);
+	add_int(o, "read_bytes",
+		(int64_t)(p->bytes_before +
+			  (p->source ? pull_source_in_bytes(p->source) : 0)));
+	add_int(o, "auto_stop_ms", p->order.auto_stop_ms);
+	add_int(o, "retry_num", p->order.retry_num);
+	json_object_object_add(o, "wanted",
+			       json_object_new_boolean(!p->unwanted_ms));
+	return o;
+}
+
+void pulls_json(const struct pulls *ps, struct member_page *page)
+{
+	list_each (it, &ps->all)
+		if (member_page_takes(page))
+			json_object_array_add(
+				page->list,
+				pull_json(list_entry(it, struct pull, link)));
+}

@@ -1,0 +1,83 @@
+/* services/ingest/pull_priv.h - the inside of pulls, shared by pull.c and
+ * pull_call.c. Nobody else includes it.
+ */
+#ifndef WEIR_INGEST_PULL_PRIV_H
+#define WEIR_INGEST_PULL_PRIV_H
+
+#include "common/access/rule.h"
+#include "common/base/map.h"
+#include "common/media/via.h"
+#include "services/ingest/pull.h"
+#include "services/ingest/pull_source.h"
+
+struct pull_order {
+	struct stream_key key;
+	char *url[RULE_URLS_MAX]; /* the pull's own */
+	unsigned url_count;
+	char rule[RULE_ID_MAX + 1]; /* "": of the API */
+	uint32_t pull_timeout_ms;   /* 0: none */
+	int32_t retry_num;          /* -1: for ever */
+	int64_t auto_stop_ms;       /* -1: never */
+	char via[VIA_SIZE];         /* of who wants it, and ourselves */
+};
+
+enum pull_state {
+	PULL_CLAIMS, /* the stream */
+	PULL_DIALS,  /* and waits for media */
+	PULL_RUNS,
+	PULL_PAUSES, /* until resume_ms */
+};
+
+struct pull {
+	struct list link; /* in pulls.all */
+	struct pulls *owner;
+	struct pull_order order;
+	struct member_call *call; /* to be answered; NULL */
+	struct publish *publish;
+	char session_id[SESSION_ID_SIZE];
+	int64_t start_us;
+	uint64_t began_ms;
+	enum pull_state state;
+	bool has_media; /* this epoch */
+	unsigned url_at;
+	struct pull_source *source; /* NULL: none */
+	bool is_source_over;
+	enum reason why; /* of the last failure */
+	char detail[192];
+	unsigned failures; /* rounds, in a row */
+	unsigned attempts; /* in all */
+	uint64_t attempt_ms, run_ms, resume_ms;
+	uint64_t unwanted_ms;  /* since when; 0: it is wanted */
+	uint64_t bytes_before; /* of earlier sources */
+	uint64_t heard_bytes, heard_ms;
+	struct buf meta;
+	struct pull_source *probe; /* of the first address */
+	bool is_probe_over, is_probe_well;
+	uint64_t probe_ms; /* when it began, or is due */
+	struct pass_task task;
+};
+
+struct pulls {
+	struct ingest *in;
+	struct pull_tools tools;
+	struct list all;
+	struct map by_key;
+	struct timer *sweep;
+	const char *cluster; /* cluster.id */
+};
+
+/* Takes what the order holds and the call, on failure too; the call then is
+ * not answered. Returns 0, WEIR_ELIMIT or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int pull_start(struct pulls *ps, struct pull_order *order,
+			       struct member_call **call);
+/* It is over. */
+void pull_finish(struct pull *p, enum reason why, const char *detail);
+void pull_order_fini(struct pull_order *o);
+/* Answer the call, if nobody has. */
+void pull_answer(struct member_call **call, const char *verdict,
+		 const char *session_id, const char *detail);
+/* The address that is tried, for people: without a query and a password. */
+#define PULL_URL_SHOWN 160
+void pull_url_shown(char out[PULL_URL_SHOWN], const struct pull *p);
+
+#endif
