@@ -33,8 +33,6 @@ static const struct conf_key keys[] = {
 	CONF_INT(S, pulls_max, "count", 0, 100000, 1000, CONF_FIXED, "Most streams that are pulled from elsewhere."),
 	CONF_INT_NAMED("pull.probe_ms", S, pull_probe_ms, "ms", 1000, 3600000, 30000, CONF_FIXED,
 		       "While a later address of a pull is in use: how often the first one is tried again."),
-	CONF_STRING_NAMED("pull.ca_file", S, pull_ca_file, 0, 4096, "", CONF_FIXED,
-			  "Who proves servers that are pulled from by rtmps and https (PEM); empty: this machine's authorities."),
 };
 
 /* clang-format on */

@@ -22,7 +22,6 @@ struct ingest_settings {
 	int64_t join_wait_max_ms;
 	int64_t pulls_max;
 	int64_t pull_probe_ms;
-	const char *pull_ca_file;
 };
 
 extern const struct conf_table ingest_conf;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/media/via_meta.h"
 #include "proto/flv/flv.h"
-#include "services/ingest/pull_meta.h"
 #include "services/ingest/pull_priv.h"
 
 #define SWEEP_MS     100
@@ -166,9 +166,9 @@ static int on_tag(void *ctx, uint8_t type, uint32_t timestamp_ms,
 	publish_input(p->publish, bytes_of(p));
 	if (type == FLV_SCRIPT) {
 		buf_clear(&p->meta);
-		err = pull_meta_mark(&p->meta, body,
-				     pull_source_cluster(p->source),
-				     p->owner->cluster);
+		err = via_mark_metadata(&p->meta, body,
+					pull_source_cluster(p->source),
+					p->owner->cluster);
 		if (err)
 			return err;
 		if (p->meta.len)
@@ -589,7 +589,7 @@ static int open_tools(struct pulls *ps)
 	struct ingest *in = ps->in;
 	const struct http_client_options options = {
 		.calls_max = (unsigned)in->settings->pulls_max * 2};
-	const char *ca_file = in->settings->pull_ca_file;
+	const char *ca_file = in->rules->ca_file;
 	char why[TLS_WHY_SIZE];
 	int err;
 
@@ -598,7 +598,7 @@ static int open_tools(struct pulls *ps)
 	err = tls_trust_new(&ps->tools.trust, ca_file, why);
 	if (err)
 		logger_event(in->log, &ingest_pull_fault,
-			     kv_str("what", "ingest.pull.ca_file"),
+			     kv_str("what", "cluster.ca_file"),
 			     kv_str("why", why));
 	if (!err)
 		err = http_client_new(&ps->tools.http, in->loop, &options);

@@ -17,7 +17,7 @@
 
 struct pulls;
 
-/* Returns 0; WEIR_ECONF: pull.ca_file cannot be used, which is logged;
+/* Returns 0; WEIR_ECONF: cluster.ca_file cannot be used, which is logged;
  * WEIR_ENOMEM. */
 WEIR_MUST_CHECK int pulls_new(struct pulls **out, struct ingest *in);
 /* Before the publishes are freed. */
