@@ -54,3 +54,13 @@ void http_cors_preflight_fields(http_cors_fn *fn, void *ctx)
 	fn(ctx, "Access-Control-Allow-Headers", "*");
 	fn(ctx, "Access-Control-Max-Age", "86400");
 }
+
+void http_cors_control_fields(http_cors_fn *fn, void *ctx)
+{
+	fn(ctx, "Access-Control-Allow-Methods",
+	   "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+	/* "*" would not stand for Authorization. */
+	fn(ctx, "Access-Control-Allow-Headers",
+	   "Authorization, Content-Type, X-Request-Id");
+	fn(ctx, "Access-Control-Max-Age", "86400");
+}

@@ -29,5 +29,7 @@ void http_cors_fields(const struct http_origins *origins, struct span origin,
 
 /* Tell what the answer (204) to a preflight has besides. */
 void http_cors_preflight_fields(http_cors_fn *fn, void *ctx);
+/* The same, where pages may also change something, with a token. */
+void http_cors_control_fields(http_cors_fn *fn, void *ctx);
 
 #endif

@@ -3,27 +3,6 @@
 
 #include "common/http/server_priv.h"
 
-/* Takes as long for a wrong token as for the right one. */
-static bool is_same_secret(struct span given, struct span token)
-{
-	unsigned difference = given.len != token.len;
-
-	for (size_t i = 0; i < given.len && token.len > 0; i++)
-		difference |= given.data[i] ^ token.data[i % token.len];
-	return difference == 0;
-}
-
-static bool has_token(const struct http_request *req)
-{
-	static const char scheme[] = "Bearer ";
-	const char *given = http_header(req, "Authorization");
-
-	if (!given || strncasecmp(given, scheme, strlen(scheme)) != 0)
-		return false;
-	return is_same_secret(span_str(given + strlen(scheme)),
-			      span_str(req->server->token));
-}
-
 static bool is_name(struct span s, const char *name)
 {
 	return s.len == strlen(name) &&
@@ -80,6 +59,40 @@ static bool is_json(const struct http_request *req)
 	return *type == '\0' || *type == ';' || *type == ' ';
 }
 
+/* Pages of others that may come in. "*" stands for who may read what is given to
+ * everybody, and for nobody here. */
+static bool is_listed_origin(const struct http_server *s, const char *origin)
+{
+	const struct http_origins *list = s->options.origins;
+
+	for (size_t i = 0; list && i < list->count; i++)
+		if (strcmp(list->item[i], "*") != 0 &&
+		    !strcmp(list->item[i], origin))
+			return true;
+	return false;
+}
+
+static bool is_method(const struct http_request *req, const char *method)
+{
+	return !strcmp(req->method, method);
+}
+
+/* Could a page of somebody else have had the browser send this unasked? Browsers
+ * ask first (CORS) for all but GET and simple POSTs. */
+static unsigned guard_forged(const struct http_request *req, const char **why)
+{
+	const char *site = http_header(req, "Sec-Fetch-Site");
+
+	*why = "Content-Type must be application/json";
+	if (is_method(req, "POST") && !is_json(req))
+		return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+	*why = "this comes from another site";
+	if (site && strcmp(site, "same-origin") != 0 &&
+	    strcmp(site, "none") != 0 && !http_header(req, "Origin"))
+		return MHD_HTTP_FORBIDDEN;
+	return 0;
+}
+
 /* Who may ask without a token. */
 static unsigned guard_local(const struct http_request *req, unsigned flags,
 			    const char **why)
@@ -94,25 +107,84 @@ static unsigned guard_local(const struct http_request *req, unsigned flags,
 	if (!host || !is_own_host(req->server, span_str(host)))
 		return MHD_HTTP_FORBIDDEN;
 	*why = "the Origin is not this server";
-	if (origin && !is_own_origin(req->server, origin))
+	if (origin && !is_own_origin(req->server, origin) &&
+	    !is_listed_origin(req->server, origin))
 		return MHD_HTTP_FORBIDDEN;
-	*why = "Content-Type must be application/json";
-	if ((flags & HTTP_CONTROL) && !is_json(req))
-		return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+	return flags & HTTP_CONTROL ? guard_forged(req, why) : 0;
+}
+
+/* "http://h:8083" for "h:8083". */
+static bool is_of_host(const char *origin, const char *host)
+{
+	const char *at = strstr(origin, "://");
+
+	return at && host && !strcasecmp(at + 3, host);
+}
+
+static unsigned guard_open(const struct http_request *req, const char **why)
+{
+	const char *origin = http_header(req, "Origin");
+
+	*why = "the Origin is not this server";
+	if (origin && !is_of_host(origin, http_header(req, "Host")) &&
+	    !is_listed_origin(req->server, origin))
+		return MHD_HTTP_FORBIDDEN;
 	return 0;
 }
 
-unsigned http_guard(const struct http_request *req, unsigned flags,
-		    const char **why)
+static bool is_failing(const struct http_request *req)
 {
+	struct http_server *s = req->server;
+
+	return s->failures &&
+	       !rate_may(s->failures, &req->peer, loop_now_ms(s->loop));
+}
+
+static void note_failure(const struct http_request *req)
+{
+	struct http_server *s = req->server;
+
+	if (s->failures)
+		(void)rate_take(s->failures, &req->peer, loop_now_ms(s->loop));
+}
+
+static unsigned guard_token(struct http_request *req, unsigned flags,
+			    const char **why)
+{
+	static const char scheme[] = "Bearer ";
+	const char *given = http_header(req, "Authorization");
+
+	*why = "a token is needed";
+	if (!given)
+		return MHD_HTTP_UNAUTHORIZED;
+	*why = "too many wrong tokens";
+	if (is_failing(req))
+		return MHD_HTTP_TOO_MANY_REQUESTS;
+	if (!strncasecmp(given, scheme, strlen(scheme)))
+		req->token = http_tokens_find(req->server,
+					      span_str(given + strlen(scheme)));
+	*why = "a token is needed, and this is none";
+	if (!req->token) {
+		note_failure(req);
+		return MHD_HTTP_UNAUTHORIZED;
+	}
+	*why = "this token is for reading only";
+	return flags & HTTP_CONTROL && req->token->is_reader
+		       ? MHD_HTTP_FORBIDDEN
+		       : 0;
+}
+
+unsigned http_guard(struct http_request *req, unsigned flags, const char **why)
+{
+	const char *local_why;
+
 	if (flags & HTTP_OPEN)
 		return 0;
-	if (!req->server->token)
+	if (req->server->options.is_open)
+		return guard_open(req, why);
+	if (!req->server->token_count)
 		return guard_local(req, flags, why);
-	if (has_token(req))
+	if ((flags & HTTP_LOCAL) && !guard_local(req, flags, &local_why))
 		return 0;
-	if ((flags & HTTP_LOCAL) && !guard_local(req, flags, why))
-		return 0;
-	*why = "a token is needed";
-	return MHD_HTTP_UNAUTHORIZED;
+	return guard_token(req, flags, why);
 }

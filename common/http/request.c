@@ -65,6 +65,11 @@ const struct net_addr *http_peer(const struct http_request *req)
 	return &req->peer;
 }
 
+const char *http_caller(const struct http_request *req)
+{
+	return req->token ? req->token->name : "";
+}
+
 /* ---- answering ---- */
 
 static struct MHD_Response *make_body(const struct http_answer *a)
@@ -167,14 +172,18 @@ static void answer_fresh(struct http_request *req, unsigned status,
 {
 	const struct http_header headers[] = {
 		{"Cache-Control", "no-store"},
-		{"WWW-Authenticate", "Bearer"},
+		status == MHD_HTTP_UNAUTHORIZED
+			? (struct http_header){"WWW-Authenticate", "Bearer"}
+			: (struct http_header){"Retry-After", "1"},
 	};
+	bool has_more = status == MHD_HTTP_UNAUTHORIZED ||
+			status == MHD_HTTP_TOO_MANY_REQUESTS;
 	const struct http_answer a = {
 		.status = status,
 		.content_type = type,
 		.body = body,
 		.headers = headers,
-		.header_count = status == MHD_HTTP_UNAUTHORIZED ? 2 : 1,
+		.header_count = has_more ? 2 : 1,
 	};
 
 	http_answer(req, &a);
@@ -218,12 +227,18 @@ static void note_field(void *ctx, const char *name, const char *value)
 
 void http_answer_options(void *ctx, struct http_request *req)
 {
-	struct http_header headers[8] = {{"Allow", "GET, HEAD, OPTIONS"}};
+	bool has_control = req->server->options.has_cors_control;
+	struct http_header headers[8] = {
+		{"Allow", has_control ? "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+				      : "GET, HEAD, OPTIONS"}};
 	struct http_answer a = {.status = MHD_HTTP_NO_CONTENT,
 				.headers = headers};
 
 	(void)ctx;
-	http_cors_preflight_fields(note_field, headers);
+	if (has_control)
+		http_cors_control_fields(note_field, headers);
+	else
+		http_cors_preflight_fields(note_field, headers);
 	while (headers[a.header_count].name)
 		a.header_count++;
 	http_answer(req, &a);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/http/server_priv.h"
+#include "common/io/clock.h"
 
 #define CONNECTIONS_MAX    256
 #define IDLE_TIMEOUT_S     15
@@ -123,6 +124,14 @@ static bool is_too_long(const struct http_request *req)
 	       strtoull(length, NULL, 10) > req->server->options.body_bytes_max;
 }
 
+static bool is_too_often(const struct http_request *req)
+{
+	struct http_server *s = req->server;
+
+	return s->requests &&
+	       !rate_take(s->requests, &req->peer, loop_now_ms(s->loop));
+}
+
 /* The head is here: is there somebody for it, and may it come in? */
 static void judge(struct http_request *req)
 {
@@ -130,6 +139,10 @@ static void judge(struct http_request *req)
 	unsigned flags = 0;
 	unsigned status;
 
+	if (is_too_often(req)) {
+		refuse(req, MHD_HTTP_TOO_MANY_REQUESTS, "too many requests");
+		return;
+	}
 	if (req->server->options.origins && !strcmp(req->method, "OPTIONS")) {
 		req->handler = http_answer_options;
 		return;
@@ -386,28 +399,52 @@ static void set_defaults(struct http_server_options *o)
 		o->head_bytes_max = HEAD_BYTES_MAX;
 }
 
-static int copy_options(struct http_server *s,
-			const struct http_server_options *options)
+static int copy_hosts(struct http_server *s,
+		      const struct http_server_options *options)
 {
-	if (options)
-		s->options = *options;
-	set_defaults(&s->options);
-	if (s->options.token && *s->options.token) {
-		s->token = strdup(s->options.token);
-		if (!s->token)
-			return WEIR_ENOMEM;
-	}
-	s->hosts = calloc(s->options.host_count + 1, sizeof(*s->hosts));
+	s->hosts = calloc(options->host_count + 1, sizeof(*s->hosts));
 	if (!s->hosts)
 		return WEIR_ENOMEM;
-	for (size_t i = 0; i < s->options.host_count; i++) {
+	for (size_t i = 0; i < options->host_count; i++) {
 		s->hosts[i] = strdup(options->hosts[i]);
 		if (!s->hosts[i])
 			return WEIR_ENOMEM;
 	}
-	s->options.token = NULL;
-	s->options.hosts = NULL;
 	return 0;
+}
+
+static int make_rates(struct http_server *s)
+{
+	const struct http_server_options *o = &s->options;
+	uint64_t seed;
+	int err = 0;
+
+	io_random(&seed, sizeof(seed));
+	if (o->per_second)
+		err = rate_new(&s->requests, o->per_second, 1000, seed);
+	if (!err && o->failures_per_minute)
+		err = rate_new(&s->failures, o->failures_per_minute, 60000,
+			       seed);
+	return err;
+}
+
+static int copy_options(struct http_server *s,
+			const struct http_server_options *options)
+{
+	int err;
+
+	if (options)
+		s->options = *options;
+	set_defaults(&s->options);
+	err = http_tokens_copy(s, &s->options);
+	if (!err)
+		err = copy_hosts(s, &s->options);
+	if (!err)
+		err = make_rates(s);
+	s->options.token = NULL;
+	s->options.tokens = NULL;
+	s->options.hosts = NULL;
+	return err;
 }
 
 static int start_daemon(struct http_server *s)
@@ -562,7 +599,9 @@ void http_server_free(struct http_server **p)
 	for (size_t i = 0; s->hosts && i < s->options.host_count; i++)
 		free(s->hosts[i]);
 	free(s->hosts);
-	free(s->token);
+	http_tokens_free(s);
+	rate_free(&s->requests);
+	rate_free(&s->failures);
 	free(s->routes);
 	free(s);
 }

@@ -6,13 +6,19 @@
  *
  * Who may ask what is decided before a body is read:
  * - HTTP_OPEN routes: everybody (health, metrics).
- * - The others, when the server has a token: who sends
- *   "Authorization: Bearer <token>" (else 401).
- * - HTTP_LOCAL routes: who sends the token, and who would do without one.
- * - Without a token: peers on loopback (else 403), with a Host that is a
- *   loopback name or one of `hosts`, and with no Origin or one of these (else
- *   403: a web page of somebody else); HTTP_CONTROL routes only with
- *   Content-Type application/json (else 415: a form can be sent from anywhere).
+ * - The others, when the server has tokens: who sends
+ *   "Authorization: Bearer <token>" (else 401); HTTP_CONTROL routes not by the
+ *   token of a reader (else 403).
+ * - HTTP_LOCAL routes: who sends a token, and who would do without one.
+ * - Without tokens: peers on loopback (else 403), with a Host that is a
+ *   loopback name or one of `hosts`, and with no Origin or one of these or of
+ *   `origins` (else 403: a web page of somebody else). HTTP_CONTROL routes only
+ *   with what a page of somebody else cannot send unasked: a POST with
+ *   Content-Type application/json (else 415: a form can be sent from anywhere),
+ *   a GET that no browser sends for another site (else 403).
+ * - is_open: everybody, from anywhere, but for pages of somebody else: the
+ *   Origin is the Host, or one of `origins` (else 403).
+ * Who asks too often, or sent too many wrong tokens, gets 429.
  *
  * Errors that the server answers itself are JSON:
  * {"error_code": <status>, "desp": "<why>"}.
@@ -45,9 +51,23 @@ struct http_route {
 	void *ctx;
 };
 
+struct http_token {
+	const char *name; /* of who has it: http_caller */
+	const char *secret;
+	bool is_reader; /* may not ask HTTP_CONTROL routes */
+};
+
+#define HTTP_TOKENS_MAX 32
+
 /* 0 or NULL in a field: the value in brackets. */
 struct http_server_options {
-	const char *token;        /* [none]; copied */
+	const char *token; /* of who may all, named "token" [none]; copied */
+	const struct http_token *tokens; /* more of them; copied */
+	size_t token_count;
+	bool is_open;        /* without tokens */
+	unsigned per_second; /* requests of one address [no limit] */
+	unsigned
+		failures_per_minute; /* wrong tokens of one address [no limit] */
 	const char *const *hosts; /* names without port that Host and Origin may
 				     have [loopback names]; copied */
 	size_t host_count;
@@ -64,6 +84,8 @@ struct http_server_options {
 	/* Web pages that may read our answers; then OPTIONS is answered for
 	 * every path [no CORS fields]; borrowed for the server's life. */
 	const struct http_origins *origins;
+	/* They may also send POST, PUT and DELETE, and a token [GET, HEAD]. */
+	bool has_cors_control;
 	/* Asked first for paths that no route has [404]; may be NULL. */
 	http_handler_fn *fallback;
 	void *fallback_ctx;
@@ -125,6 +147,8 @@ const char *http_query(const struct http_request *req, const char *name);
 const char *http_header(const struct http_request *req, const char *name);
 struct span http_body(const struct http_request *req);
 const struct net_addr *http_peer(const struct http_request *req);
+/* The name of the token that it came with; "" if none was asked for. */
+const char *http_caller(const struct http_request *req);
 
 /* ---- answering ---- */
 

@@ -6,6 +6,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/list.h"
+#include "common/http/rate.h"
 #include "common/http/server.h"
 
 #define HTTP_LISTENERS_MAX 8
@@ -35,7 +36,9 @@ struct http_server {
 	size_t listener_count;
 
 	struct http_server_options options;
-	char *token;
+	struct http_token *tokens; /* with texts of their own */
+	size_t token_count;
+	struct rate *requests, *failures; /* NULL: no limit */
 	char **hosts;
 	struct http_route_set *routes;
 	size_t routes_count;
@@ -62,6 +65,7 @@ struct http_request {
 	http_handler_fn *handler;
 	void *handler_ctx;
 	struct net_addr peer;
+	const struct http_token *token; /* that it came with */
 	struct buf body;
 	uint64_t dropped_bytes; /* of a body that is too long */
 	bool is_refused;        /* nobody shall be asked: the answer stands */
@@ -97,8 +101,16 @@ void http_answer_options(void *ctx, struct http_request *req);
 
 /* guard.c: may this request be asked? Else the status to refuse it with, and
  * *why. */
-unsigned http_guard(const struct http_request *req, unsigned flags,
-		    const char **why);
+unsigned http_guard(struct http_request *req, unsigned flags, const char **why);
+
+/* tokens.c: copy those of the options. Returns 0, WEIR_ENOMEM or WEIR_ELIMIT. */
+WEIR_MUST_CHECK int http_tokens_copy(struct http_server *s,
+				     const struct http_server_options *options);
+void http_tokens_free(struct http_server *s);
+/* tokens.c: the one with that secret, or NULL; it takes as long for a wrong
+ * secret as for a right one. */
+const struct http_token *http_tokens_find(const struct http_server *s,
+					  struct span secret);
 
 /* route.c: sets handler, ctx and parts, and *flags. Returns 0; 404; or 405, and
  * then also allow. */

@@ -76,6 +76,7 @@ struct api_call {
 	const struct api_route *route;
 	struct http_request *req; /* NULL: nobody waits any more */
 	struct net_addr peer;
+	const char *caller; /* the name of its token; "" if none is needed */
 	struct json_object *in; /* fields of the request, by name; a handler may
 				   keep more here */
 	char *request_id;       /* of X-Request-Id; "" without one */

@@ -11,7 +11,8 @@
 #define PLAIN          (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 const struct log_event dispatch_api_call = {
-	"api.call", LOG_INFO, "call peer request_id what status error_code",
+	"api.call", LOG_INFO,
+	"call peer caller request_id what status error_code",
 	"A call that changes something, and what came of it."};
 
 /* A row and where it is served. */
@@ -89,6 +90,7 @@ static void tell(const struct api_call *call, unsigned status, int code)
 	put_told(&what, call);
 	logger_event(log, &dispatch_api_call, kv_str("call", call->route->name),
 		     kv_addr("peer", &call->peer),
+		     kv_str("caller", call->caller),
 		     kv_str("request_id", call->request_id),
 		     kv_span("what", buf_span(&what)),
 		     kv_uint("status", status), kv_int("error_code", code));
@@ -257,6 +259,7 @@ static void on_request(void *ctx, struct http_request *req)
 				  .route = e->route,
 				  .req = req,
 				  .peer = *http_peer(req),
+				  .caller = http_caller(req),
 				  .request_id = kept};
 	http_on_gone(req, on_gone, call);
 	read_and_do(call);

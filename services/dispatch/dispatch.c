@@ -6,8 +6,8 @@
 
 #include "services/dispatch/internal.h"
 
-const struct log_event *const dispatch_log_events[] = {&dispatch_api_call,
-						       NULL};
+const struct log_event *const dispatch_log_events[] = {
+	&dispatch_api_call, &dispatch_api_open, NULL};
 
 #define S struct dispatch_stats
 /* clang-format off */
@@ -16,6 +16,7 @@ static const struct stat_metric metrics[] = {
 	STAT_COUNTER(S, resolves, "weir_dispatch_resolves_total", "count", "Questions where a stream is."),
 	STAT_COUNTER(S, resolved, "weir_dispatch_resolved_total", "count", "Such questions that had an answer."),
 	STAT_COUNTER(S, api_calls, "weir_dispatch_api_calls_total", "count", "Calls of the API."),
+	STAT_COUNTER(S, api_refused, "weir_dispatch_api_refused_total", "count", "Requests that were refused before they were looked at."),
 	STAT_GAUGE(S, nodes, "weir_dispatch_nodes", "count", "Nodes that are known."),
 	STAT_GAUGE(S, streams, "weir_dispatch_streams", "count", "Streams that are known."),
 };
@@ -75,9 +76,12 @@ static void refresh(void *ctx)
 {
 	struct dispatch *d = ctx;
 	struct copy *copy = store_copy(member_store(d->member));
+	struct http_server_stats http;
 
 	d->stats.nodes = copy_node_count(copy);
 	d->stats.streams = copy_stream_count(copy);
+	http_server_stats(d->http, &http);
+	d->stats.api_refused = http.refused_count;
 }
 
 static void on_left(void *ctx)
@@ -96,15 +100,11 @@ static void on_drain(struct dispatch *d)
 
 static int open_api(struct dispatch *d)
 {
-	const struct http_server_options options = {
-		.token =
-			*d->settings->api_token ? d->settings->api_token : NULL,
-	};
 	char text[NET_ADDR_TEXT_SIZE];
 	struct net_addr addr;
 	int fd, err;
 
-	err = http_server_new(&d->http, svc_loop(d->svc), &options);
+	err = api_server_new(d);
 	if (!err)
 		err = web_new(&d->web, d);
 	if (!err)

@@ -8,6 +8,11 @@
 struct dispatch_settings {
 	const char *api_listen;
 	const char *api_token;
+	struct conf_list api_tokens;
+	bool api_open;
+	struct conf_list api_origins;
+	int64_t api_calls_per_second;
+	int64_t api_failures_per_minute;
 	const char *server_id;
 	bool web_open;
 	const char *web_http_url;
@@ -20,6 +25,9 @@ extern const struct stat_table dispatch_stat;
 extern const struct log_event *const dispatch_log_events[]; /* ends with NULL */
 
 struct dispatch;
+
+/* For svc_desc. */
+int dispatch_check(const struct conf *conf, char why[SVC_WHY_SIZE]);
 
 /* Join the cluster as a dispatch and open the API. Returns 0, WEIR_ENOMEM,
  * WEIR_ECONF, -errno. */

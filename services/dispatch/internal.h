@@ -6,7 +6,8 @@
 #include "services/dispatch/dispatch.h"
 
 struct dispatch_stats {
-	uint64_t placements, resolves, resolved, api_calls, nodes, streams;
+	uint64_t placements, resolves, resolved, nodes, streams;
+	uint64_t api_calls, api_refused;
 };
 
 struct placer;
@@ -17,8 +18,9 @@ struct dispatch {
 	struct member *member;
 	const struct dispatch_settings *settings;
 	struct http_server *http;
-	struct api_router *router; /* lives as long as the server */
-	struct web *web;           /* so does this */
+	struct http_origins api_origins; /* lives as long as the server */
+	struct api_router *router;       /* lives as long as the server */
+	struct web *web;                 /* so does this */
 	struct placer *placer;
 	struct list gathers; /* under way */
 	struct dispatch_stats stats;
@@ -26,7 +28,16 @@ struct dispatch {
 	struct stat_refresh refresh;
 };
 
-extern const struct log_event dispatch_api_call;
+extern const struct log_event dispatch_api_call, dispatch_api_open;
+
+/* ---- api_guard.c: who may call the API ---- */
+
+/* The server, as the settings say. Returns 0, WEIR_ENOMEM, WEIR_ECONF. */
+WEIR_MUST_CHECK int api_server_new(struct dispatch *d);
+
+/* "NAME:ROLE:TOKEN" into *out, whose texts are in `text`, which is cut.
+ * Returns 0 or WEIR_EINVAL. */
+WEIR_MUST_CHECK int api_token_read(struct http_token *out, char *text);
 
 /* ---- place.c: which origin gets a stream ---- */
 

@@ -22,6 +22,7 @@ static const struct svc_desc desc = {
 	.conf = conf_tables,
 	.stats = stat_tables,
 	.events = event_lists,
+	.check = dispatch_check,
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,87 @@
+/* common/http/rate_test.c - how often each address may do something. */
+#include "common/http/rate.h"
+
+#include <stdio.h>
+
+#include "common/test/check.h"
+
+static struct net_addr addr(const char *text)
+{
+	struct net_addr a;
+
+	CHECK_EQ(net_addr_parse(&a, text), 0);
+	return a;
+}
+
+static unsigned takes(struct rate *r, const char *who, uint64_t now_ms)
+{
+	struct net_addr a = addr(who);
+	unsigned count = 0;
+
+	while (count < 1000 && rate_take(r, &a, now_ms))
+		count++;
+	return count;
+}
+
+TEST(an_address_may_so_often_at_once_and_again_as_time_passes)
+{
+	struct rate *r = NULL;
+
+	CHECK_EQ(rate_new(&r, 10, 1000, 1), 0);
+	CHECK_EQ(takes(r, "192.0.2.1:1", 5000), 10);
+	CHECK_EQ(takes(r, "192.0.2.1:2", 5000), 0);
+	CHECK_EQ(takes(r, "192.0.2.1:3", 5099), 0);
+	CHECK_EQ(takes(r, "192.0.2.1:3", 5100), 1);
+	CHECK_EQ(takes(r, "192.0.2.1:3", 5600), 5);
+	CHECK_EQ(takes(r, "192.0.2.1:3", 99000), 10);
+	rate_free(&r);
+}
+
+TEST(addresses_are_counted_apart_and_networks_of_ipv6_together)
+{
+	struct rate *r = NULL;
+
+	CHECK_EQ(rate_new(&r, 2, 1000, 2), 0);
+	CHECK_EQ(takes(r, "192.0.2.1:1", 0), 2);
+	CHECK_EQ(takes(r, "192.0.2.2:1", 0), 2);
+	CHECK_EQ(takes(r, "[::ffff:192.0.2.2]:1", 0), 0);
+	CHECK_EQ(takes(r, "[2001:db8::1]:1", 0), 2);
+	CHECK_EQ(takes(r, "[2001:db8::2]:1", 0), 0);
+	CHECK_EQ(takes(r, "[2001:db8:0:1::2]:1", 0), 2);
+	rate_free(&r);
+}
+
+TEST(asking_whether_it_may_is_not_counted)
+{
+	struct net_addr a = addr("192.0.2.1:1");
+	struct rate *r = NULL;
+
+	CHECK_EQ(rate_new(&r, 1, 1000, 3), 0);
+	for (unsigned i = 0; i < 10; i++)
+		CHECK(rate_may(r, &a, 0));
+	CHECK(rate_take(r, &a, 0));
+	CHECK(!rate_may(r, &a, 0));
+	rate_free(&r);
+}
+
+/* Whoever is at his limit stays there while others come and go, as long as
+ * their number is not out of all proportion. */
+TEST(who_has_used_up_everything_is_not_forgotten_for_newcomers)
+{
+	struct net_addr busy = addr("192.0.2.1:1");
+	struct rate *r = NULL;
+	char text[32];
+
+	CHECK_EQ(rate_new(&r, 100, 60000, 4), 0);
+	CHECK_EQ(takes(r, "192.0.2.1:1", 0), 100);
+	for (unsigned i = 0; i < 50000; i++) {
+		struct net_addr a;
+
+		snprintf(text, sizeof(text), "10.%u.%u.1:1", i / 256 % 256,
+			 i % 256);
+		a = addr(text);
+		CHECK(rate_take(r, &a, 0));
+	}
+	CHECK(!rate_may(r, &busy, 0));
+	rate_free(&r);
+}
