@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/test/check.h"
+#include "common/test/vector.h"
 
 #define SECRET "0123456789abcdefghij"
 
@@ -66,6 +67,38 @@ TEST(what_is_signed_begins_at_the_key_and_ends_at_the_signature)
 	struct sign_claims c = read(query);
 
 	CHECK_SPAN(c.text, span_str(inner));
+}
+
+static void check_golden(const char *file)
+{
+	struct buf in = {0}, out = {0};
+	struct sign_claims c;
+	char name[128], ip[CIDR_TEXT_SIZE];
+	int err;
+
+	snprintf(name, sizeof(name), "%s.txt", file);
+	vector_load(&in, file);
+	err = sign_read(&c, buf_span(&in), NULL);
+	if (!err)
+		buf_printf(&out,
+			   "kid=%s exp_ms=%" PRId64
+			   " streams=%s ops=%s ip=%s "
+			   "user=%s signed=%zu\n",
+			   c.kid, c.exp_ms, c.streams.text,
+			   access_ops_name(c.ops),
+			   c.has_ip ? cidr_text(ip, &c.ip) : "-",
+			   *c.user ? c.user : "-", c.text.len);
+	buf_fini(&in);
+	CHECK_EQ(err, 0);
+	if (!buf_error(&out))
+		vector_check(name, buf_span(&out));
+	buf_fini(&out);
+}
+
+TEST(golden_queries_claim_what_their_files_say)
+{
+	check_golden("common/access/vectors/sign_least.query");
+	check_golden("common/access/vectors/sign_most.query");
 }
 
 TEST(broken_signatures_are_told_from_none)

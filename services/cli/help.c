@@ -17,6 +17,7 @@ const struct command commands[] = {
 	{"pull", command_pull, "record a stream by RTMP or HTTP-FLV, exactly"},
 	{"check-hls", command_check_hls,
 	 "watch an HLS stream and say what it breaks"},
+	{"sign", command_sign, "an address with the right to publish or play"},
 	{"version", command_version, "which weir this is"},
 	{"help", command_help, "this page"},
 	{NULL, NULL, NULL},
