@@ -1,6 +1,7 @@
 /* common/bus/follower.c - followers: the interface, their state, links, time. */
 #include "common/bus/follower_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/hash.h"
@@ -110,6 +111,7 @@ int follower_new(struct follower **out, struct followers *fs,
 	f->number = ++fs->numbers;
 	f->key = *key;
 	f->mode = mode;
+	f->is_wanting = mode == FOLLOW_WANTING;
 	f->events = *events;
 	f->ctx = ctx;
 	f->info.state = FOLLOWER_SEARCHING;
@@ -166,7 +168,15 @@ void follower_set_wanting(struct follower *f, bool is_wanting)
 	if (f->is_wanting == is_wanting)
 		return;
 	f->is_wanting = is_wanting;
+	f->look_ms = 0;
+	f->resolve_ms = INT64_MIN; /* who wants it now may start a pull */
+	f->fs->has_news = true;
 	follower_subscribe_again(f);
+}
+
+void follower_set_via(struct follower *f, const char *via)
+{
+	snprintf(f->via, sizeof(f->via), "%s", via);
 }
 
 void follower_want_key(struct follower *f, uint16_t track)

@@ -65,9 +65,13 @@ struct log *follower_log(struct follower *f);
 const struct follower_info *follower_info(const struct follower *f);
 /* Is all here that the home had when it said RESUME last? */
 bool follower_has_caught_up(const struct follower *f);
-/* FOLLOW_EXACT: somebody wants what is made of the stream, or nobody does any
- * more. It is not, at first. */
+/* Somebody wants the stream, or what is made of it, or nobody does any more: who
+ * is not wanting neither starts a pull nor holds one. At first FOLLOW_WANTING
+ * is, FOLLOW_EXACT is not; that one never starts a pull. */
 void follower_set_wanting(struct follower *f, bool is_wanting);
+/* The clusters through which all that want it have come (common/media/via.h);
+ * none, at first. Copied. */
+void follower_set_via(struct follower *f, const char *via);
 /* Ask the publisher for a key frame. */
 void follower_want_key(struct follower *f, uint16_t track);
 

@@ -46,7 +46,7 @@ static void fill_sub(const struct follower *f, struct record *r)
 		r->flags = SUB_FROM_JOIN;
 	if (f->mode == FOLLOW_EXACT)
 		r->flags |= SUB_EXACT;
-	if (f->mode == FOLLOW_WANTING || f->is_wanting)
+	if (f->is_wanting)
 		r->flags |= SUB_WANTING;
 }
 
@@ -174,8 +174,9 @@ static void ask_dispatch(struct follower *f)
 		.term = f->info.entry.term,
 	};
 
-	if (f->mode == FOLLOW_EXACT)
+	if (f->mode == FOLLOW_EXACT || !f->is_wanting)
 		return; /* it must not start a pull */
+	memcpy(q.via, f->via, sizeof(q.via));
 	f->serial++;
 	f->resolve_tag = TAG_FOLLOWERS | f->number << 16 | f->serial;
 	world->ask_dispatch(world->ctx, f->resolve_tag, &q,

@@ -41,6 +41,7 @@ struct follower {
 	link_id home; /* SUB was sent there; 0: none */
 	uint32_t sid;
 	bool is_wanting;      /* as follower_set_wanting has it */
+	char via[VIA_SIZE];   /* as follower_set_via has it */
 	bool is_resumed;      /* RESUME came: what follows counts */
 	struct position head; /* of the home, when it said RESUME */
 	bool is_stopped;      /* the sender of MOVED or END sends no more */

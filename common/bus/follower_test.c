@@ -168,6 +168,39 @@ TEST(an_exact_one_begins_with_the_oldest_and_says_when_it_is_wanted)
 	finish(&s);
 }
 
+TEST(an_edge_without_viewers_follows_on_and_is_not_wanting)
+{
+	struct scene s;
+
+	play(&s);
+	follower_set_wanting(s.f, false);
+	CHECK_EQ(test_take(&s.w, HOME, RECORD_SUB).flags, SUB_FROM_POSITION);
+	s.w.sent_count = 0;
+	follower_set_wanting(s.f, true);
+	CHECK_EQ(test_take(&s.w, HOME, RECORD_SUB).flags,
+		 SUB_FROM_POSITION | SUB_WANTING);
+	finish(&s);
+}
+
+TEST(who_wants_a_stream_again_asks_dispatch_at_once_and_says_whence_it_comes)
+{
+	struct scene s;
+
+	scene_init(&s, false);
+	CHECK_EQ(test_count_asked(&s.w, 0, QUESTION_RESOLVE), 1);
+	follower_set_wanting(s.f, false);
+	s.w.asked_count = 0;
+	followers_tick(s.all, BEGIN + 100000);
+	CHECK_EQ(test_count_asked(&s.w, 0, QUESTION_RESOLVE), 0);
+	follower_set_via(s.f, "paris,lyon");
+	follower_set_wanting(s.f, true);
+	followers_tick(s.all, BEGIN + 100001);
+	CHECK_EQ(test_count_asked(&s.w, 0, QUESTION_RESOLVE), 1);
+	CHECK_STR(test_take_asked(&s.w, 0, QUESTION_RESOLVE).question.via,
+		  "paris,lyon");
+	finish(&s);
+}
+
 TEST(it_has_caught_up_when_all_is_here_that_the_home_had)
 {
 	struct scene s;

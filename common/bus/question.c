@@ -61,6 +61,7 @@ static const struct member question_members[] = {
 	ASKED(EPOCH, "expected", expected),
 	ASKED(TEXT, "credential", credential),
 	ASKED(TEXT, "avoid", avoid),
+	ASKED(TEXT, "via", via),
 	{0},
 };
 

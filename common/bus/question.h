@@ -18,7 +18,7 @@
 
 #include "common/bus/world.h"
 
-#define QUESTION_JSON_MAX 6144 /* bytes; no question or answer is longer */
+#define QUESTION_JSON_MAX 9216 /* bytes; no question or answer is longer */
 
 const char *question_name(uint8_t kind); /* "alive"; "unknown" */
 

@@ -19,6 +19,7 @@ static struct question full_question(void)
 		.expected = {4, by},
 		.credential = "user",
 		.avoid = "origin-1",
+		.via = "paris,lyon",
 	};
 }
 
@@ -62,6 +63,7 @@ TEST(a_question_comes_back_as_it_was_asked)
 		CHECK(epoch_eq(&back.expected, &q.expected));
 		CHECK_STR(back.credential, q.credential);
 		CHECK_STR(back.avoid, q.avoid);
+		CHECK_STR(back.via, q.via);
 		buf_fini(&b);
 	}
 }
@@ -117,6 +119,7 @@ TEST(the_largest_question_and_answer_fit)
 	memset(q.key.text, 1, sizeof(q.key.text) - 1);
 	memset(q.credential, 1, sizeof(q.credential) - 1);
 	memset(q.avoid, 1, sizeof(q.avoid) - 1);
+	memset(q.via, 1, sizeof(q.via) - 1);
 	memset(a.node, 1, sizeof(a.node) - 1);
 	memset(a.url, 1, sizeof(a.url) - 1);
 	memset(a.writer_node, 1, sizeof(a.writer_node) - 1);

@@ -11,6 +11,7 @@
 
 #include "common/bus/record.h"
 #include "common/media/reason.h"
+#include "common/media/via.h"
 
 struct feed;
 
@@ -74,6 +75,8 @@ struct question {
 	struct epoch expected;    /* CLAIM: may be displaced; 0: nobody */
 	char credential[64];      /* of the newcomer; "" anonymous */
 	char avoid[NODE_ID_SIZE]; /* PLACE: not this one (it died) */
+	char via[VIA_SIZE];       /* RESOLVE: clusters through which all that
+				   * want it have come */
 };
 
 struct answer {

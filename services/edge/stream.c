@@ -28,8 +28,9 @@ struct stream {
 	struct follower *follower;
 	struct fanout *fanout;
 	size_t users;
-	uint64_t used_ms;  /* last time that it had users */
-	uint64_t noted_ms; /* last stream_note */
+	uint64_t used_ms;   /* last time that it had users */
+	uint64_t noted_ms;  /* last stream_note */
+	char via[VIA_SIZE]; /* what all users have come through */
 };
 
 /* ---- what the follower and the fanout say ---- */
@@ -106,6 +107,18 @@ static int stream_start(struct stream *s)
 	return err;
 }
 
+/* What nobody watches is kept for a while, and not wanted. */
+static void set_users(struct stream *s, size_t users)
+{
+	bool was_used = s->users > 0, is_new = !s->used_ms && !s->users;
+
+	s->users = users;
+	if (is_new || was_used == (users > 0))
+		return; /* a new one is wanted */
+	follower_set_wanting(s->follower, users > 0);
+	s->owner->events->on_work(s->owner->ctx);
+}
+
 static int stream_new(struct stream **out, struct streams *ss,
 		      const struct stream_key *key)
 {
@@ -134,12 +147,23 @@ static int stream_new(struct stream **out, struct streams *ss,
 int stream_enter(struct stream **out, struct streams *ss,
 		 const struct stream_key *key)
 {
+	return stream_enter_by(out, ss, key, "");
+}
+
+int stream_enter_by(struct stream **out, struct streams *ss,
+		    const struct stream_key *key, const char *via)
+{
 	struct stream *s = map_get(&ss->by_key, span_str(key->text));
 	int err = s ? 0 : stream_new(&s, ss, key);
 
 	if (err)
 		return err;
-	s->users++;
+	if (!s->users)
+		snprintf(s->via, sizeof(s->via), "%s", via);
+	else if (s->via[0])
+		via_common(s->via, span_str(s->via), span_str(via));
+	follower_set_via(s->follower, s->via);
+	set_users(s, s->users + 1);
 	*out = s;
 	return 0;
 }
@@ -151,7 +175,7 @@ void stream_leave(struct stream **ps)
 	if (!s)
 		return;
 	BUG_ON(!s->users);
-	s->users--;
+	set_users(s, s->users - 1);
 	s->used_ms = loop_now_ms(s->owner->loop);
 	*ps = NULL;
 }

@@ -48,6 +48,11 @@ void streams_measure(struct streams *ss);
  * WEIR_ELIMIT: too many streams; WEIR_ENOMEM. */
 WEIR_MUST_CHECK int stream_enter(struct stream **out, struct streams *ss,
 				 const struct stream_key *key);
+/* The same for who has come through clusters (common/media/via.h): what is begun
+ * for such users alone must not go back to where they come from. */
+WEIR_MUST_CHECK int stream_enter_by(struct stream **out, struct streams *ss,
+				    const struct stream_key *key,
+				    const char *via);
 /* Use it no more; set to NULL; NULL is fine. */
 void stream_leave(struct stream **s);
 
