@@ -104,96 +104,97 @@ TEST(what_is_shown_has_no_secret)
 	"[\"rtmp://o/$key\"],"
 #define PUSH "{\"kind\":\"push\",\"id\":\"a\",\"streams\":\"live/*\","
 
+static const struct {
+	const char *json, *where;
+} wrong[] = {
+	{"", ""},
+	{"   ", ""},
+	{"null", ""},
+	{"[]", ""},
+	{"1", ""},
+	{"{", ""},
+	{"{} {}", ""},
+	{"{'kind':'deny'}", ""},
+	{"// no comments\n{}", ""},
+	{"{\"kind\":\"\xff\"}", ""},
+	{"[[[[[[[[]]]]]]]]", ""},
+	{"{}", "kind"},
+	{"{\"kind\":null}", "kind"},
+	{"{\"kind\":\"Deny\"}", "kind"},
+	{"{\"kind\":[\"deny\"]}", "kind"},
+	{"{\"kind\":\"deny\"}", "id"},
+	{"{\"kind\":\"deny\",\"id\":\"\"}", "id"},
+	{"{\"kind\":\"deny\",\"id\":\"a b\"}", "id"},
+	{"{\"kind\":\"deny\",\"id\":\"a/b\"}", "id"},
+	{"{\"kind\":\"deny\",\"id\":\"a\\u0000b\"}", "id"},
+	{"{\"kind\":\"deny\",\"id\":7}", "id"},
+	{DENY "\"cidr\":\"::1\",\"note\":\"a\\nb\"}", "note"},
+	{DENY "\"cidr\":\"::1\",\"until_ms\":-1}", "until_ms"},
+	{DENY "\"cidr\":\"::1\",\"until_ms\":\"1\"}", "until_ms"},
+	{DENY "\"cidr\":\"::1\",\"until_ms\":1.5}", "until_ms"},
+	{DENY "\"cidr\":\"::1\",\"until_ms\":99999999999999999999}",
+	 "until_ms"},
+	{DENY "\"cidr\":\"::1\",\"secret\":\"x\"}", "secret"},
+	{DENY "\"cidr\":\"::1\",\"op\":\"play\"}", "op"},
+	{DENY "\"cidr\":\"::1\",\"cidr|ops\":\"play\"}", "cidr|ops"},
+	{DENY "\"cidr\":\"::1\",\"\":\"play\"}", ""},
+	{DENY "\"cidr\":\"::1\",\"ops\":\"none\"}", "ops"},
+	{DENY "\"cidr\":\"::1\",\"ops\":3}", "ops"},
+	{DENY "\"note\":\"\"}", "cidr"},
+	{DENY "\"cidr\":\"nowhere\"}", "cidr"},
+	{DENY "\"cidr\":[]}", "cidr"},
+	{DENY "\"cidr\":[\"::1\",7]}", "cidr[1]"},
+	{DENY "\"cidr\":[\"::1\",\"::1/200\"]}", "cidr[1]"},
+	{BAN "\"ops\":\"play\"}", ""},
+	{BAN "\"session\":\"\"}", "session"},
+	{BAN "\"session\":\"a b\"}", "session"},
+	{BAN "\"user\":\"\"}", "user"},
+	{BAN "\"user\":null}", "user"},
+	{BAN "\"user\":\"1234567890123456789012345678901234567890"
+	     "123456789\"}",
+	 "user"},
+	{BAN "\"stream\":\"*\"}", "stream"},
+	{BAN "\"stream\":null}", "stream"},
+	{BAN "\"ip\":\"\"}", "ip"},
+	{BAN "\"ip\":[\"::1\"]}", "ip"},
+	{KEY "\"ops\":\"both\"}", "secret"},
+	{KEY "\"secret\":\"0123456789abcde\"}", "secret"},
+	{KEY "\"secret\":\"0123456789abcd f\"}", "secret"},
+	{KEY "\"secret\":\"0123456789abcd\\u00e4\"}", "secret"},
+	{"{\"kind\":\"key\",\"id\":\"123456789012345678901234567890123"
+	 "\",\"secret\":\"" SECRET "\"}",
+	 "id"},
+	{PULL "\"on_demand\":1}", "on_demand"},
+	{PULL "\"on_demand\":false}", "streams"},
+	{PULL "\"pull_timeout_ms\":0}", "pull_timeout_ms"},
+	{PULL "\"pull_timeout_ms\":600001}", "pull_timeout_ms"},
+	{PULL "\"retry_num\":-2}", "retry_num"},
+	{PULL "\"auto_stop_ms\":-2}", "auto_stop_ms"},
+	{PULL "\"forward_query\":true}", "forward_query"},
+	{PUSH "\"urls\":[]}", "urls"},
+	{PUSH "\"urls\":\"rtmp://a/b\"}", "urls"},
+	{PUSH "\"urls\":[\"rtmp://a/b\",\"http://a/b\"]}", "urls[1]"},
+	{PUSH "\"urls\":[\"rtmp://a/b\",null]}", "urls[1]"},
+	{PUSH "\"urls\":[\"rtmp://$name/b\"]}", "urls[0]"},
+	{PUSH "\"urls\":[\"rtmp://a/b\",\"rtmp://a/b\",\"rtmp://a/b\","
+	      "\"rtmp://a/b\",\"rtmp://a/b\",\"rtmp://a/b\","
+	      "\"rtmp://a/b\",\"rtmp://a/b\",\"rtmp://a/b\"]}",
+	 "urls"},
+	{"{\"kind\":\"push\",\"id\":\"a\",\"urls\":[\"rtmp://a/b\"]}",
+	 "streams"},
+};
+
 TEST(whatever_is_wrong_is_named_with_its_place)
 {
-	static const struct {
-		const char *json, *where;
-	} cases[] = {
-		{"", ""},
-		{"   ", ""},
-		{"null", ""},
-		{"[]", ""},
-		{"1", ""},
-		{"{", ""},
-		{"{} {}", ""},
-		{"{'kind':'deny'}", ""},
-		{"// no comments\n{}", ""},
-		{"{\"kind\":\"\xff\"}", ""},
-		{"[[[[[[[[]]]]]]]]", ""},
-		{"{}", "kind"},
-		{"{\"kind\":null}", "kind"},
-		{"{\"kind\":\"Deny\"}", "kind"},
-		{"{\"kind\":[\"deny\"]}", "kind"},
-		{"{\"kind\":\"deny\"}", "id"},
-		{"{\"kind\":\"deny\",\"id\":\"\"}", "id"},
-		{"{\"kind\":\"deny\",\"id\":\"a b\"}", "id"},
-		{"{\"kind\":\"deny\",\"id\":\"a/b\"}", "id"},
-		{"{\"kind\":\"deny\",\"id\":\"a\\u0000b\"}", "id"},
-		{"{\"kind\":\"deny\",\"id\":7}", "id"},
-		{DENY "\"cidr\":\"::1\",\"note\":\"a\\nb\"}", "note"},
-		{DENY "\"cidr\":\"::1\",\"until_ms\":-1}", "until_ms"},
-		{DENY "\"cidr\":\"::1\",\"until_ms\":\"1\"}", "until_ms"},
-		{DENY "\"cidr\":\"::1\",\"until_ms\":1.5}", "until_ms"},
-		{DENY "\"cidr\":\"::1\",\"until_ms\":99999999999999999999}",
-		 "until_ms"},
-		{DENY "\"cidr\":\"::1\",\"secret\":\"x\"}", "secret"},
-		{DENY "\"cidr\":\"::1\",\"op\":\"play\"}", "op"},
-		{DENY "\"cidr\":\"::1\",\"cidr|ops\":\"play\"}", "cidr|ops"},
-		{DENY "\"cidr\":\"::1\",\"\":\"play\"}", ""},
-		{DENY "\"cidr\":\"::1\",\"ops\":\"none\"}", "ops"},
-		{DENY "\"cidr\":\"::1\",\"ops\":3}", "ops"},
-		{DENY "\"note\":\"\"}", "cidr"},
-		{DENY "\"cidr\":\"nowhere\"}", "cidr"},
-		{DENY "\"cidr\":[]}", "cidr"},
-		{DENY "\"cidr\":[\"::1\",7]}", "cidr[1]"},
-		{DENY "\"cidr\":[\"::1\",\"::1/200\"]}", "cidr[1]"},
-		{BAN "\"ops\":\"play\"}", ""},
-		{BAN "\"session\":\"\"}", "session"},
-		{BAN "\"session\":\"a b\"}", "session"},
-		{BAN "\"user\":\"\"}", "user"},
-		{BAN "\"user\":null}", "user"},
-		{BAN "\"user\":\"1234567890123456789012345678901234567890"
-		     "123456789\"}",
-		 "user"},
-		{BAN "\"stream\":\"*\"}", "stream"},
-		{BAN "\"stream\":null}", "stream"},
-		{BAN "\"ip\":\"\"}", "ip"},
-		{BAN "\"ip\":[\"::1\"]}", "ip"},
-		{KEY "\"ops\":\"both\"}", "secret"},
-		{KEY "\"secret\":\"0123456789abcde\"}", "secret"},
-		{KEY "\"secret\":\"0123456789abcd f\"}", "secret"},
-		{KEY "\"secret\":\"0123456789abcd\\u00e4\"}", "secret"},
-		{"{\"kind\":\"key\",\"id\":\"123456789012345678901234567890123"
-		 "\",\"secret\":\"" SECRET "\"}",
-		 "id"},
-		{PULL "\"on_demand\":1}", "on_demand"},
-		{PULL "\"on_demand\":false}", "streams"},
-		{PULL "\"pull_timeout_ms\":0}", "pull_timeout_ms"},
-		{PULL "\"pull_timeout_ms\":600001}", "pull_timeout_ms"},
-		{PULL "\"retry_num\":-2}", "retry_num"},
-		{PULL "\"auto_stop_ms\":-2}", "auto_stop_ms"},
-		{PULL "\"forward_query\":true}", "forward_query"},
-		{PUSH "\"urls\":[]}", "urls"},
-		{PUSH "\"urls\":\"rtmp://a/b\"}", "urls"},
-		{PUSH "\"urls\":[\"rtmp://a/b\",\"http://a/b\"]}", "urls[1]"},
-		{PUSH "\"urls\":[\"rtmp://a/b\",null]}", "urls[1]"},
-		{PUSH "\"urls\":[\"rtmp://$name/b\"]}", "urls[0]"},
-		{PUSH "\"urls\":[\"rtmp://a/b\",\"rtmp://a/b\",\"rtmp://a/b\","
-		      "\"rtmp://a/b\",\"rtmp://a/b\",\"rtmp://a/b\","
-		      "\"rtmp://a/b\",\"rtmp://a/b\",\"rtmp://a/b\"]}",
-		 "urls"},
-		{"{\"kind\":\"push\",\"id\":\"a\",\"urls\":[\"rtmp://a/b\"]}",
-		 "streams"},
-	};
 	struct rule *r = NULL;
 
-	for (size_t i = 0; i < WEIR_ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(wrong); i++) {
 		struct rule_fault fault = {"?", ""};
 
-		fprintf(stderr, "%s\n", cases[i].json);
-		CHECK_EQ(rule_read(&r, span_str(cases[i].json), &fault),
+		fprintf(stderr, "%s\n", wrong[i].json);
+		CHECK_EQ(rule_read(&r, span_str(wrong[i].json), &fault),
 			 WEIR_EINVAL);
-		CHECK_STR(fault.where, cases[i].where);
+		CHECK_STR(fault.where, wrong[i].where);
 		CHECK(*fault.what);
 	}
 	CHECK(!r);

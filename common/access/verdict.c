@@ -99,7 +99,7 @@ static bool is_host_of(struct span host, const char *want)
 		want++;
 		len--;
 	}
-	return host.len == len &&
+	return host.len > 0 && host.len == len &&
 	       !strncasecmp((const char *)host.data, want, len);
 }
 

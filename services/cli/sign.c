@@ -1,11 +1,11 @@
 /* services/cli/sign.c - `weir sign`: make a signed address. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <openssl/crypto.h>
 
 #include "common/access/text.h"
+#include "common/io/clock.h"
 #include "services/cli/args.h"
 #include "services/cli/commands.h"
 #include "services/cli/sign_url.h"
@@ -110,7 +110,7 @@ static int take_claims(struct sign_claims *c, const struct options *o,
 {
 	*c = (struct sign_claims){
 		.ops = access_ops_parse(span_str(o->op)),
-		.exp_ms = ((int64_t)time(NULL) + o->for_s) * 1000,
+		.exp_ms = ((int64_t)(io_utc_us() / 1000000) + o->for_s) * 1000,
 		.has_ip = o->ip != NULL,
 	};
 	if (!c->ops)
