@@ -189,6 +189,9 @@ $(BUILD)/test/%_test: $(BUILD)/obj/%_test.o $(TEST_LIB) \
 	$(SAY) LD $@
 	$(Q)$(LINK) $(WRAP) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
+# It runs what docs/auth.md shows.
+$(BUILD)/test/services/cli/auth_doc_test: | $(call service_bin,cli)
+
 $(BUILD)/test/sim: $(SIM_OBJ) $(LIB)
 	@mkdir -p $(@D)
 	$(SAY) LD $@
