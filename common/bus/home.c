@@ -607,3 +607,20 @@ void homes_each(const struct homes *hs,
 			fn(ctx, &info);
 	}
 }
+
+void homes_each_consumer(const struct homes *hs, const struct stream_key *key,
+			 void (*fn)(void *ctx, const struct node_ref *node,
+				    bool is_wanting),
+			 void *ctx)
+{
+	const struct home_stream *s = home_find(hs, key);
+
+	if (!s)
+		return;
+	list_each (l, &s->consumers) {
+		const struct consumer *c = list_entry(l, struct consumer, link);
+
+		if (!c->is_where)
+			fn(ctx, &c->peer->node, c->is_wanting);
+	}
+}

@@ -79,4 +79,10 @@ bool homes_is_empty(const struct homes *hs);
 void homes_each(const struct homes *hs,
 		void (*fn)(void *ctx, const struct home_info *info), void *ctx);
 
+/* Those who take a stream from here (SUB). */
+void homes_each_consumer(const struct homes *hs, const struct stream_key *key,
+			 void (*fn)(void *ctx, const struct node_ref *node,
+				    bool is_wanting),
+			 void *ctx);
+
 #endif

@@ -563,6 +563,34 @@ static int logs(const struct scene *s)
 	return count;
 }
 
+static void note_consumer(void *ctx, const struct node_ref *node,
+			  bool is_wanting)
+{
+	struct buf *said = ctx;
+
+	buf_printf(said, "%s %d\n", node->id, is_wanting);
+}
+
+TEST(those_who_take_a_stream_are_told_and_those_who_look_for_it_are_not)
+{
+	struct scene s;
+	struct buf said = {0};
+	struct stream_key other = {"live/other"};
+	const struct stream_key key = entry_of(1, 1, "").key;
+
+	publish(&s, 11);
+	where(&s, 10);
+	homes_each_consumer(s.homes, &key, note_consumer, &said);
+	CHECK_EQ(said.len, 0);
+	sub(&s, SUB_FROM_JOIN | SUB_WANTING, 0, 0);
+	homes_each_consumer(s.homes, &key, note_consumer, &said);
+	homes_each_consumer(s.homes, &other, note_consumer, &said);
+	CHECK_EQ(buf_error(&said), 0);
+	CHECK_STR(buf_text(&said), "edge-1 1\n");
+	buf_fini(&said);
+	finish(&s);
+}
+
 TEST(who_is_home_no_more_knows_where_to_and_gives_its_log_up_in_time)
 {
 	struct scene s;
