@@ -17,6 +17,9 @@
 struct member_call {
 	struct member *m;
 	struct bus_request *rq;
+	/* Of a call with a request id; else "". */
+	char name[ONCE_CALL_MAX + 1];
+	char request_id[ONCE_ID_MAX + 1];
 };
 
 /* ---- asking ---- */
@@ -476,13 +479,15 @@ int member_ask(struct member *m, link_id link, const char *name,
 void member_answer(struct member_call **pcall, struct json_object *json)
 {
 	struct member_call *call = *pcall;
+	const char *text = json ? json_object_to_json_string_ext(
+					  json, JSON_C_TO_STRING_PLAIN)
+				: "{}";
 
 	*pcall = NULL;
-	if (json)
-		bus_answer(&call->rq, span_str(json_object_to_json_string_ext(
-					      json, JSON_C_TO_STRING_PLAIN)));
-	else
-		bus_answer(&call->rq, SPAN_LIT("{}"));
+	if (*call->request_id && text)
+		once_keep(call->m->once, call->name, call->request_id, text,
+			  member_now_ms(call->m));
+	bus_answer(&call->rq, text ? span_str(text) : SPAN_LIT("{}"));
 	json_object_put(json);
 	free(call);
 }
@@ -549,6 +554,27 @@ static bool common_call(struct member *m, struct member_call *call,
 	return true;
 }
 
+/* A call that was answered under its request id gets that answer again. */
+static bool is_repeat(struct member_call *call, const char *name,
+		      struct json_object *args)
+{
+	const char *id = args ? member_json_text(args, "request_id") : NULL;
+	const char *answer;
+
+	if (!id || !*id || strlen(id) > ONCE_ID_MAX ||
+	    strlen(name) > ONCE_CALL_MAX)
+		return false;
+	answer = once_find(call->m->once, name, id, member_now_ms(call->m));
+	if (answer) {
+		bus_answer(&call->rq, span_str(answer));
+		free(call);
+		return true;
+	}
+	memcpy(call->name, name, strlen(name) + 1);
+	memcpy(call->request_id, id, strlen(id) + 1);
+	return false;
+}
+
 static void serve_call(struct member *m, struct bus_request *rq,
 		       struct span json)
 {
@@ -568,8 +594,9 @@ static void serve_call(struct member *m, struct bus_request *rq,
 		bus_answer(&rq, SPAN_LIT("{\"error\":\"no such call\"}"));
 		free(call);
 	} else {
-		*call = (struct member_call){m, rq};
-		if (!common_call(m, call, name, args) &&
+		*call = (struct member_call){.m = m, .rq = rq};
+		if (!is_repeat(call, name, args) &&
+		    !common_call(m, call, name, args) &&
 		    (!m->events->on_call ||
 		     !m->events->on_call(m->ctx, call, name, args)))
 			member_answer(&call, NULL);

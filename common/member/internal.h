@@ -8,6 +8,7 @@
 #include "common/base/map.h"
 #include "common/member/events.h"
 #include "common/member/member.h"
+#include "common/member/once.h"
 
 /* An answer for which there was no memory: of a question WEIR_ENOMEM, of a
  * script WEIR_ETIMEOUT. */
@@ -30,6 +31,7 @@ struct member {
 	struct bus *bus;
 	struct store *store;
 	struct event_book *book;
+	struct once *once;          /* answers of calls with a request id */
 	struct timer *timer;        /* the machines' next due time */
 	int64_t due_ms;             /* which is this */
 	struct timer *second;       /* load, once a second */

@@ -477,6 +477,8 @@ static int start(struct member *m)
 	if (!err)
 		err = event_book_new(&m->book, m->seed);
 	if (!err)
+		err = once_new(&m->once);
+	if (!err)
 		err = start_bus(m);
 	if (err)
 		return fail(m, "bus", err);
@@ -536,6 +538,7 @@ void member_free(struct member **pm)
 	bus_free(&m->bus);
 	calls_fini(m);
 	event_book_free(&m->book);
+	once_free(&m->once);
 	timer_free(&m->timer);
 	timer_free(&m->second);
 	free(m);

@@ -110,7 +110,10 @@ WEIR_MUST_CHECK int member_ask(struct member *m, link_id link, const char *name,
 			       struct json_object *args, uint32_t deadline_ms,
 			       member_answer_fn *fn, void *ctx);
 
-/* Answer and let the call go; takes `json` (NULL: an empty object). */
+/* Answer and let the call go; takes `json` (NULL: an empty object). A call whose
+ * args have a "request_id" comes once: when it is repeated within ten minutes,
+ * the answer is given again, and on_call does not see it (common/member/once.h).
+ */
 void member_answer(struct member_call **call, struct json_object *json);
 
 /* ---- rules: of this process's settings, and of the whole cluster ---- */
