@@ -86,6 +86,12 @@ WEIR_MUST_CHECK int frame_new_blank(struct frame **out,
 				    const struct frame *head,
 				    size_t payload_len, uint8_t **payload);
 
+/* The frame whose payload begins there. */
+static inline struct frame *frame_of_payload(const uint8_t *payload)
+{
+	return (struct frame *)(uintptr_t)payload - 1;
+}
+
 /* One more reference to `f` (not NULL); returns it. */
 struct frame *frame_ref(struct frame *f);
 

@@ -89,7 +89,18 @@ void rtmp_chunk_write(struct buf *out, uint32_t csid, uint32_t timestamp_ms,
 		      uint8_t type, uint32_t stream_id, struct span payload,
 		      uint32_t chunk_bytes);
 
-/* How many bytes that appends. */
+/* The same, of a payload in `count` parts. */
+void rtmp_chunk_write_all(struct buf *out, uint32_t csid, uint32_t timestamp_ms,
+			  uint8_t type, uint32_t stream_id,
+			  const struct span *part, size_t count,
+			  uint32_t chunk_bytes);
+
+/* What rtmp_chunk_write puts in front of a payload of that length, when one
+ * chunk takes all of it; which has to follow. */
+void rtmp_chunk_begin(struct buf *out, uint32_t csid, uint32_t timestamp_ms,
+		      uint8_t type, uint32_t stream_id, size_t payload_bytes);
+
+/* How many bytes rtmp_chunk_write appends. */
 size_t rtmp_chunk_written_bytes(uint32_t csid, uint32_t timestamp_ms,
 				size_t payload_bytes, uint32_t chunk_bytes);
 

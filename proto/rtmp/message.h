@@ -46,7 +46,7 @@ enum rtmp_csid {
 	RTMP_CSID_VIDEO = 7,
 };
 
-#define RTMP_CHUNK_BYTES_SENT 4096    /* what we announce, and then send in */
+#define RTMP_CHUNK_BYTES_SENT 60000   /* what we announce, and then send in */
 #define RTMP_WINDOW_BYTES     5000000 /* what we announce */
 
 /* The chunk stream on which we send that type. */

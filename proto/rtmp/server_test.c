@@ -52,7 +52,7 @@ static void check_answers(const struct owner *o, const char *expected)
 }
 
 #define CONNECT_ANSWERS                                                        \
-	"5:4c4b40 6:4c4b4002 1:1000 "                                          \
+	"5:4c4b40 6:4c4b4002 1:ea60 "                                          \
 	"_result#1(NetConnection.Connect.Success)@0 "
 #define START_ANSWERS CONNECT_ANSWERS "_result#2=1@0 "
 

@@ -7,6 +7,7 @@
 #define LOOK_EACH 32    /* viewers between two looks at the clock */
 #define TELL_MS   1000
 #define ROOM_EACH 32 /* frames between two looks for what is spare */
+#define SHARE_MAX 4  /* viewers of a wire that refers to payloads */
 
 static void on_pass_end(struct fanout *fo);
 
@@ -65,6 +66,8 @@ static void write_frame(struct outlet *o, uint64_t ordinal)
 
 	if (!o->wire && wire_new(&o->wire, o->format, &fo->limits.wire))
 		return;
+	/* By TLS each span would be a record of its own. */
+	wire_set_sharing(o->wire, o->viewers <= SHARE_MAX && !o->tls_viewers);
 	if (wire_append(o->wire, fo->log, ordinal))
 		wire_gap(o->wire, 1);
 	count_wire(o);
@@ -547,7 +550,7 @@ uint64_t fanout_wire_bytes(const struct fanout *fo)
 		if (!outlet_at(it)->wire)
 			continue;
 		wire_get_stats(outlet_at(it)->wire, &w);
-		bytes += w.kept_bytes;
+		bytes += w.kept_bytes + w.shared_bytes;
 	}
 	return bytes;
 }

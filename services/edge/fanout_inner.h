@@ -21,7 +21,7 @@ struct outlet {
 	uint64_t idle_from[PACER_SLOTS];
 	unsigned idle_slots; /* where somebody may be: a bit of each */
 	unsigned next_slot;  /* of the next viewer */
-	size_t viewers;
+	size_t viewers, tls_viewers; /* of these, by TLS */
 	bool takes_viewers; /* new ones; else a newer outlet does */
 	uint64_t used_ms;   /* last time somebody was here */
 	uint64_t left_out;  /* of the wire, as counted so far */

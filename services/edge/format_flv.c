@@ -25,7 +25,7 @@ static int flv_metadata(void *memory, struct buf *out,
 
 static int flv_unit(void *memory, struct buf *out, const struct track *track,
 		    const struct frame *f, const struct wire_time *at,
-		    bool *is_join)
+		    bool *is_join, size_t *payload_at)
 {
 	uint8_t store[FLV_BODY_HEAD_MAX];
 	struct buf head = {.data = store, .cap = sizeof(store)};
@@ -41,7 +41,10 @@ static int flv_unit(void *memory, struct buf *out, const struct track *track,
 	if (err)
 		return err;
 	buf_put(out, buf_span(&head));
-	buf_put(out, f->payload);
+	if (payload_at)
+		*payload_at = out->len;
+	else
+		buf_put(out, f->payload);
 	flv_tag_tail_write(out, body_len);
 	return buf_error(out);
 }

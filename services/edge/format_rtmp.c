@@ -37,20 +37,35 @@ static int rtmp_metadata(void *memory, struct buf *out,
 	return put_message(out, RTMP_DATA, 0, &body);
 }
 
+/* One chunk takes most messages whole; in longer ones heads of chunks stand
+ * inside the payload. */
 static int rtmp_unit(void *memory, struct buf *out, const struct track *track,
 		     const struct frame *f, const struct wire_time *at,
-		     bool *is_join)
+		     bool *is_join, size_t *payload_at)
 {
-	struct buf body = {0};
-	int err = flv_body_from_frame(&body, track, f);
+	const uint8_t type = flv_type_of(track);
+	const uint32_t csid = rtmp_csid_of(type);
+	uint8_t store[FLV_BODY_HEAD_MAX];
+	struct buf head = {.data = store, .cap = sizeof(store)};
+	struct span body[2];
+	int err = flv_body_head_from_frame(&head, track, f);
 
 	(void)memory;
 	(void)is_join;
-	if (err && !buf_error(&body)) {
-		buf_fini(&body);
+	if (err)
 		return err;
+	body[0] = buf_span(&head);
+	body[1] = f->payload;
+	if (!payload_at || head.len + f->payload.len > RTMP_CHUNK_BYTES_SENT) {
+		rtmp_chunk_write_all(out, csid, at->ms, type, MESSAGE_STREAM,
+				     body, 2, RTMP_CHUNK_BYTES_SENT);
+		return buf_error(out);
 	}
-	return put_message(out, flv_type_of(track), at->ms, &body);
+	rtmp_chunk_begin(out, csid, at->ms, type, MESSAGE_STREAM,
+			 head.len + f->payload.len);
+	buf_put(out, body[0]);
+	*payload_at = out->len;
+	return buf_error(out);
 }
 
 const struct wire_format wire_rtmp = {

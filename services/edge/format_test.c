@@ -61,7 +61,8 @@ static int on_message(void *ctx, const struct rtmp_message *m)
 }
 
 /* Two pictures and a sound, as a viewer gets them from its first byte. */
-static void play(struct buf *out, const struct wire_format *format, size_t len)
+static void play_by(struct buf *out, const struct wire_format *format,
+		    size_t len, bool is_sharing)
 {
 	struct story story;
 	struct wire *w = NULL;
@@ -72,6 +73,7 @@ static void play(struct buf *out, const struct wire_format *format, size_t len)
 	CHECK(story_put(&story, FRAME_CONFIG, 0, STORY_AUDIO,
 			SPAN_LIT("\x12\x10")));
 	CHECK_EQ(wire_new(&w, format, &limits), 0);
+	wire_set_sharing(w, is_sharing);
 	story.ms = FAR_MS;
 	CHECK(story_media(&story, FRAME_VIDEO, true, len));
 	CHECK(story_media(&story, FRAME_AUDIO, false, 20));
@@ -88,6 +90,30 @@ static void play(struct buf *out, const struct wire_format *format, size_t len)
 	CHECK_EQ(buf_error(out), 0);
 	wire_free(&w);
 	log_free(&story.log);
+}
+
+static void play(struct buf *out, const struct wire_format *format, size_t len)
+{
+	play_by(out, format, len, false);
+}
+
+TEST(a_wire_that_shares_has_the_same_bytes)
+{
+	static const struct wire_format *const formats[] = {
+		&wire_flv, &wire_rtmp, &wire_ws_flv};
+	static const size_t sizes[] = {10,    100,   3000, 59994,
+				       59995, 59996, 70000};
+
+	for (size_t i = 0; i < 3 * WEIR_ARRAY_LEN(sizes); i++) {
+		const struct wire_format *format = formats[i % 3];
+		struct buf copied = {0}, shared = {0};
+
+		play_by(&copied, format, sizes[i / 3], false);
+		play_by(&shared, format, sizes[i / 3], true);
+		CHECK_SPAN(buf_span(&copied), buf_span(&shared));
+		buf_fini(&copied);
+		buf_fini(&shared);
+	}
 }
 
 static void check_messages(const struct seen *s, size_t video_len)

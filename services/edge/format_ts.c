@@ -54,12 +54,13 @@ static int ts_metadata(void *memory, struct buf *out,
 
 static int ts_unit(void *memory, struct buf *out, const struct track *track,
 		   const struct frame *f, const struct wire_time *at,
-		   bool *is_join)
+		   bool *is_join, size_t *payload_at)
 {
 	struct frame moved = *f;
 	bool can_join = false;
 	int err;
 
+	(void)payload_at; /* it is cut into packets */
 	if (f->kind == FRAME_CONFIG)
 		return ts_mux_set_config(memory, out, track->id, f->payload);
 	moved.dts_ns += at->shift_ns;

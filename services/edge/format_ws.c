@@ -3,11 +3,11 @@
 #include "proto/ws/frame.h"
 #include "services/edge/wire.h"
 
-void wire_ws_wrap(struct buf *out, size_t at)
+void wire_ws_wrap(struct buf *out, size_t at, size_t more)
 {
 	size_t len = out->len - at;
 	uint8_t head[WS_HEAD_MAX];
-	size_t head_len = ws_head_write(head, WS_BINARY, len);
+	size_t head_len = ws_head_write(head, WS_BINARY, len + more);
 
 	if (!len || !buf_grow(out, head_len))
 		return;

@@ -27,7 +27,7 @@ static const struct stat_metric metrics[] = {
 		     "Publishers that were handed to an ingest of this machine."),
 	STAT_GAUGE(S, streams, "weir_edge_streams", "count", "Streams that this edge follows: one subscription each."),
 	STAT_GAUGE(S, wires, "weir_edge_wires", "count", "Wire logs."),
-	STAT_GAUGE(S, wire_bytes, "weir_edge_wire_bytes", "bytes", "Memory of wire logs."),
+	STAT_GAUGE(S, wire_bytes, "weir_edge_wire_bytes", "bytes", "Memory of wire logs, and of payloads that they refer to."),
 	STAT_COUNTER(S, gaps, "weir_edge_gaps_total", "count",
 		     "Times that a stream did not go on from where it was: frames are missing, or those of another writer follow."),
 	STAT_COUNTER(S, written_bytes, "weir_edge_written_bytes_total", "bytes", "Bytes written into wire logs."),

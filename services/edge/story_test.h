@@ -43,12 +43,17 @@ static inline int plain_metadata(void *memory, struct buf *out,
 
 static inline int plain_unit(void *memory, struct buf *out,
 			     const struct track *track, const struct frame *f,
-			     const struct wire_time *at, bool *is_join)
+			     const struct wire_time *at, bool *is_join,
+			     size_t *payload_at)
 {
 	(void)memory;
 	(void)track;
 	(void)is_join;
 	plain_put(out, f->kind, f->flags & FRAME_JOIN, at->ms, f->payload);
+	if (payload_at) {
+		*payload_at = out->len - f->payload.len;
+		out->len = *payload_at;
+	}
 	return buf_error(out);
 }
 

@@ -11,7 +11,7 @@
 #include "services/edge/fanout_inner.h"
 
 #define SHARE_BYTES  (256 * 1024) /* of one viewer in one pass */
-#define SPANS_MAX    18           /* blocks that hold a share */
+#define SPANS_MAX    64           /* that hold most shares */
 #define INSERT_BYTES (64 * 1024)
 
 static void on_events(struct viewer *v, unsigned events);
@@ -92,6 +92,7 @@ int viewer_new(struct viewer **out, struct fanout *fo,
 	v->slot = (uint8_t)(o->next_slot++ % PACER_SLOTS);
 	list_append(&o->due, &v->link);
 	o->viewers++;
+	o->tls_viewers += v->tls != NULL;
 	fanout_schedule(fo);
 	*out = v;
 	return 0;
@@ -144,6 +145,7 @@ void viewer_end(struct viewer *v, enum reason why)
 	loop_change(v->watch, 0);
 	list_remove(&v->link);
 	o->viewers--;
+	o->tls_viewers -= v->tls != NULL;
 	count_left_out(v);
 	/* Cut in the middle of a unit it is only fit to be closed. */
 	if (finish_unit(v)) {

@@ -5,6 +5,7 @@
 
 #define AUDIO_JOIN_GAP_MS 100
 #define SCRATCH_BYTES     (256 * 1024) /* that are kept */
+#define SHARE_BYTES       96           /* less is copied */
 
 int wire_new(struct wire **out, const struct wire_format *format,
 	     const struct wire_limits *limits)
@@ -21,7 +22,7 @@ int wire_new(struct wire **out, const struct wire_format *format,
 	w->limits = *limits;
 	w->scratch = limits->scratch ? limits->scratch : &w->own;
 	outlet_init(&w->out, format->refusal);
-	list_init(&w->blocks);
+	bytelog_init(&w->bytes);
 	ring_init(&w->units, sizeof(struct wire_unit));
 	ring_init(&w->joins, sizeof(struct wire_join));
 	*out = w;
@@ -38,16 +39,6 @@ static void drop_join(struct wire *w)
 	ring_drop(&w->joins, 1);
 }
 
-static void free_blocks(struct list *blocks)
-{
-	list_each_safe (it, blocks) {
-		struct wire_block *b = list_entry(it, struct wire_block, link);
-
-		list_remove(it);
-		free(b);
-	}
-}
-
 void wire_free(struct wire **pw)
 {
 	struct wire *w = *pw;
@@ -56,7 +47,7 @@ void wire_free(struct wire **pw)
 		return;
 	while (w->joins.count)
 		drop_join(w);
-	free_blocks(&w->blocks);
+	bytelog_fini(&w->bytes);
 	ring_fini(&w->joins);
 	ring_fini(&w->units);
 	outlet_fini(&w->out);
@@ -67,87 +58,33 @@ void wire_free(struct wire **pw)
 	*pw = NULL;
 }
 
-/* ---- bytes ---- */
+/* ---- units ---- */
 
-/* As many empty blocks as `len` bytes need beyond `room`: all or none. */
-static int make_blocks(struct list *out, size_t len, size_t room)
+/* What is in scratch becomes a unit with `frames` frames in it; the payload of
+ * `shared` (NULL: none) belongs at `payload_at`. */
+static int put_unit(struct wire *w, int64_t ms, unsigned frames,
+		    struct frame *shared, size_t payload_at)
 {
-	for (; room < len; room += WIRE_BLOCK_BYTES) {
-		struct wire_block *b = malloc(sizeof(*b));
-
-		if (!b) {
-			free_blocks(out);
-			return WEIR_ENOMEM;
-		}
-		b->len = 0;
-		list_append(out, &b->link);
-	}
-	return 0;
-}
-
-/* Append what fits into the block; returns the rest. */
-static struct span fill_block(struct wire *w, struct wire_block *b,
-			      struct span s)
-{
-	size_t n = WEIR_MIN(s.len, (size_t)(WIRE_BLOCK_BYTES - b->len));
-
-	if (n)
-		memcpy(b->data + b->len, s.data, n);
-	b->len += (uint32_t)n;
-	w->end += n;
-	return span_from(s, n);
-}
-
-static void add_block(struct wire *w, struct wire_block *b)
-{
-	BUG_ON(!w->blocks.prev);
-	list_append(&w->blocks, &b->link);
-	b->start = w->end;
-	w->kept_bytes += WIRE_BLOCK_BYTES;
-}
-
-static int put_bytes(struct wire *w, struct span s)
-{
-	struct wire_block *last = NULL;
-	struct list fresh;
-
-	if (w->kept_bytes)
-		last = list_entry(w->blocks.prev, struct wire_block, link);
-	list_init(&fresh);
-	if (make_blocks(&fresh, s.len, last ? WIRE_BLOCK_BYTES - last->len : 0))
-		return WEIR_ENOMEM;
-	if (last)
-		s = fill_block(w, last, s);
-	list_each_safe (it, &fresh) {
-		struct wire_block *b = list_entry(it, struct wire_block, link);
-
-		list_remove(it);
-		add_block(w, b);
-		s = fill_block(w, b, s);
-	}
-	return 0;
-}
-
-/* What is in scratch becomes a unit with `frames` frames in it. */
-static int put_unit(struct wire *w, int64_t ms, unsigned frames)
-{
+	const size_t len = w->scratch->len;
 	int err;
 
 	if (w->format->wrap)
-		w->format->wrap(w->scratch, 0);
+		w->format->wrap(w->scratch, 0,
+				shared ? shared->payload.len : 0);
 	err = buf_error(w->scratch);
 	if (!err)
 		err = ring_reserve(&w->units);
 	if (!err)
-		err = put_bytes(w, buf_span(w->scratch));
+		err = bytelog_put(&w->bytes, buf_span(w->scratch), shared,
+				  payload_at + w->scratch->len - len);
 	if (w->scratch->cap > SCRATCH_BYTES)
 		buf_fini(w->scratch);
 	if (err)
 		return err;
 	w->frames += frames;
 	*(struct wire_unit *)ring_push(&w->units) = (struct wire_unit){
-		.end = w->end,
-		.ms = ms,
+		.end = w->bytes.end,
+		.ms = (uint32_t)ms,
 		.frame = w->frames,
 		.state = w->state,
 	};
@@ -171,7 +108,8 @@ static int put_config(const struct wire *w, struct buf *out,
 	const struct wire_time at = time_at(w, ms);
 	size_t len = out->len;
 	bool is_join = false;
-	int err = f ? w->format->unit(w->memory, out, t, f, &at, &is_join) : 0;
+	int err = f ? w->format->unit(w->memory, out, t, f, &at, &is_join, NULL)
+		    : 0;
 
 	if (!err || buf_error(out))
 		return buf_error(out);
@@ -230,7 +168,7 @@ static int put_changes(struct wire *w, struct stateset *set, int64_t ms)
 	}
 	if (w->scratch->len) {
 		w->state++;
-		err = put_unit(w, ms, 0);
+		err = put_unit(w, ms, 0, NULL, 0);
 		if (err)
 			return err;
 	}
@@ -260,19 +198,22 @@ static void note_place(struct wire *w, struct wire_mark *out)
 }
 
 /* Once a memory has seen the frame, what it made of it must not be lost. */
-static int keep_unit(struct wire *w, int64_t ms)
+static int keep_unit(struct wire *w, int64_t ms, struct frame *shared,
+		     size_t payload_at)
 {
-	int err = put_unit(w, ms, 1);
+	int err = put_unit(w, ms, 1, shared, payload_at);
 
 	w->is_torn = err && w->memory;
 	return err;
 }
 
-/* Room for the join, so that nothing can fail once the unit is there. */
-static int put_frame(struct wire *w, const struct outlet_item *item)
+/* Room for the join, so that nothing can fail once the unit is there. `shared`:
+ * the item's frame, if its payload may stay where it is; else NULL. */
+static int put_frame(struct wire *w, const struct outlet_item *item,
+		     struct frame *shared)
 {
 	struct wire_join join = {
-		.offset = w->end,
+		.offset = w->bytes.end,
 		.ms = item->ms,
 		.frame = w->frames,
 		.left_out = w->left_out,
@@ -280,6 +221,7 @@ static int put_frame(struct wire *w, const struct outlet_item *item)
 	};
 	const struct wire_time at = time_at(w, item->ms);
 	bool joins = item->is_join && wants_join(w, item->ms);
+	size_t payload_at = SIZE_MAX;
 	int err = ring_reserve(&w->joins);
 
 	if (err)
@@ -287,7 +229,7 @@ static int put_frame(struct wire *w, const struct outlet_item *item)
 	buf_clear(w->scratch);
 	note_place(w, &join.mark);
 	err = w->format->unit(w->memory, w->scratch, item->track, item->frame,
-			      &at, &joins);
+			      &at, &joins, shared ? &payload_at : NULL);
 	if (buf_error(w->scratch))
 		return buf_error(w->scratch);
 	if (err == WEIR_ENOMEM)
@@ -296,7 +238,9 @@ static int put_frame(struct wire *w, const struct outlet_item *item)
 		w->left_out++; /* what cannot be carried */
 		return 0;
 	}
-	err = keep_unit(w, item->ms);
+	if (payload_at == SIZE_MAX)
+		shared = NULL;
+	err = keep_unit(w, item->ms, shared, payload_at);
 	if (err)
 		return err;
 	if (joins) {
@@ -322,9 +266,17 @@ static int fill_hole(struct wire *w, const struct outlet_item *item)
 		quiet.arrival_us = item->frame->arrival_us;
 		filling.frame = &quiet;
 		filling.ms = outlet_ms(&w->out, &quiet);
-		err = put_frame(w, &filling);
+		err = put_frame(w, &filling, NULL);
 	}
 	return err;
+}
+
+/* We only count a reference. */
+static struct frame *may_share(const struct wire *w, const struct frame *f)
+{
+	return w->is_sharing && f->payload.len >= SHARE_BYTES
+		       ? (struct frame *)f
+		       : NULL;
 }
 
 static int write_item(struct wire *w, const struct outlet_item *item)
@@ -334,7 +286,7 @@ static int write_item(struct wire *w, const struct outlet_item *item)
 	if (!err)
 		err = fill_hole(w, item);
 	if (!err)
-		err = put_frame(w, item);
+		err = put_frame(w, item, may_share(w, item->frame));
 	if (!err)
 		outlet_wrote(&w->out, item);
 	return err;
@@ -356,6 +308,11 @@ int wire_append(struct wire *w, const struct log *log, uint64_t ordinal)
 	default:
 		return 0;
 	}
+}
+
+void wire_set_sharing(struct wire *w, bool is_on)
+{
+	w->is_sharing = is_on;
 }
 
 void wire_gap(struct wire *w, uint64_t frames)
@@ -388,8 +345,9 @@ bool wire_is_over(const struct wire *w)
 void wire_get_stats(const struct wire *w, struct wire_stats *out)
 {
 	*out = (struct wire_stats){
-		.kept_bytes = w->kept_bytes,
-		.written_bytes = w->end,
+		.kept_bytes = w->bytes.kept_bytes,
+		.shared_bytes = w->bytes.shared_bytes,
+		.written_bytes = w->bytes.end,
 		.frames = w->frames,
 		.left_out = w->left_out,
 		.refused = w->refused,
@@ -430,7 +388,7 @@ uint64_t wire_spare_end(const struct wire *w)
 		const struct wire_unit *u = unit_at(w, i);
 
 		if (u->end > keep->offset ||
-		    u->ms + (int64_t)w->limits.retain_ms >= w->out.newest_ms)
+		    (int64_t)u->ms + w->limits.retain_ms >= w->out.newest_ms)
 			break;
 		end = u->end;
 	}
@@ -442,24 +400,11 @@ uint64_t wire_limit_end(const struct wire *w)
 	uint64_t end = w->tail;
 
 	for (size_t i = 0; i + 1 < w->units.count; i++) {
-		if (w->end - end <= w->limits.max_bytes)
+		if (w->bytes.end - end <= w->limits.max_bytes)
 			break;
 		end = unit_at(w, i)->end;
 	}
 	return end;
-}
-
-static void drop_blocks(struct wire *w)
-{
-	list_each_safe (it, &w->blocks) {
-		struct wire_block *b = list_entry(it, struct wire_block, link);
-
-		if (b->start + WIRE_BLOCK_BYTES > w->tail)
-			return;
-		list_remove(it);
-		w->kept_bytes -= WIRE_BLOCK_BYTES;
-		free(b);
-	}
 }
 
 void wire_trim(struct wire *w, uint64_t offset)
@@ -472,5 +417,5 @@ void wire_trim(struct wire *w, uint64_t offset)
 	while (w->joins.count &&
 	       ((struct wire_join *)ring_at(&w->joins, 0))->offset < w->tail)
 		drop_join(w);
-	drop_blocks(w);
+	bytelog_drop(&w->bytes, w->tail);
 }

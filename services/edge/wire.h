@@ -1,8 +1,9 @@
 /* services/edge/wire.h - a wire log: exactly the bytes that every viewer of one
  * form (container, codec form, tracks) of a stream gets.
  *
- * Bytes stand in blocks and are counted by a u64 offset from the start of the
- * wire. They come in units (an FLV tag, an RTMP message, a WebSocket frame, the
+ * Bytes are counted by a u64 offset from the start of the wire. While it shares,
+ * payloads of frames stay where they are (bytelog.h), and only what stands
+ * around them is written. They come in units (an FLV tag, an RTMP message, a WebSocket frame, the
  * transport packets of one frame): a viewer stops, leaves its place, and gets
  * inserts at unit ends only. Joins are the places
  * where a viewer can begin; what it needs before (headers in force there) is
@@ -23,7 +24,6 @@
 #include "common/media/track.h"
 
 struct wire;
-struct wire_block;
 
 /* When a frame is: the wire's time, and what it is ahead of the stream's. */
 struct wire_time {
@@ -54,19 +54,22 @@ struct wire_format {
 			const struct tracks *tracks, struct span meta);
 	/* One CONFIG, VIDEO or AUDIO frame of a track that it carries, as one
 	 * unit. *is_join: may a viewer begin here, as far as the wire knows;
-	 * the format may say no. Returns 0; WEIR_ENOMEM or the buffer's error;
-	 * or another: it is left out. */
+	 * the format may say no. `payload_at` (NULL: not wanted): it may leave
+	 * the frame's payload out, where that stands in one piece, and set it
+	 * to the length of `out` before that. Returns 0; WEIR_ENOMEM or the
+	 * buffer's error; or another: it is left out. */
 	int (*unit)(void *memory, struct buf *out, const struct track *track,
 		    const struct frame *f, const struct wire_time *at,
-		    bool *is_join);
+		    bool *is_join, size_t *payload_at);
 	/* With a memory: the headers stand in the wire, before each join, and
 	 * who goes on at another place gets what resume appends instead. mark:
 	 * the place behind the last unit. */
 	void (*mark)(const void *memory, struct wire_mark *out);
 	void (*resume)(struct buf *out, const struct wire_mark *mark);
-	/* Make one message of what stands from `at` on; NULL: it is one. Errors
-	 * are the buffer's. */
-	void (*wrap)(struct buf *out, size_t at);
+	/* Make one message of what stands from `at` on, and `more` bytes that
+	 * will come in between, by a head in front of it; NULL: it is one.
+	 * Errors are the buffer's. */
+	void (*wrap)(struct buf *out, size_t at, size_t more);
 };
 
 extern const struct wire_format wire_flv;
@@ -76,7 +79,7 @@ extern const struct wire_format wire_ws_flv; /* in frames of WebSocket */
 extern const struct wire_format wire_ws_ts;
 
 /* As wrap: a binary frame of WebSocket. */
-void wire_ws_wrap(struct buf *out, size_t at);
+void wire_ws_wrap(struct buf *out, size_t at, size_t more);
 
 struct wire_limits {
 	uint32_t retain_ms;     /* what is older is spare */
@@ -98,6 +101,11 @@ void wire_free(struct wire **w); /* NULL is fine; its cursors are then void */
 WEIR_MUST_CHECK int wire_append(struct wire *w, const struct log *log,
 				uint64_t ordinal);
 
+/* From now on refer to payloads, which the log has anyway: half the memory and
+ * one copy less, for two spans more in each send. Else (so it begins) copy them,
+ * which is better for many viewers. */
+void wire_set_sharing(struct wire *w, bool is_on);
+
 /* Frames are missing here: what follows begins with the next JOIN. `frames`
  * and those before that JOIN count as left out. */
 void wire_gap(struct wire *w, uint64_t frames);
@@ -116,6 +124,7 @@ bool wire_is_over(const struct wire *w);
 
 struct wire_stats {
 	uint64_t kept_bytes;    /* memory of its blocks */
+	uint64_t shared_bytes;  /* payloads that it refers to */
 	uint64_t written_bytes; /* ever; also the offset of its end */
 	uint64_t frames;        /* ever */
 	uint64_t left_out;      /* frames that no viewer got, since it began */
@@ -139,7 +148,7 @@ void wire_trim(struct wire *w, uint64_t offset);
 
 /* A place in a wire. All zero: none yet. */
 struct wire_cursor {
-	const struct wire_block *block; /* a hint; NULL: look it up */
+	uint64_t piece; /* a hint for the wire */
 	uint64_t offset;
 	uint64_t unit_end;   /* of the unit that offset is in; = offset at a
 			      * unit's end */
@@ -161,9 +170,10 @@ static inline bool wire_at_unit_end(const struct wire_cursor *c)
 WEIR_MUST_CHECK int wire_start(struct wire *w, struct wire_cursor *c,
 			       struct span *prefix);
 
-/* The next bytes, all of one block; empty at the end, or without a place. */
+/* The next bytes, as far as they lie together; empty at the end, or without a
+ * place. */
 struct span wire_peek(const struct wire *w, struct wire_cursor *c);
-/* The same, and what stands in the blocks behind, until there are `max` spans
+/* The same, and what stands behind, until there are `max` spans
  * or at least `enough_bytes`. Returns how many spans. */
 size_t wire_peek_all(const struct wire *w, struct wire_cursor *c,
 		     struct span *out, size_t max, size_t enough_bytes);

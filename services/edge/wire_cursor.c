@@ -22,20 +22,6 @@ static size_t find_unit(const struct wire *w, uint64_t offset)
 	return lo;
 }
 
-/* The block that holds the byte at `offset`. Most readers are near the end. */
-static const struct wire_block *find_block(const struct wire *w,
-					   uint64_t offset)
-{
-	for (struct list *it = w->blocks.prev; it != &w->blocks;
-	     it = it->prev) {
-		struct wire_block *b = list_entry(it, struct wire_block, link);
-
-		if (offset >= b->start)
-			return b;
-	}
-	return NULL;
-}
-
 /* ---- beginning ---- */
 
 static void place(struct wire_cursor *c, const struct wire_join *j)
@@ -62,7 +48,7 @@ static int make_headers(const struct wire *w, struct wire_join *j)
 	else
 		err = wire_put_headers(w, &j->headers, j->set, j->ms);
 	if (!err && format->wrap)
-		format->wrap(&j->headers, 0);
+		format->wrap(&j->headers, 0, 0);
 	if (!err)
 		err = buf_error(&j->headers);
 	if (err)
@@ -83,7 +69,7 @@ static int make_opening(const struct wire *w, struct wire_join *j)
 	    !tracks_read(&tracks, outlet_payload(j->set, FRAME_TRACKS, 0)))
 		format->opening(&j->opening, &tracks);
 	if (format->wrap)
-		format->wrap(&j->opening, 0);
+		format->wrap(&j->opening, 0, 0);
 	buf_put(&j->opening, buf_span(&j->headers));
 	err = buf_error(&j->opening);
 	if (err)
@@ -111,37 +97,20 @@ int wire_start(struct wire *w, struct wire_cursor *c, struct span *prefix)
 
 struct span wire_peek(const struct wire *w, struct wire_cursor *c)
 {
-	const struct wire_block *b = c->block;
-
-	if (c->must_join || c->offset == w->end)
+	if (c->must_join)
 		return (struct span){0};
-	BUG_ON(c->offset < w->tail || c->offset > w->end);
-	if (!b)
-		b = find_block(w, c->offset);
-	BUG_ON(!b);
-	c->block = b;
-	return span_of(b->data + (c->offset - b->start),
-		       b->start + b->len - c->offset);
+	BUG_ON(c->offset < w->tail);
+	return bytelog_peek(&w->bytes, c->offset, &c->piece);
 }
 
 size_t wire_peek_all(const struct wire *w, struct wire_cursor *c,
 		     struct span *out, size_t max, size_t enough_bytes)
 {
-	struct span s = wire_peek(w, c);
-	const struct wire_block *b = c->block;
-	uint64_t at = c->offset;
-	size_t count = 0, bytes = 0;
-
-	while (s.len && count < max) {
-		out[count++] = s;
-		at += s.len;
-		bytes += s.len;
-		if (at == w->end || bytes >= enough_bytes)
-			break;
-		b = list_entry(b->link.next, struct wire_block, link);
-		s = span_of(b->data, b->len);
-	}
-	return count;
+	if (c->must_join)
+		return 0;
+	BUG_ON(c->offset < w->tail);
+	return bytelog_peek_all(&w->bytes, c->offset, &c->piece, out, max,
+				enough_bytes);
 }
 
 void wire_advance(const struct wire *w, struct wire_cursor *c, size_t len)
@@ -151,15 +120,12 @@ void wire_advance(const struct wire *w, struct wire_cursor *c, size_t len)
 	if (!len)
 		return;
 	c->offset += len;
-	BUG_ON(c->offset > w->end);
-	if (c->offset == w->end)
+	BUG_ON(c->offset > w->bytes.end);
+	if (c->offset == w->bytes.end)
 		u = ring_last(&w->units);
 	else
 		u = unit_at(w, find_unit(w, c->offset - 1));
 	c->unit_end = u->end;
-	/* A block whose last byte was read may go before we come back. */
-	if (c->block && c->offset >= c->block->start + c->block->len)
-		c->block = NULL;
 	if (c->offset != c->unit_end)
 		return;
 	c->next_frame = u->frame;
@@ -189,7 +155,7 @@ uint32_t wire_lag_ms(const struct wire *w, const struct wire_cursor *c,
 	size_t i;
 	int64_t lag_ms;
 
-	if (c->must_join || from >= w->end)
+	if (c->must_join || from >= w->bytes.end)
 		return 0;
 	i = find_unit(w, from);
 	if (i >= w->units.count)
@@ -203,7 +169,6 @@ uint32_t wire_lag_ms(const struct wire *w, const struct wire_cursor *c,
 void wire_leave(struct wire_cursor *c)
 {
 	BUG_ON(!wire_at_unit_end(c));
-	c->block = NULL;
 	c->must_join = true;
 }
 

@@ -4,27 +4,15 @@
 #ifndef WEIR_EDGE_WIRE_INNER_H
 #define WEIR_EDGE_WIRE_INNER_H
 
-#include "common/base/list.h"
 #include "common/base/ring.h"
 #include "common/media/outlet.h"
+#include "services/edge/bytelog.h"
 #include "services/edge/wire.h"
 
-/* Small, so that half a block that is empty and half a block that is not needed
- * any more are little beside the rest; all of one size, so that one that goes is
- * the next one's place. */
-#define WIRE_BLOCK_BYTES (16u * 1024)
-
-struct wire_block {
-	struct list link;
-	uint64_t start; /* offset of data[0] */
-	uint32_t len;
-	uint8_t data[WIRE_BLOCK_BYTES];
-};
-
 struct wire_unit {
-	uint64_t end;
-	int64_t ms;
+	uint64_t end;   /* offset */
 	uint64_t frame; /* number of the first frame behind it */
+	uint32_t ms;
 	uint32_t state; /* headers in force behind it */
 };
 
@@ -44,16 +32,15 @@ struct wire {
 	const struct wire_format *format;
 	void *memory; /* the format's; NULL: it has none */
 	struct wire_limits limits;
-	struct list blocks;
+	struct bytelog bytes;
 	struct ring units; /* struct wire_unit: from tail to end */
 	struct ring joins; /* struct wire_join */
-	uint64_t tail;     /* offset of the oldest kept byte */
-	uint64_t end;
+	uint64_t tail;     /* offset of the oldest kept unit */
 	struct outlet out; /* tracks, headers, times */
 	bool is_torn;      /* a unit is missing that memory knows of */
+	bool is_sharing;
 	uint32_t state;
 	uint64_t frames, left_out, refused;
-	uint64_t kept_bytes;
 	int64_t newest_arrival_us;
 	struct buf own;      /* scratch, if it is not shared */
 	struct buf *scratch; /* the unit that is being made */

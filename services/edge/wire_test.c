@@ -399,6 +399,49 @@ TEST(a_place_at_the_end_of_a_block_outlives_that_block)
 	end(&s);
 }
 
+TEST(while_it_shares_payloads_stay_with_their_frames)
+{
+	struct scene s;
+	struct wire_cursor c;
+	struct plain_reader r;
+	struct wire_stats stats;
+
+	begin(&s, true, false);
+	wire_set_sharing(s.wire, true);
+	gop(&s, 30); /* of 110 bytes, 100 of them the payload */
+	wire_get_stats(s.wire, &stats);
+	CHECK_EQ(stats.shared_bytes, 30 * 100);
+	CHECK_EQ(stats.written_bytes, 30 * 110);
+	start(&s, &c, &r);
+	read_some(&s, &c, &r, 10 * 110 + 5);
+	wire_set_sharing(s.wire, false);
+	gop(&s, 30); /* and others are copied behind them */
+	read_all(&s, &c, &r);
+	CHECK_EQ(r.frames, 60);
+	close_reader(&r);
+	wire_trim(s.wire, wire_spare_end(s.wire));
+	wire_get_stats(s.wire, &stats);
+	CHECK_EQ(stats.shared_bytes, 0);
+	end(&s);
+}
+
+TEST(what_a_wire_refers_to_outlives_the_log_s_own_frame)
+{
+	struct scene s;
+	struct wire_cursor c;
+	struct plain_reader r;
+
+	begin(&s, true, false);
+	wire_set_sharing(s.wire, true);
+	gop(&s, 10);
+	start(&s, &c, &r);
+	log_free(&s.story.log);
+	read_all(&s, &c, &r);
+	CHECK_EQ(r.frames, 10);
+	close_reader(&r);
+	end(&s);
+}
+
 TEST(frames_that_are_missing_are_left_out_until_the_next_join)
 {
 	struct scene s;
@@ -669,6 +712,8 @@ static void model_step(struct model *m, unsigned what, unsigned more)
 		wire_gap(m->scene.wire, what % 5);
 		m->scene.story.number += what % 5;
 	}
+	if (what % 17 == 0)
+		wire_set_sharing(m->scene.wire, more % 2);
 	video(&m->scene, what % 20 == 0, 8 + more % (what % 7 ? 2000 : 150000));
 	if (what % 3 == 0)
 		model_trim(m);

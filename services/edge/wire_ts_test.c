@@ -328,8 +328,8 @@ static void lose_a_picture(struct scene *s)
 	tell_picture(s, false, 500);
 	CHECK_EQ(wire_ts.unit(s->wire->memory, &lost,
 			      tracks_find(&s->wire->out.tracks, STORY_VIDEO),
-			      log_at(s->story.log, s->written++), &at,
-			      &is_join),
+			      log_at(s->story.log, s->written++), &at, &is_join,
+			      NULL),
 		 0);
 	CHECK(lost.len > 0);
 	buf_fini(&lost);
