@@ -11,6 +11,7 @@
 #define DRAIN_ROUND_MS  50
 #define JOIN_SPACING_MS 100
 #define CROWD           256 /* connections whose memory is worth it */
+#define LAG_SPARE_MS    250 /* by then who lags too far has been moved */
 
 const struct stat_table *const edge_stats_tables[] = {
 	&edge_stat,         &edge_skip_stat,
@@ -297,7 +298,7 @@ static struct streams_limits streams_limits(const struct edge_settings *s)
 						.retain_ms =
 							(uint32_t)s
 								->viewer_max_lag_ms +
-							1000,
+							LAG_SPARE_MS,
 						.max_bytes =
 							(uint64_t)s
 								->gop_max_bytes,

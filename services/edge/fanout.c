@@ -346,16 +346,17 @@ static void wake_behind(struct outlet *o, uint64_t spare)
 }
 
 /* What is spare stands where nothing else has been looked at for seconds: it is
- * touched when there is another block, and now and then. */
+ * touched when there is another block or group of pictures, and now and then. */
 static bool wants_room(struct outlet *o)
 {
 	struct wire_stats w;
 
 	wire_get_stats(o->wire, &w);
-	if (w.kept_bytes == o->roomy_bytes &&
+	if (w.kept_bytes == o->roomy_bytes && w.groups == o->roomy_groups &&
 	    w.frames - o->roomy_frames < ROOM_EACH)
 		return false;
 	o->roomy_bytes = w.kept_bytes;
+	o->roomy_groups = w.groups;
 	o->roomy_frames = w.frames;
 	return true;
 }
@@ -509,7 +510,7 @@ void fanout_end(struct fanout *fo, enum reason why)
 		end_viewers(o, why);
 		wire_free(&o->wire); /* made again when frames come */
 		o->left_out = o->written_bytes = o->refused = 0;
-		o->roomy_frames = o->roomy_bytes = 0;
+		o->roomy_frames = o->roomy_bytes = o->roomy_groups = 0;
 		memset(o->idle_from, 0, sizeof(o->idle_from));
 		if (!o->takes_viewers)
 			outlet_free(o);

@@ -19,15 +19,16 @@ struct outlet {
 	 * offset before which none of them stands. */
 	struct list idle[PACER_SLOTS];
 	uint64_t idle_from[PACER_SLOTS];
-	unsigned idle_slots; /* where somebody may be: a bit of each */
-	unsigned next_slot;  /* of the next viewer */
+	unsigned idle_slots;         /* where somebody may be: a bit of each */
+	unsigned next_slot;          /* of the next viewer */
 	size_t viewers, tls_viewers; /* of these, by TLS */
-	bool takes_viewers; /* new ones; else a newer outlet does */
-	uint64_t used_ms;   /* last time somebody was here */
-	uint64_t left_out;  /* of the wire, as counted so far */
+	bool takes_viewers;          /* new ones; else a newer outlet does */
+	uint64_t used_ms;            /* last time somebody was here */
+	uint64_t left_out;           /* of the wire, as counted so far */
 	uint64_t refused;
 	uint64_t written_bytes;
-	uint64_t roomy_frames, roomy_bytes; /* when spare was looked for */
+	/* When it was looked for what is spare. */
+	uint64_t roomy_frames, roomy_bytes, roomy_groups;
 };
 
 struct fanout {

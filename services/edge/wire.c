@@ -246,6 +246,7 @@ static int put_frame(struct wire *w, const struct outlet_item *item,
 	if (joins) {
 		join.set = stateset_ref(item->set);
 		*(struct wire_join *)ring_push(&w->joins) = join;
+		w->groups += w->out.video != 0;
 	}
 	w->out.must_join = false;
 	w->newest_arrival_us = item->frame->arrival_us;
@@ -349,6 +350,7 @@ void wire_get_stats(const struct wire *w, struct wire_stats *out)
 		.shared_bytes = w->bytes.shared_bytes,
 		.written_bytes = w->bytes.end,
 		.frames = w->frames,
+		.groups = w->groups,
 		.left_out = w->left_out,
 		.refused = w->refused,
 		.newest_arrival_us = w->newest_arrival_us,

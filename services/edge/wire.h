@@ -127,6 +127,7 @@ struct wire_stats {
 	uint64_t shared_bytes;  /* payloads that it refers to */
 	uint64_t written_bytes; /* ever; also the offset of its end */
 	uint64_t frames;        /* ever */
+	uint64_t groups;        /* joins with video, ever */
 	uint64_t left_out;      /* frames that no viewer got, since it began */
 	uint64_t refused;       /* frames of tracks that the format refuses */
 	int64_t newest_arrival_us;

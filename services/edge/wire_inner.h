@@ -40,7 +40,7 @@ struct wire {
 	bool is_torn;      /* a unit is missing that memory knows of */
 	bool is_sharing;
 	uint32_t state;
-	uint64_t frames, left_out, refused;
+	uint64_t frames, groups, left_out, refused;
 	int64_t newest_arrival_us;
 	struct buf own;      /* scratch, if it is not shared */
 	struct buf *scratch; /* the unit that is being made */
