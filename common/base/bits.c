@@ -59,7 +59,10 @@ uint32_t bits_u(struct bits *b, unsigned count)
 
 bool bits_flag(struct bits *b)
 {
-	return bits_u(b, 1);
+	if (b->is_failed || (!b->left && !load_byte(b)))
+		return false;
+	b->left--;
+	return b->byte >> b->left & 1;
 }
 
 void bits_skip(struct bits *b, unsigned count)
@@ -67,6 +70,36 @@ void bits_skip(struct bits *b, unsigned count)
 	for (; count > 32; count -= 32)
 		(void)bits_u(b, 32);
 	(void)bits_u(b, count);
+}
+
+/* Of whole bytes only the zeros count. */
+static void skip_aligned(struct bits *b, size_t count)
+{
+	while (count && b->at != b->end) {
+		if (b->is_rbsp && b->zeros >= 2 && *b->at == 3) {
+			b->at++;
+			b->zeros = 0;
+			continue;
+		}
+		b->zeros = *b->at++ ? 0 : b->zeros + 1;
+		count--;
+	}
+	b->is_failed |= count > 0;
+}
+
+void bits_skip_bytes(struct bits *b, size_t count)
+{
+	const unsigned part = b->left;
+
+	if (b->is_failed || !count)
+		return;
+	if (!part) {
+		skip_aligned(b, count);
+		return;
+	}
+	b->left = 0; /* these bits, whole bytes, and so many less of the last */
+	skip_aligned(b, count - 1);
+	(void)bits_u(b, 8 - part);
 }
 
 uint32_t bits_ue(struct bits *b)

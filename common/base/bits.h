@@ -32,6 +32,7 @@ static inline bool bits_failed(const struct bits *b)
 uint32_t bits_u(struct bits *b, unsigned count);
 bool bits_flag(struct bits *b);
 void bits_skip(struct bits *b, unsigned count);
+void bits_skip_bytes(struct bits *b, size_t count);
 
 /* Exp-Golomb codes; one of 32 or more leading zeros fails the reader. */
 uint32_t bits_ue(struct bits *b);

@@ -48,6 +48,27 @@ TEST(skipping_more_than_a_word_of_bits_works)
 	CHECK(bits_failed(&b));
 }
 
+TEST(bytes_are_skipped_as_their_bits_would_be)
+{
+	const uint8_t in[] = {1, 0, 0, 3, 0, 0, 3, 9, 0,
+			      3, 0, 0, 0, 3, 3, 0, 0};
+
+	for (unsigned i = 0; i < 2 * 8 * 20; i++) {
+		const unsigned before = i / 2 % 8, count = i / 16;
+		struct bits a =
+			i % 2 ? bits_of(SPAN(in)) : bits_of_rbsp(SPAN(in));
+		struct bits b = a;
+
+		bits_skip(&a, before);
+		bits_skip(&a, 8 * count);
+		bits_skip(&b, before);
+		bits_skip_bytes(&b, count);
+		CHECK_EQ(bits_failed(&a), bits_failed(&b));
+		CHECK_EQ(bits_u(&a, 12), bits_u(&b, 12));
+		CHECK_EQ(bits_failed(&a), bits_failed(&b));
+	}
+}
+
 TEST(exp_golomb_codes_have_the_values_of_the_spec)
 {
 	/* 1 010 011 00100 00101 00110 00111 0001000 -> 0 1 2 3 4 5 6 7 */

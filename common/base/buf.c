@@ -45,7 +45,7 @@ int buf_reserve(struct buf *b, size_t more)
 	return b->err;
 }
 
-void buf_put(struct buf *b, struct span s)
+void buf_put_slow(struct buf *b, struct span s)
 {
 	if (!s.len || buf_reserve(b, s.len))
 		return;

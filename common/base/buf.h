@@ -9,6 +9,7 @@
 #define WEIR_BASE_BUF_H
 
 #include "common/base/err.h"
+#include "common/base/order.h"
 #include "common/base/span.h"
 
 struct buf {
@@ -29,7 +30,7 @@ void buf_clear(struct buf *b);
 int buf_reserve(struct buf *b, size_t more);
 
 /* Append a copy of `s` (may lie anywhere but in this buffer). */
-void buf_put(struct buf *b, struct span s);
+static inline void buf_put(struct buf *b, struct span s);
 
 /* Append `len` zero bytes and return where they start, for filling in; NULL
  * after an error. The pointer dies with the next write. */
@@ -56,44 +57,112 @@ static inline int buf_error(const struct buf *b)
 	return b->err;
 }
 
+/* ---- writes that find room, as nearly all do, need no call ---- */
+
+/* For these alone: what they do when there is no room, a limit or an error. */
+void buf_put_slow(struct buf *b, struct span s);
+
+/* `len` bytes behind the last one, counted; NULL: ask for them slowly. */
+static inline uint8_t *buf_take_room(struct buf *b, size_t len)
+{
+	const size_t at = b->len;
+
+	if (b->err || b->limit_bytes || b->cap - at < len)
+		return NULL;
+	b->len = at + len;
+	return b->data + at;
+}
+
+static inline void buf_put(struct buf *b, struct span s)
+{
+	uint8_t *at = s.len ? buf_take_room(b, s.len) : NULL;
+
+	if (at)
+		memcpy(at, s.data, s.len);
+	else
+		buf_put_slow(b, s);
+}
+
 static inline void buf_put_u8(struct buf *b, uint8_t v)
 {
-	buf_put_uint(b, v, 1);
+	uint8_t *at = buf_take_room(b, 1);
+
+	if (at)
+		*at = v;
+	else
+		buf_put_uint(b, v, 1);
 }
 
 static inline void buf_put_u16(struct buf *b, uint16_t v)
 {
-	buf_put_uint(b, v, 2);
+	uint8_t *at = buf_take_room(b, sizeof(v));
+
+	if (at)
+		store_u16(at, v);
+	else
+		buf_put_uint(b, v, sizeof(v));
 }
 
 static inline void buf_put_u24(struct buf *b, uint32_t v)
 {
-	buf_put_uint(b, v, 3);
+	uint8_t *at = buf_take_room(b, 3);
+
+	if (at) {
+		at[0] = (uint8_t)(v >> 16);
+		store_u16(at + 1, (uint16_t)v);
+	} else {
+		buf_put_uint(b, v, 3);
+	}
 }
 
 static inline void buf_put_u32(struct buf *b, uint32_t v)
 {
-	buf_put_uint(b, v, 4);
+	uint8_t *at = buf_take_room(b, sizeof(v));
+
+	if (at)
+		store_u32(at, v);
+	else
+		buf_put_uint(b, v, sizeof(v));
 }
 
 static inline void buf_put_u64(struct buf *b, uint64_t v)
 {
-	buf_put_uint(b, v, 8);
+	uint8_t *at = buf_take_room(b, sizeof(v));
+
+	if (at)
+		store_u64(at, v);
+	else
+		buf_put_uint(b, v, sizeof(v));
 }
 
 static inline void buf_put_u16_le(struct buf *b, uint16_t v)
 {
-	buf_put_uint_le(b, v, 2);
+	uint8_t *at = buf_take_room(b, sizeof(v));
+
+	if (at)
+		store_u16_le(at, v);
+	else
+		buf_put_uint_le(b, v, sizeof(v));
 }
 
 static inline void buf_put_u32_le(struct buf *b, uint32_t v)
 {
-	buf_put_uint_le(b, v, 4);
+	uint8_t *at = buf_take_room(b, sizeof(v));
+
+	if (at)
+		store_u32_le(at, v);
+	else
+		buf_put_uint_le(b, v, sizeof(v));
 }
 
 static inline void buf_put_u64_le(struct buf *b, uint64_t v)
 {
-	buf_put_uint_le(b, v, 8);
+	uint8_t *at = buf_take_room(b, sizeof(v));
+
+	if (at)
+		store_u64_le(at, v);
+	else
+		buf_put_uint_le(b, v, sizeof(v));
 }
 
 #endif

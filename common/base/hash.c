@@ -10,7 +10,7 @@ static uint64_t rotl(uint64_t x, int b)
 	return x << b | x >> (64 - b);
 }
 
-static void sip_round(struct sip *s)
+static inline void sip_round(struct sip *s)
 {
 	s->v0 += s->v1;
 	s->v1 = rotl(s->v1, 13) ^ s->v0;

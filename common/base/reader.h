@@ -7,6 +7,7 @@
 #ifndef WEIR_BASE_READER_H
 #define WEIR_BASE_READER_H
 
+#include "common/base/order.h"
 #include "common/base/span.h"
 
 struct reader {
@@ -60,54 +61,73 @@ static inline uint64_t read_uint(struct reader *r, unsigned bytes)
 	return v;
 }
 
-static inline uint64_t read_uint_le(struct reader *r, unsigned bytes)
+/* As many bytes as a number has; NULL: they are not there. */
+static inline const uint8_t *read_bytes(struct reader *r, size_t len)
 {
-	struct span s = read_span(r, bytes);
-	uint64_t v = 0;
+	const uint8_t *at = r->at;
 
-	for (size_t i = s.len; i-- > 0;)
-		v = v << 8 | s.data[i];
-	return v;
+	if (reader_left(r) < len) {
+		r->is_failed = true;
+		return NULL;
+	}
+	r->at = at + len;
+	return at;
 }
 
 static inline uint8_t read_u8(struct reader *r)
 {
-	return (uint8_t)read_uint(r, 1);
+	const uint8_t *at = read_bytes(r, 1);
+
+	return at ? *at : 0;
 }
 
 static inline uint16_t read_u16(struct reader *r)
 {
-	return (uint16_t)read_uint(r, 2);
+	const uint8_t *at = read_bytes(r, 2);
+
+	return at ? load_u16(at) : 0;
 }
 
 static inline uint32_t read_u24(struct reader *r)
 {
-	return (uint32_t)read_uint(r, 3);
+	const uint8_t *at = read_bytes(r, 3);
+
+	return at ? (uint32_t)at[0] << 16 | load_u16(at + 1) : 0;
 }
 
 static inline uint32_t read_u32(struct reader *r)
 {
-	return (uint32_t)read_uint(r, 4);
+	const uint8_t *at = read_bytes(r, 4);
+
+	return at ? load_u32(at) : 0;
 }
 
 static inline uint64_t read_u64(struct reader *r)
 {
-	return read_uint(r, 8);
+	const uint8_t *at = read_bytes(r, 8);
+
+	return at ? load_u64(at) : 0;
 }
 
 static inline uint16_t read_u16_le(struct reader *r)
 {
-	return (uint16_t)read_uint_le(r, 2);
+	const uint8_t *at = read_bytes(r, 2);
+
+	return at ? load_u16_le(at) : 0;
 }
 
 static inline uint32_t read_u32_le(struct reader *r)
 {
-	return (uint32_t)read_uint_le(r, 4);
+	const uint8_t *at = read_bytes(r, 4);
+
+	return at ? load_u32_le(at) : 0;
 }
 
 static inline uint64_t read_u64_le(struct reader *r)
 {
-	return read_uint_le(r, 8);
+	const uint8_t *at = read_bytes(r, 8);
+
+	return at ? load_u64_le(at) : 0;
 }
 
 #endif

@@ -8,6 +8,8 @@
  * never overflow. */
 #define TIME_MAX (INT64_C(1) << 61)
 
+#define TYPE_AT 4 /* in a record's header */
+
 /* ---- the layouts ---- */
 
 enum field_kind {
@@ -390,6 +392,17 @@ static const char *read_body(struct reader *r, const struct layout *l,
 	return why ? why : check_record(out);
 }
 
+/* Nearly all records are frames, and those have few of the fields. */
+static void clear(struct record *out, uint16_t type)
+{
+	if (type != RECORD_FRAME && type != RECORD_STATE) {
+		memset(out, 0, sizeof(*out));
+		return;
+	}
+	out->frame = (struct frame){0};
+	out->payload_len = 0;
+}
+
 int record_read(struct record *out, struct span whole, const char **why)
 {
 	struct reader r = reader_of(whole);
@@ -399,7 +412,7 @@ int record_read(struct record *out, struct span whole, const char **why)
 	*why = "the length of a record is out of range";
 	if (record_length(&len, whole) || len != whole.len)
 		return WEIR_EPROTO;
-	memset(out, 0, sizeof(*out));
+	clear(out, load_u16_le(whole.data + TYPE_AT));
 	read_header(&r, out);
 	l = layout_of(out->type);
 	if (!l)

@@ -111,7 +111,8 @@ struct record {
 WEIR_MUST_CHECK int record_length(size_t *out_len, struct span in);
 
 /* Decode exactly one whole record. Returns 0; WEIR_EPROTO with *why (static
- * text); WEIR_EUNSUPPORTED for an unknown type (skip it). */
+ * text); WEIR_EUNSUPPORTED for an unknown type (skip it). Fields that a FRAME or
+ * STATE has not are left as they were, those of other types are zero. */
 WEIR_MUST_CHECK int record_read(struct record *out, struct span whole,
 				const char **why);
 

@@ -27,8 +27,7 @@ bool sei_next(struct sei_iter *it, struct sei *out)
 	sei.type = read_extended(&it->bits);
 	sei.size_bytes = read_extended(&it->bits);
 	sei.body = it->bits;
-	for (uint32_t i = 0; i < sei.size_bytes && !bits_failed(&it->bits); i++)
-		bits_skip(&it->bits, 8);
+	bits_skip_bytes(&it->bits, sei.size_bytes);
 	if (bits_failed(&it->bits))
 		return false;
 	*out = sei;

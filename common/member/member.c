@@ -143,15 +143,19 @@ static void on_down(void *ctx, const struct node_ref *node, enum reason why)
 	member_wake(m);
 }
 
-static int judge(struct member *m, link_id link, int err)
+static void tell_fault(struct member *m, link_id link, int err)
 {
-	struct node_ref node = {0};
+	struct node_ref node;
 
-	if (err == 0)
-		return 0;
 	if (bus_node(m->bus, link, &node))
 		logger_event(m->log, &link_fault, kv_str("node", node.id),
 			     kv_err("detail", err));
+}
+
+static int judge(struct member *m, link_id link, int err)
+{
+	if (err)
+		tell_fault(m, link, err);
 	return err;
 }
 
