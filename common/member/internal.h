@@ -19,6 +19,15 @@ struct owed {
 
 #define OWED_MAX 64 /* beyond, the machines' own time-outs answer */
 
+/* A change of rules that could not be asked for. */
+struct rule_owed {
+	member_rule_fn *fn;
+	void *ctx;
+	int err;
+};
+
+#define RULES_OWED_MAX 16
+
 struct member {
 	struct svc *svc;
 	struct loop *loop;
@@ -49,13 +58,20 @@ struct member {
 	uint32_t last_dial;
 	unsigned bus_port;
 	bool is_wildcard; /* the bus listens on any address */
+	struct ruleset *rules;
+	bool rules_are_stale;  /* there was no memory for the new ones */
+	int64_t rules_over_ms; /* UTC: when to look for those that are over */
+	struct list rule_asks; /* changes under way */
+	struct rule_owed rule_owed[RULES_OWED_MAX];
+	size_t rule_owed_count;
+	struct pass_task rule_owed_task;
 	struct stat_series bus_series, store_series;
 	struct stat_refresh refresh;
 	struct bus_stats bus_stats;
 	struct store_stats store_stats;
 };
 
-extern const struct log_event member_stream_event;
+extern const struct log_event member_stream_event, member_failed;
 
 /* world.c: struct world as the machines see it. */
 void world_init(struct member *m);
@@ -86,6 +102,13 @@ void calls_answer_later(struct member *m, uint64_t tag, const struct answer *a);
 void calls_owe(struct member *m, uint64_t tag, bool is_script);
 /* When bus and store are gone: nothing of the above comes any more. */
 void calls_fini(struct member *m);
+
+/* rules.c */
+extern const struct log_event member_bad_rule;
+int rules_init(struct member *m);
+void rules_fini(struct member *m); /* when the store is gone */
+void rules_on_change(void *ctx);   /* the store has others */
+void rules_on_second(struct member *m);
 
 /* stat.c */
 void member_stats_add(struct member *m);

@@ -29,13 +29,13 @@ static const struct log_event bus_open = {
 	"bus.open", LOG_WARN, "listen",
 	"The bus takes connections from other machines, and cluster.key is "
 	"empty: whoever reaches it can take part."};
-static const struct log_event member_failed = {
-	"member.failed", LOG_ERROR, "what why", "It could not join."};
+const struct log_event member_failed = {"member.failed", LOG_ERROR, "what why",
+					"It could not join."};
 
 const struct log_event *const member_log_events[] = {
-	&link_up,       &link_down,           &link_refused, &link_fault,
-	&registry_up,   &registry_down,       &loop_away,    &bus_open,
-	&member_failed, &member_stream_event, NULL};
+	&link_up,       &link_down,           &link_refused,    &link_fault,
+	&registry_up,   &registry_down,       &loop_away,       &bus_open,
+	&member_failed, &member_stream_event, &member_bad_rule, NULL};
 
 int64_t member_now_ms(const struct member *m)
 {
@@ -107,6 +107,7 @@ static void on_second(struct member *m)
 	if (m->events->on_load)
 		m->events->on_load(m->ctx, &m->self.load);
 	store_set_self(m->store, &m->self, false);
+	rules_on_second(m);
 }
 
 /* ---- the bus ---- */
@@ -309,6 +310,7 @@ static const struct store_events store_events = {
 	.on_down = on_registry_down,
 	.on_node = on_node,
 	.on_stream = on_stream,
+	.on_rules = rules_on_change,
 };
 
 /* ---- life ---- */
@@ -403,7 +405,7 @@ static int start_store(struct member *m)
 		svc_settings(m->svc, &member_cluster_conf);
 	const struct member_redis_settings *s =
 		svc_settings(m->svc, &member_redis_conf);
-	char file[4200] = "";
+	char file[4200] = "", rules_file[4200] = "";
 	struct store_options o = {
 		.url = s->url,
 		.user = *s->user ? s->user : NULL,
@@ -421,6 +423,9 @@ static int start_store(struct member *m)
 		snprintf(file, sizeof(file), "%s/%s.nodes.json",
 			 rules->state_dir, m->self.ref.id);
 		o.nodes_file = file;
+		snprintf(rules_file, sizeof(rules_file), "%s/%s.rules",
+			 rules->state_dir, m->self.ref.id);
+		o.rules_file = rules_file;
 	}
 	return store_new(&m->store, m->loop, &o, &store_events, m, m->log);
 }
@@ -492,6 +497,9 @@ static int start(struct member *m)
 	err = start_store(m);
 	if (err)
 		return fail(m, "redis.url", err);
+	err = rules_init(m);
+	if (err)
+		return fail(m, "cluster.rules", err);
 	err = loop_on_away(m->loop, (uint64_t)rules->loop_away_ms, on_away, m);
 	if (err)
 		return fail(m, "loop", err);
@@ -519,6 +527,7 @@ int member_new(struct member **out, struct svc *svc,
 	list_init(&m->asked);
 	list_init(&m->named);
 	list_init(&m->dials);
+	list_init(&m->rule_asks);
 	err = start(m);
 	if (err)
 		member_free(&m);
@@ -541,6 +550,7 @@ void member_free(struct member **pm)
 	store_free(&m->store);
 	bus_free(&m->bus);
 	calls_fini(m);
+	rules_fini(m);
 	event_book_free(&m->book);
 	once_free(&m->once);
 	timer_free(&m->timer);

@@ -226,6 +226,7 @@ static void begin_rules(struct script_words *w, const char *text,
 int rule_encode(struct script_words *out, const char *cluster,
 		const struct rule_change *change)
 {
+	static const char *const what[] = {"put", "delete", "purge"};
 	char root[REGISTRY_ROOT_SIZE];
 
 	registry_root(root, cluster);
@@ -233,7 +234,7 @@ int rule_encode(struct script_words *out, const char *cluster,
 	out->key_count = 2;
 	add(out, "%s" REGISTRY_REQUEST "%s", root, change->request);
 	add(out, "%s", root);
-	add(out, "%s", change->is_delete ? "delete" : "put");
+	add(out, "%s", what[change->op]);
 	add(out, "%s", change->name);
 	add_span(out, change->text);
 	add(out, "%s", change->request);

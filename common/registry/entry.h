@@ -64,10 +64,16 @@ WEIR_MUST_CHECK int node_encode(struct script_words *out, const char *cluster,
 				struct span info, uint32_t ttl_ms);
 
 /* A change of the cluster's rules. All is borrowed as long as *out. */
+enum rule_op {
+	RULE_PUT,
+	RULE_DELETE,
+	RULE_PURGE, /* delete it, if its text is still this one */
+};
+
 struct rule_change {
-	bool is_delete;
+	enum rule_op op;
 	const char *name;    /* "<kind> <id>", as rulebook.h has it */
-	struct span text;    /* put: the rule */
+	struct span text;    /* put, purge: the rule */
 	const char *request; /* "": none */
 	const char *tag;     /* of the version that this makes */
 };

@@ -218,7 +218,8 @@ const char script_node_lua[] =
 "  redis.call('PUBLISH', root .. 'changes', 'rules')\n" \
 "end\n"
 
-/* KEYS: the rules, what is known of the request. ARGV: root, what (put, delete),
+/* KEYS: the rules, what is known of the request. ARGV: root, what (put, delete,
+ * purge: delete, if its text is still this one),
  * name ("<kind> <id>"), text, request id or nothing, how long it is remembered
  * (ms), most rules, most bytes, tag. The reply: status (OK; GONE: no such rule;
  * FULL; OTHER: the request was another one), version, 1: it was done before. */
@@ -230,7 +231,7 @@ const char script_rule_lua[] = RULES_HEAD
 "  return {known == change and 'OK' or 'OTHER', digits(version), '1'}\n"
 "end\n"
 "local was = redis.call('HGET', KEYS[1], name)\n"
-"if what == 'delete' and not was then\n"
+"if what ~= 'put' and not was or what == 'purge' and was ~= text then\n"
 "  return {'GONE', digits(version), '0'}\n"
 "end\n"
 "if was then count, bytes = count - 1, bytes - #name - #was end\n"

@@ -23,7 +23,7 @@ struct rule_call {
 	struct redis_slot *slot; /* NULL: not sent, or answered */
 	bool is_sent, is_answered;
 	struct rule_reply reply; /* once it is */
-	bool is_delete;
+	enum rule_op op;
 	char name[RULEBOOK_NAME_MAX + 1];
 	char request[STORE_REQUEST_MAX + 1];
 	char tag[RULEBOOK_TAG_SIZE];
@@ -332,7 +332,7 @@ static void on_reply(void *ctx, const redisReply *reply)
 static void send_call(struct rule_call *c, bool is_whole)
 {
 	const struct rule_change change = {
-		.is_delete = c->is_delete,
+		.op = c->op,
 		.name = c->name,
 		.text = buf_span(&c->text),
 		.request = c->request,
@@ -352,7 +352,7 @@ static void send_call(struct rule_call *c, bool is_whole)
 static bool is_right(const struct rule_change *change)
 {
 	return rulebook_is_name(span_str(change->name)) &&
-	       (change->is_delete || rulebook_is_text(change->text)) &&
+	       (change->op == RULE_DELETE || rulebook_is_text(change->text)) &&
 	       (!change->request ||
 		strlen(change->request) <= STORE_REQUEST_MAX);
 }
@@ -368,12 +368,12 @@ static void tag_at_random(char tag[RULEBOOK_TAG_SIZE])
 /* Returns 0 or WEIR_ENOMEM. */
 static int copy_change(struct rule_call *c, const struct rule_change *change)
 {
-	c->is_delete = change->is_delete;
+	c->op = change->op;
 	snprintf(c->name, sizeof(c->name), "%s", change->name);
 	snprintf(c->request, sizeof(c->request), "%s",
 		 change->request ? change->request : "");
 	tag_at_random(c->tag);
-	if (!change->is_delete)
+	if (change->op != RULE_DELETE)
 		buf_put(&c->text, change->text);
 	return buf_error(&c->text);
 }

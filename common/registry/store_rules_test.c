@@ -67,12 +67,12 @@ static void join(struct member *m, struct scene *sc, const char *id,
 }
 
 /* One change, and its answer. */
-static struct rule_reply change(struct member *m, bool is_delete,
+static struct rule_reply change(struct member *m, enum rule_op op,
 				const char *name, const char *text,
 				const char *request)
 {
 	const struct rule_change c = {
-		.is_delete = is_delete,
+		.op = op,
 		.name = name,
 		.text = span_str(text),
 		.request = request,
@@ -110,14 +110,15 @@ TEST_NO_OOM(a_rule_is_in_force_at_once_where_it_was_put_and_soon_everywhere)
 	join(&b, &sc, "b", 60000, NULL);
 	SERVE_UNTIL(sc.loop, store_rules_are_known(a.store));
 	SERVE_UNTIL(sc.loop, store_rules_are_known(b.store));
-	CHECK_EQ(change(&a, false, "ban bob", "{\"user\":\"bob\"}", NULL).err,
-		 0);
+	CHECK_EQ(
+		change(&a, RULE_PUT, "ban bob", "{\"user\":\"bob\"}", NULL).err,
+		0);
 	CHECK(has(&a, "ban bob", "{\"user\":\"bob\"}"));
 	SERVE_UNTIL(sc.loop, has(&b, "ban bob", "{\"user\":\"bob\"}"));
-	CHECK_EQ(change(&b, true, "ban bob", "", NULL).err, 0);
+	CHECK_EQ(change(&b, RULE_DELETE, "ban bob", "", NULL).err, 0);
 	CHECK(has(&b, "ban bob", ""));
 	SERVE_UNTIL(sc.loop, has(&a, "ban bob", ""));
-	CHECK_EQ(change(&a, true, "ban bob", "", NULL).err, WEIR_ENOENT);
+	CHECK_EQ(change(&a, RULE_DELETE, "ban bob", "", NULL).err, WEIR_ENOENT);
 	store_free(&a.store);
 	store_free(&b.store);
 	close_scene(&sc);
@@ -132,7 +133,7 @@ TEST_NO_OOM(a_change_before_the_first_reading_waits_for_it)
 		return;
 	join(&m, &sc, "a", 60000, NULL);
 	SERVE_UNTIL(sc.loop, m.ups == 1);
-	CHECK_EQ(change(&m, false, "ban x", "{}", NULL).err, 0);
+	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{}", NULL).err, 0);
 	CHECK(has(&m, "ban x", "{}"));
 	store_free(&m.store);
 	close_scene(&sc);
@@ -149,18 +150,37 @@ TEST_NO_OOM(a_repeat_with_the_same_request_id_does_nothing_twice)
 	join(&a, &sc, "a", 60000, NULL);
 	join(&b, &sc, "b", 60000, NULL);
 	SERVE_UNTIL(sc.loop, a.ups && b.ups);
-	CHECK_EQ(change(&a, false, "ban x", "{\"n\":1}", "r-1").err, 0);
-	CHECK_EQ(change(&a, true, "ban x", "", "r-2").err, 0);
-	r = change(&b, false, "ban x", "{\"n\":1}", "r-1");
+	CHECK_EQ(change(&a, RULE_PUT, "ban x", "{\"n\":1}", "r-1").err, 0);
+	CHECK_EQ(change(&a, RULE_DELETE, "ban x", "", "r-2").err, 0);
+	r = change(&b, RULE_PUT, "ban x", "{\"n\":1}", "r-1");
 	CHECK_EQ(r.err, 0);
 	CHECK(r.is_repeat);
 	CHECK(has(&b, "ban x", "")); /* it was deleted since */
-	r = change(&b, true, "ban x", "", "r-2");
+	r = change(&b, RULE_DELETE, "ban x", "", "r-2");
 	CHECK_EQ(r.err, 0);
 	CHECK(r.is_repeat);
-	CHECK_EQ(change(&b, false, "ban y", "{}", "r-2").err, WEIR_EEXIST);
+	CHECK_EQ(change(&b, RULE_PUT, "ban y", "{}", "r-2").err, WEIR_EEXIST);
 	store_free(&a.store);
 	store_free(&b.store);
+	close_scene(&sc);
+}
+
+TEST_NO_OOM(a_purge_spares_a_rule_that_is_another_one_now)
+{
+	struct member m;
+	struct scene sc;
+
+	if (!open_scene(&sc))
+		return;
+	join(&m, &sc, "a", 60000, NULL);
+	SERVE_UNTIL(sc.loop, m.ups == 1);
+	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{\"n\":2}", NULL).err, 0);
+	CHECK_EQ(change(&m, RULE_PURGE, "ban x", "{\"n\":1}", NULL).err,
+		 WEIR_ENOENT);
+	CHECK(has(&m, "ban x", "{\"n\":2}"));
+	CHECK_EQ(change(&m, RULE_PURGE, "ban x", "{\"n\":2}", NULL).err, 0);
+	CHECK(has(&m, "ban x", ""));
+	store_free(&m.store);
 	close_scene(&sc);
 }
 
@@ -176,10 +196,10 @@ TEST_NO_OOM(what_is_no_rule_is_refused)
 	request[sizeof(request) - 1] = '\0';
 	join(&m, &sc, "a", 60000, NULL);
 	SERVE_UNTIL(sc.loop, m.ups == 1);
-	CHECK_EQ(change(&m, false, "nonsense", "{}", NULL).err, WEIR_EINVAL);
-	CHECK_EQ(change(&m, false, "ban x", "{\n}", NULL).err, WEIR_EINVAL);
-	CHECK_EQ(change(&m, false, "ban x", "{}", request).err, WEIR_EINVAL);
-	CHECK_EQ(change(&m, false, "ban x", "{}", request + 1).err, 0);
+	CHECK_EQ(change(&m, RULE_PUT, "nonsense", "{}", NULL).err, WEIR_EINVAL);
+	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{\n}", NULL).err, WEIR_EINVAL);
+	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{}", request).err, WEIR_EINVAL);
+	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{}", request + 1).err, 0);
 	store_free(&m.store);
 	close_scene(&sc);
 }
@@ -193,10 +213,10 @@ TEST_NO_OOM(changes_without_a_registry_are_answered_and_rules_stay)
 		return;
 	join(&m, &sc, "a", 60000, NULL);
 	SERVE_UNTIL(sc.loop, m.ups == 1);
-	CHECK_EQ(change(&m, false, "ban x", "{}", NULL).err, 0);
+	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{}", NULL).err, 0);
 	server_stop(&sc.s);
 	SERVE_UNTIL(sc.loop, m.downs == 1);
-	CHECK_EQ(change(&m, false, "ban y", "{}", NULL).err, WEIR_ETIMEOUT);
+	CHECK_EQ(change(&m, RULE_PUT, "ban y", "{}", NULL).err, WEIR_ETIMEOUT);
 	CHECK(has(&m, "ban x", "{}"));
 	store_free(&m.store);
 	close_scene(&sc);
@@ -211,8 +231,8 @@ TEST_NO_OOM(a_registry_that_lost_the_rules_gets_them_again)
 		return;
 	join(&a, &sc, "a", 100, NULL);
 	SERVE_UNTIL(sc.loop, a.ups == 1);
-	CHECK_EQ(change(&a, false, "ban x", "{}", NULL).err, 0);
-	CHECK_EQ(change(&a, false, "later kind", "{\"k\":1}", NULL).err, 0);
+	CHECK_EQ(change(&a, RULE_PUT, "ban x", "{}", NULL).err, 0);
+	CHECK_EQ(change(&a, RULE_PUT, "later kind", "{\"k\":1}", NULL).err, 0);
 	server_stop(&sc.s); /* it keeps nothing on disk */
 	SERVE_UNTIL(sc.loop, a.downs == 1);
 	CHECK(server_start(&sc.s));
@@ -220,7 +240,7 @@ TEST_NO_OOM(a_registry_that_lost_the_rules_gets_them_again)
 	join(&b, &sc, "b", 100, NULL);
 	SERVE_UNTIL(sc.loop, has(&b, "ban x", "{}"));
 	CHECK(has(&b, "later kind", "{\"k\":1}"));
-	CHECK_EQ(change(&b, true, "ban x", "", NULL).err, 0);
+	CHECK_EQ(change(&b, RULE_DELETE, "ban x", "", NULL).err, 0);
 	SERVE_UNTIL(sc.loop, has(&a, "ban x", ""));
 	store_free(&a.store);
 	store_free(&b.store);
@@ -236,7 +256,7 @@ TEST_NO_OOM(a_registry_emptied_under_way_gets_them_again)
 		return;
 	join(&a, &sc, "a", 100, NULL);
 	SERVE_UNTIL(sc.loop, a.ups == 1);
-	CHECK_EQ(change(&a, false, "ban x", "{}", NULL).err, 0);
+	CHECK_EQ(change(&a, RULE_PUT, "ban x", "{}", NULL).err, 0);
 	server_command(&sc.s, "FLUSHALL");
 	join(&b, &sc, "b", 100, NULL);
 	SERVE_UNTIL(sc.loop, has(&b, "ban x", "{}"));
@@ -269,7 +289,7 @@ TEST_NO_OOM(rules_outlive_the_process_without_a_registry)
 	join(&m, &sc, "a", 60000, file);
 	CHECK(!store_rules_are_known(m.store)); /* there is no file yet */
 	SERVE_UNTIL(sc.loop, m.ups == 1);
-	CHECK_EQ(change(&m, false, "ban x", "{\"n\":1}", NULL).err, 0);
+	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{\"n\":1}", NULL).err, 0);
 	SERVE_UNTIL(sc.loop, is_on_disk(file, "ban x\n{\"n\":1}\n"));
 	store_free(&m.store);
 	server_stop(&sc.s);
@@ -278,7 +298,7 @@ TEST_NO_OOM(rules_outlive_the_process_without_a_registry)
 	CHECK(has(&m, "ban x", "{\"n\":1}"));
 	CHECK(server_start(&sc.s)); /* it has nothing */
 	SERVE_UNTIL(sc.loop, m.ups == 1);
-	CHECK_EQ(change(&m, false, "ban y", "{}", NULL).err, 0);
+	CHECK_EQ(change(&m, RULE_PUT, "ban y", "{}", NULL).err, 0);
 	CHECK(has(&m, "ban x", "{\"n\":1}"));
 	store_free(&m.store);
 	close_scene(&sc);

@@ -467,7 +467,7 @@ static void pick_rule(struct random *m, struct script_words *w)
 					   "{\"user\":\"\xc3\xa9\"}"};
 	static const char *const request[] = {"", "", "", "r1", "r2", "r3"};
 	const struct rule_change change = {
-		.is_delete = pick(m, 3) == 0,
+		.op = (enum rule_op)(pick(m, 3) * pick(m, 2)),
 		.name = name[pick(m, WEIR_ARRAY_LEN(name))],
 		.text = span_str(text[pick(m, WEIR_ARRAY_LEN(text))]),
 		.request = request[pick(m, WEIR_ARRAY_LEN(request))],
