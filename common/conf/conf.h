@@ -157,7 +157,7 @@ struct conf_table {
 /* The roles; their sections are skipped by the others. */
 #define CONF_ROLES "ingest|origin|edge|packager|dispatch"
 /* The sections that all may have; skipped by who has no table for them. */
-#define CONF_SHARED "cluster|redis|bus|hls|auth|log|admin"
+#define CONF_SHARED "cluster|redis|bus|hls|auth|limits|log|admin"
 
 struct conf;
 

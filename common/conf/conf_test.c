@@ -225,11 +225,11 @@ TEST(unknown_keys_are_named_with_the_nearest_known_one)
 		   "edge.rtmp.listen?\n");
 	check_load("{\"edge\": {\"something_else\": 5}}", WEIR_ECONF,
 		   "weir.json:1:11: edge.something_else: unknown key\n");
-	check_load(
-		"{\"bsu\": {}}", WEIR_ECONF,
-		"weir.json:1:2: bsu: unknown section; there are "
-		"cluster|redis|bus|hls|auth|log|admin|ingest|origin|edge|packager|"
-		"dispatch\n");
+	check_load("{\"bsu\": {}}", WEIR_ECONF,
+		   "weir.json:1:2: bsu: unknown section; there are "
+		   "cluster|redis|bus|hls|auth|limits|log|admin|ingest|origin|"
+		   "edge|packager|"
+		   "dispatch\n");
 	check_load("{\"edge\": {\"bus\": 1}}", WEIR_ECONF,
 		   "weir.json:1:11: edge.bus: an object {…} is expected\n");
 	check_load("{\"edge\": 1}", WEIR_ECONF,

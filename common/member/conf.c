@@ -5,6 +5,7 @@
 #define REDIS   struct member_redis_settings
 #define BUS     struct member_bus_settings
 #define HLS     struct member_hls_settings
+#define LIMITS  struct member_limits_settings
 
 /* clang-format off */
 static const struct conf_key cluster_keys[] = {
@@ -81,8 +82,28 @@ static const struct conf_key hls_keys[] = {
 	CONF_INT(HLS, hold_ms, "ms", 0, 9000, 8000, CONF_FIXED,
 		 "How long a request for a playlist waits for the first segment."),
 };
+
+static const struct conf_key limits_keys[] = {
+	CONF_INT(LIMITS, viewers_per_stream, "count", 0, 1000000, 0, CONF_FIXED,
+		 "Most viewers of one stream at one edge; 0: no limit."),
+	CONF_INT(LIMITS, viewers_per_ip, "count", 0, 1000000, 0, CONF_FIXED,
+		 "Most viewers from one address at one edge; 0: no limit."),
+	CONF_INT(LIMITS, publishers_per_ip, "count", 0, 1000000, 0, CONF_FIXED,
+		 "Most publishers from one address at one ingest; 0: no limit."),
+	CONF_INT(LIMITS, out_bps, "bps", 0, 1000000000000000, 0, CONF_FIXED,
+		 "An edge that sends so much lets no new viewers in; 0: no limit."),
+	CONF_INT(LIMITS, memory_bytes, "bytes", 0, 1125899906842624, 0, CONF_FIXED,
+		 "An ingest or edge that holds so much memory lets nobody new in; 0: no limit."),
+	CONF_INT(LIMITS, descriptors_percent, "percent", 0, 100, 95, CONF_FIXED,
+		 "So much of its descriptors in use, an ingest or edge lets nobody new in; 0: no limit."),
+	CONF_INT(LIMITS, busy_percent, "percent", 0, 100, 0, CONF_FIXED,
+		 "An ingest or edge whose loop is busy for so much of its time lets nobody new in; 0: no limit."),
+};
 /* clang-format on */
 
+const struct conf_table member_limits_conf = CONF_TABLE(
+	"limits", "Who is new is refused beyond them; who is in stays.",
+	struct member_limits_settings, limits_keys);
 const struct conf_table member_cluster_conf =
 	CONF_TABLE("cluster", "Rules of the whole cluster.",
 		   struct member_cluster_settings, cluster_keys);

@@ -55,6 +55,18 @@ struct member_hls_settings {
 	int64_t hold_ms;
 };
 
+/* Section "limits": ingests and edges. 0: no limit. */
+struct member_limits_settings {
+	int64_t viewers_per_stream;
+	int64_t viewers_per_ip;
+	int64_t publishers_per_ip;
+	int64_t out_bps;
+	int64_t memory_bytes;
+	int64_t descriptors_percent;
+	int64_t busy_percent;
+};
+
+extern const struct conf_table member_limits_conf;
 extern const struct conf_table member_cluster_conf;
 extern const struct conf_table member_redis_conf;
 extern const struct conf_table member_bus_conf;

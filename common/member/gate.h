@@ -11,12 +11,12 @@
 #ifndef WEIR_MEMBER_GATE_H
 #define WEIR_MEMBER_GATE_H
 
+#include "common/access/verdict.h"
 #include "common/base/list.h"
 #include "common/media/reason.h"
 #include "common/member/member.h"
 #include "common/member/session.h"
 
-struct access_request; /* common/access/verdict.h */
 struct gate;
 struct gate_wait;
 
@@ -58,9 +58,7 @@ struct gate_pass {
 	uint8_t op;                    /* enum access_op */
 	bool is_in;                    /* and is counted */
 	bool is_ending;                /* on_end was called */
-	/* "user" and "credential" (signed id), "" where none; the credential is
-	 * for the claim. One piece of memory; NULL: both "". */
-	char *names;
+	char *names; /* struct gate_names, in one piece; NULL: none */
 };
 
 /* By member: its rules, its links to dispatch, its loop. Returns 0, WEIR_ENOMEM
@@ -86,21 +84,35 @@ void gate_leave(struct gate_pass *pass);
 const char *gate_user(const struct gate_pass *pass);       /* "": none */
 const char *gate_credential(const struct gate_pass *pass); /* "": none */
 
-/* Only the lists and bans, for parts of what was asked for before (segments):
- * REASON_none or why not. */
-enum reason gate_lists(struct gate *g, const struct access_request *rq,
-		       const struct net_addr *peer);
+/* What is known of who is in; "" where nothing is. The credential is for the
+ * claim, the key id for the day when that key is gone. */
+struct gate_names {
+	const char *user, *credential, *kid; /* borrowed */
+};
+void gate_names_of(const struct gate_pass *pass, struct gate_names *out);
 
-/* Why nobody who is new is let in now, whoever asks (budget, viewers of this
- * node); REASON_none: they are. */
-enum reason gate_is_full(const struct gate *g);
+/* It was let in by another process, and is here now: in the list, and not
+ * counted. Returns 0 or WEIR_ENOMEM: it is not in. */
+WEIR_MUST_CHECK int gate_adopt(struct gate *g, struct gate_pass *pass,
+			       enum access_op op, const struct session *session,
+			       const struct net_addr *peer,
+			       const struct gate_names *names,
+			       const struct gate_owner *owner, void *ctx);
 
-/* End all who are in, or wait, and fit: each text that is not NULL must be the
- * same (`ip`: a text without port). Returns how many; with all NULL none. */
+/* For parts of what was asked for before (ACCESS_SEGMENT): REASON_none or why
+ * not. */
+enum reason gate_lists(struct gate *g, const struct access_request *rq);
+
+/* Why nobody new is let in now, by what the node still has; REASON_none: they
+ * are. */
+enum reason gate_is_full(const struct gate *g, enum access_op op);
+
+/* End all who are in, or wait, and fit all that is not NULL, as a ban rule with
+ * these fields would have them. Returns how many; with all NULL none. */
 struct gate_match {
 	const char *session_id;
-	const char *stream;
-	const char *ip;
+	const char *stream; /* a pattern */
+	const char *ip;     /* an address or a block */
 	const char *user;
 };
 size_t gate_kick(struct gate *g, const struct gate_match *who);

@@ -1,0 +1,609 @@
+/* common/member/gate.c - who is let in, and who may stay. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/member/gate_priv.h"
+
+#define CHECKED_AT_ONCE 1000 /* passes, after the rules have changed */
+#define REFERER_MAX     1024
+#define AGENT_MAX       512
+
+static int64_t now_ms(const struct gate *g)
+{
+	return g->world->now_ms(g->world->ctx);
+}
+
+static int64_t utc_ms(const struct gate *g)
+{
+	return g->world->utc_ms(g->world->ctx);
+}
+
+static const struct ruleset *rules(const struct gate *g)
+{
+	return g->world->rules(g->world->ctx);
+}
+
+static void wake_now(struct gate *g)
+{
+	g->world->wake_at(g->world->ctx, now_ms(g));
+}
+
+static struct gate_pass *pass_at(struct list *it)
+{
+	return list_entry(it, struct gate_pass, link);
+}
+
+static struct gate_wait *wait_at(struct list *it)
+{
+	return list_entry(it, struct gate_wait, link);
+}
+
+/* ---- names: user, credential, key id, one behind the other ---- */
+
+static const char *name_at(const struct gate_pass *pass, unsigned i)
+{
+	const char *at = pass->names;
+
+	while (at && i--)
+		at += strlen(at) + 1;
+	return at ? at : "";
+}
+
+const char *gate_user(const struct gate_pass *pass)
+{
+	return name_at(pass, 0);
+}
+
+const char *gate_credential(const struct gate_pass *pass)
+{
+	return name_at(pass, 1);
+}
+
+static const char *kid_of(const struct gate_pass *pass)
+{
+	return name_at(pass, 2);
+}
+
+static int set_names(struct gate_pass *pass, const char *user,
+		     const char *credential, const char *kid)
+{
+	size_t size = strlen(user) + strlen(credential) + strlen(kid) + 3;
+
+	free(pass->names);
+	pass->names = NULL;
+	if (size == 3)
+		return 0;
+	pass->names = malloc(size);
+	if (!pass->names)
+		return WEIR_ENOMEM;
+	snprintf(pass->names, size, "%s%c%s%c%s", user, 0, credential, 0, kid);
+	return 0;
+}
+
+/* ---- coming and going ---- */
+
+static void begin(struct gate_pass *pass, struct gate *g,
+		  const struct gate_owner *owner, void *ctx)
+{
+	*pass = (struct gate_pass){.gate = g, .owner = owner, .ctx = ctx};
+	list_init(&pass->link);
+	list_append(&g->waiting, &pass->link);
+}
+
+static void uncount(struct gate_pass *pass)
+{
+	char ip[NET_ADDR_TEXT_SIZE];
+
+	if (!pass->is_in)
+		return;
+	pass->is_in = false;
+	limits_leave(&pass->gate->limits, (enum access_op)pass->op,
+		     pass->session->key->text,
+		     net_addr_ip_text(ip, pass->peer));
+}
+
+static void drop_wait(struct gate_pass *pass)
+{
+	if (!pass->wait)
+		return;
+	hook_leave(pass->wait);
+	free(pass->wait);
+	pass->wait = NULL;
+}
+
+void gate_leave(struct gate_pass *pass)
+{
+	if (!pass->gate)
+		return;
+	drop_wait(pass);
+	uncount(pass);
+	list_remove(&pass->link);
+	free(pass->names);
+	pass->names = NULL;
+	pass->gate = NULL;
+}
+
+static void let_in(struct gate_pass *pass)
+{
+	list_remove(&pass->link);
+	list_append(&pass->gate->in, &pass->link);
+}
+
+/* ---- waiting ---- */
+
+static struct span copy_span(uint8_t **at, struct span s)
+{
+	struct span copy = {*at, s.len};
+
+	if (s.len)
+		memcpy(*at, s.data, s.len);
+	*at += s.len;
+	return copy;
+}
+
+static void copy_request(struct gate_wait *w, const struct access_request *rq,
+			 struct span referer, struct span agent)
+{
+	uint8_t *at = w->bytes;
+
+	w->rq = *rq;
+	w->key = *rq->key;
+	w->rq.key = &w->key;
+	if (rq->ip) {
+		w->ip = *rq->ip;
+		w->rq.ip = &w->ip;
+	}
+	w->rq.query = copy_span(&at, rq->query);
+	w->rq.referer = copy_span(&at, referer);
+	w->rq.user_agent = copy_span(&at, agent);
+	if (rq->session_id)
+		snprintf(w->session_id, sizeof(w->session_id), "%s",
+			 rq->session_id);
+	w->rq.session_id = rq->session_id ? w->session_id : NULL;
+}
+
+/* The pass waits from now on. Returns 0 or WEIR_ENOMEM. */
+static int wait_new(struct gate_pass *pass, const struct access_request *rq)
+{
+	struct span referer = span_first(rq->referer, REFERER_MAX);
+	struct span agent = span_first(rq->user_agent, AGENT_MAX);
+	struct gate_wait *w =
+		calloc(1, sizeof(*w) + rq->query.len + referer.len + agent.len);
+
+	if (!w)
+		return WEIR_ENOMEM;
+	w->pass = pass;
+	list_init(&w->link);
+	copy_request(w, rq, referer, agent);
+	net_addr_text(w->remote_addr, pass->peer);
+	pass->wait = w;
+	return 0;
+}
+
+void gate_tell(struct gate *g, struct gate_wait *wait,
+	       const struct gate_answer *a)
+{
+	wait->answer = *a;
+	list_remove(&wait->link);
+	list_append(&g->told, &wait->link);
+	wake_now(g);
+}
+
+/* ---- the decision ---- */
+
+static enum gate_word refuse(struct gate_answer *out, enum reason why,
+			     const char *detail)
+{
+	out->why = why;
+	snprintf(out->detail, sizeof(out->detail), "%s", detail);
+	return GATE_NO;
+}
+
+/* Only who stays is counted. */
+static enum reason count(struct gate *g, struct gate_pass *pass,
+			 const char **detail)
+{
+	char ip[NET_ADDR_TEXT_SIZE];
+	enum reason why;
+
+	*detail = "";
+	if (!pass->session)
+		return REASON_none;
+	why = limits_enter(&g->limits, (enum access_op)pass->op,
+			   pass->session->key->text,
+			   net_addr_ip_text(ip, pass->peer), detail);
+	pass->is_in = !why;
+	return why;
+}
+
+static enum gate_word ask_hook(struct gate *g, struct gate_pass *pass,
+			       struct gate_answer *out,
+			       const struct access_request *rq)
+{
+	if (!pass->wait && wait_new(pass, rq))
+		return refuse(out, REASON_no_resources, "");
+	switch (hook_ask(g, pass->wait, gate_user(pass), out)) {
+	case HOOK_YES:
+		return GATE_YES;
+	case HOOK_NO:
+		return GATE_NO;
+	default:
+		return GATE_WAITS;
+	}
+}
+
+static enum gate_word judge(struct gate *g, struct gate_pass *pass,
+			    struct gate_answer *out,
+			    const struct access_request *rq)
+{
+	struct access_decision d;
+	const char *detail;
+	enum reason why;
+
+	access_decide(&d, rq, g->settings, rules(g), utc_ms(g));
+	if (d.verdict == ACCESS_NO)
+		return refuse(out, d.reason, d.detail);
+	if (set_names(pass, d.user, d.credential, d.kid))
+		return refuse(out, REASON_no_resources, "");
+	why = count(g, pass, &detail);
+	if (why)
+		return refuse(out, why, detail);
+	return d.verdict == ACCESS_ASK ? ask_hook(g, pass, out, rq) : GATE_YES;
+}
+
+/* Rules that are not known yet could refuse this one, or have its key. */
+static bool must_hold(const struct gate *g)
+{
+	return now_ms(g) < g->hold_until_ms &&
+	       !g->world->rules_are_known(g->world->ctx);
+}
+
+static enum gate_word hold(struct gate *g, struct gate_pass *pass,
+			   struct gate_answer *out,
+			   const struct access_request *rq)
+{
+	if (wait_new(pass, rq))
+		return refuse(out, REASON_no_resources, "");
+	list_append(&g->holding, &pass->wait->link);
+	g->world->wake_at(g->world->ctx, g->hold_until_ms);
+	return GATE_WAITS;
+}
+
+enum gate_word
+gate_ask(struct gate *g, struct gate_pass *pass, struct gate_answer *why,
+	 const struct access_request *rq, const struct session *session,
+	 const struct net_addr *peer, const struct gate_owner *owner, void *ctx)
+{
+	enum gate_word word;
+
+	*why = (struct gate_answer){.why = REASON_none};
+	begin(pass, g, owner, ctx);
+	pass->op = (uint8_t)rq->op;
+	pass->session = session;
+	pass->peer = peer;
+	word = must_hold(g) ? hold(g, pass, why, rq) : judge(g, pass, why, rq);
+	if (word == GATE_WAITS)
+		return word;
+	drop_wait(pass);
+	if (word == GATE_YES && session)
+		let_in(pass);
+	else
+		gate_leave(pass);
+	return word;
+}
+
+int gate_adopt(struct gate *g, struct gate_pass *pass, enum access_op op,
+	       const struct session *session, const struct net_addr *peer,
+	       const struct gate_names *names, const struct gate_owner *owner,
+	       void *ctx)
+{
+	int err;
+
+	begin(pass, g, owner, ctx);
+	pass->op = (uint8_t)op;
+	pass->session = session;
+	pass->peer = peer;
+	err = set_names(pass, names->user, names->credential, names->kid);
+	if (err)
+		gate_leave(pass);
+	else
+		let_in(pass);
+	return err;
+}
+
+void gate_names_of(const struct gate_pass *pass, struct gate_names *out)
+{
+	*out = (struct gate_names){gate_user(pass), gate_credential(pass),
+				   kid_of(pass)};
+}
+
+enum reason gate_lists(struct gate *g, const struct access_request *rq)
+{
+	struct access_decision d;
+
+	access_decide(&d, rq, g->settings, rules(g), utc_ms(g));
+	return d.verdict == ACCESS_NO ? d.reason : REASON_none;
+}
+
+enum reason gate_is_full(const struct gate *g, enum access_op op)
+{
+	const char *detail;
+
+	return limits_budget(&g->limits, op, &detail);
+}
+
+/* ---- who may stay ---- */
+
+static bool key_is_gone(const struct gate *g, const char *kid)
+{
+	return *kid && !ruleset_get(rules(g), RULES_SETTINGS, RULE_KEY, kid) &&
+	       !ruleset_get(rules(g), RULES_REGISTRY, RULE_KEY, kid);
+}
+
+static enum reason may_stay(const struct gate *g, const struct gate_pass *pass,
+			    const char **detail)
+{
+	const struct stream_key *key =
+		pass->session ? pass->session->key : &pass->wait->key;
+	struct ip_addr addr;
+	const struct ip_addr *ip =
+		ip_addr_of(&addr, &pass->peer->ss) ? NULL : &addr;
+	const enum access_op op = (enum access_op)pass->op;
+	const struct rule_subject who = {
+		.op = op,
+		.session = pass->session ? pass->session->id : NULL,
+		.key = key,
+		.ip = ip,
+		.user = gate_user(pass),
+	};
+	int64_t utc = utc_ms(g);
+
+	*detail = "";
+	if (ruleset_ban(rules(g), &who, utc))
+		return REASON_banned;
+	if (ip && (ruleset_denies(rules(g), ip, op, utc) ||
+		   !ruleset_allows(rules(g), ip, op, utc)))
+		return REASON_denied;
+	if (!key_is_gone(g, kid_of(pass)))
+		return REASON_none;
+	*detail = "the key that it was signed with is gone";
+	return REASON_unauthorized;
+}
+
+static void end(struct gate_pass *pass, enum reason why, const char *detail)
+{
+	pass->is_ending = true;
+	pass->owner->on_end(pass->ctx, why, detail);
+}
+
+/* Some of those who were let in before the rules changed; the others have the
+ * next ticks. */
+static void check_some(struct gate *g)
+{
+	for (unsigned i = 0;
+	     i < CHECKED_AT_ONCE && !list_is_empty(&g->unchecked); i++) {
+		struct gate_pass *pass = pass_at(g->unchecked.next);
+		const char *detail;
+		enum reason why = pass->is_ending ? REASON_none
+						  : may_stay(g, pass, &detail);
+
+		list_remove(&pass->link);
+		list_append(&g->in, &pass->link);
+		if (why)
+			end(pass, why, detail);
+	}
+}
+
+/* Who waits for the webhook had been judged by the old rules. */
+static void check_waiting(struct gate *g)
+{
+	list_each (it, &g->waiting) {
+		struct gate_pass *pass = pass_at(it);
+		struct gate_answer a = {.why = REASON_none};
+		const char *detail;
+
+		if (!pass->wait || !pass->wait->question)
+			continue;
+		a.why = may_stay(g, pass, &detail);
+		if (!a.why)
+			continue;
+		snprintf(a.detail, sizeof(a.detail), "%s", detail);
+		hook_leave(pass->wait);
+		gate_tell(g, pass->wait, &a);
+	}
+}
+
+void gate_on_rules(struct gate *g)
+{
+	while (!list_is_empty(&g->in)) {
+		struct list *it = g->in.next;
+
+		list_remove(it);
+		list_append(&g->unchecked, it);
+	}
+	check_waiting(g);
+	wake_now(g);
+}
+
+void gate_on_load(struct gate *g, const struct node_load *load)
+{
+	g->limits.load = *load;
+	g->limits.new_viewers = 0;
+	g->world->usage(g->world->ctx, &g->limits.usage);
+}
+
+/* ---- kicking ---- */
+
+static void add(struct json_object *o, const char *name, const char *text)
+{
+	if (text)
+		json_object_object_add(o, name, json_object_new_string(text));
+}
+
+/* As a ban of this moment, so that a kick and a ban find the same. */
+static struct rule *ban_of(const struct gate_match *who)
+{
+	struct json_object *o = json_object_new_object();
+	struct rule *r = NULL;
+
+	if (!o)
+		return NULL;
+	add(o, "session", who->session_id);
+	add(o, "stream", who->stream);
+	add(o, "ip", who->ip);
+	add(o, "user", who->user);
+	if (rule_read_json(&r, o, rule_kind_name(RULE_BAN), "kick", NULL))
+		r = NULL;
+	json_object_put(o);
+	return r;
+}
+
+static bool fits(const struct gate_pass *pass, const struct ruleset *ban)
+{
+	struct ip_addr addr;
+	const struct rule_subject who = {
+		.op = (enum access_op)pass->op,
+		.session = pass->session ? pass->session->id : NULL,
+		.key = pass->session ? pass->session->key : &pass->wait->key,
+		.ip = ip_addr_of(&addr, &pass->peer->ss) ? NULL : &addr,
+		.user = gate_user(pass),
+	};
+
+	return ruleset_ban(ban, &who, 0) != NULL;
+}
+
+static size_t kick_of(struct list *passes, const struct ruleset *ban)
+{
+	size_t kicked = 0;
+
+	list_each_safe (it, passes) {
+		struct gate_pass *pass = pass_at(it);
+
+		if (!pass->session || !fits(pass, ban))
+			continue;
+		kicked++;
+		if (!pass->is_ending)
+			end(pass, REASON_kicked, "");
+	}
+	return kicked;
+}
+
+size_t gate_kick(struct gate *g, const struct gate_match *who)
+{
+	struct rule *r = ban_of(who);
+	struct ruleset *ban = NULL;
+	size_t kicked = 0;
+
+	if (r && !ruleset_new(&ban, 0) && !ruleset_put(ban, RULES_SETTINGS, r))
+		kicked = kick_of(&g->in, ban) + kick_of(&g->unchecked, ban) +
+			 kick_of(&g->waiting, ban);
+	ruleset_free(&ban);
+	rule_unref(&r);
+	return kicked;
+}
+
+struct json_object *gate_kick_json(struct gate *g, struct json_object *args)
+{
+	const struct gate_match who = {
+		.session_id = member_json_text(args, "session_id"),
+		.stream = member_json_text(args, "stream"),
+		.ip = member_json_text(args, "ip"),
+		.user = member_json_text(args, "user"),
+	};
+	struct json_object *o = json_object_new_object();
+
+	if (o)
+		json_object_object_add(
+			o, "kicked",
+			json_object_new_int64((int64_t)gate_kick(g, &who)));
+	return o;
+}
+
+/* ---- answers ---- */
+
+static void release_held(struct gate *g)
+{
+	while (!list_is_empty(&g->holding) && !must_hold(g)) {
+		struct gate_wait *w = wait_at(g->holding.next);
+		struct gate_answer a = {.why = REASON_none};
+
+		list_remove(&w->link);
+		if (judge(g, w->pass, &a, &w->rq) != GATE_WAITS)
+			gate_tell(g, w, &a);
+	}
+}
+
+static void deliver(struct gate_wait *w)
+{
+	struct gate_pass *pass = w->pass;
+	const struct gate_owner *owner = pass->owner;
+	const struct gate_answer a = w->answer;
+	void *ctx = pass->ctx;
+
+	drop_wait(pass);
+	if (!a.why && pass->session)
+		let_in(pass);
+	else
+		gate_leave(pass);
+	owner->on_word(ctx, &a);
+}
+
+void gate_tick(struct gate *g)
+{
+	int64_t due_ms;
+
+	release_held(g);
+	due_ms = hook_tick(g, now_ms(g));
+	while (!list_is_empty(&g->told))
+		deliver(wait_at(g->told.next));
+	check_some(g);
+	if (!list_is_empty(&g->unchecked))
+		due_ms = now_ms(g);
+	if (!list_is_empty(&g->holding))
+		due_ms = WEIR_MIN(due_ms, g->hold_until_ms);
+	if (due_ms != INT64_MAX)
+		g->world->wake_at(g->world->ctx, due_ms);
+}
+
+/* ---- life ---- */
+
+int gate_make(struct gate **out, const struct gate_start *s)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return WEIR_ENOMEM;
+	g->world = s->world;
+	g->settings = s->settings;
+	list_init(&g->in);
+	list_init(&g->unchecked);
+	list_init(&g->waiting);
+	list_init(&g->holding);
+	list_init(&g->told);
+	limits_init(&g->limits, s->limits, s->seed);
+	hook_init(&g->hook, ~s->seed);
+	g->hold_until_ms = now_ms(g) + GATE_HOLD_MS;
+	*out = g;
+	return 0;
+}
+
+static void leave_all(struct list *passes)
+{
+	while (!list_is_empty(passes))
+		gate_leave(pass_at(passes->next));
+}
+
+void gate_unmake(struct gate **pg)
+{
+	struct gate *g = *pg;
+
+	if (!g)
+		return;
+	leave_all(&g->in);
+	leave_all(&g->unchecked);
+	leave_all(&g->waiting);
+	hook_fini(&g->hook);
+	limits_fini(&g->limits);
+	free(g);
+	*pg = NULL;
+}

@@ -1,0 +1,137 @@
+/* common/member/gate_limits.c - how many are in, and what the node still has. */
+#include "common/member/gate_priv.h"
+
+void limits_init(struct gate_limits *l,
+		 const struct member_limits_settings *settings, uint64_t seed)
+{
+	*l = (struct gate_limits){.settings = settings};
+	tally_init(&l->streams, seed);
+	tally_init(&l->viewers, ~seed);
+	tally_init(&l->publishers, seed + 1);
+}
+
+void limits_fini(struct gate_limits *l)
+{
+	tally_fini(&l->streams);
+	tally_fini(&l->viewers);
+	tally_fini(&l->publishers);
+}
+
+/* ---- what the node still has ---- */
+
+/* Those who came since the last second will send as much as the others do. */
+static uint64_t expected_bps(const struct gate_limits *l)
+{
+	size_t before = l->viewer_count - l->new_viewers;
+
+	if (!before)
+		return l->load.out_bps;
+	return l->load.out_bps + l->load.out_bps / before * l->new_viewers;
+}
+
+static bool is_over(uint64_t used, int64_t limit)
+{
+	return limit && used >= (uint64_t)limit;
+}
+
+static bool lacks_descriptors(const struct gate_limits *l)
+{
+	const struct gate_usage *u = &l->usage;
+
+	return u->descriptors_max &&
+	       is_over((uint64_t)u->descriptors * 100 / u->descriptors_max,
+		       l->settings->descriptors_percent);
+}
+
+enum reason limits_budget(const struct gate_limits *l, enum access_op op,
+			  const char **detail)
+{
+	const struct member_limits_settings *s = l->settings;
+
+	*detail = "";
+	if (op == ACCESS_PLAY && is_over(expected_bps(l), s->out_bps))
+		*detail = "what it sends";
+	else if (is_over(l->usage.memory_bytes, s->memory_bytes))
+		*detail = "memory";
+	else if (lacks_descriptors(l))
+		*detail = "descriptors";
+	else if (is_over(l->load.busy_permille, s->busy_percent * 10))
+		*detail = "time";
+	return **detail ? REASON_overloaded : REASON_none;
+}
+
+/* ---- how many are in ---- */
+
+/* What has no limit is not counted. */
+static int enter(struct tally *t, const char *name, int64_t max)
+{
+	return max ? tally_enter(t, span_str(name), (size_t)max) : 0;
+}
+
+static void leave(struct tally *t, const char *name, int64_t max)
+{
+	if (max)
+		tally_leave(t, span_str(name));
+}
+
+static enum reason reason_of(int err, const char *whose, const char **detail)
+{
+	*detail = err == WEIR_ELIMIT ? whose : "";
+	return err == WEIR_ELIMIT ? REASON_too_many
+	       : err              ? REASON_no_resources
+				  : REASON_none;
+}
+
+static enum reason enter_publisher(struct gate_limits *l, const char *ip,
+				   const char **detail)
+{
+	int err = enter(&l->publishers, ip, l->settings->publishers_per_ip);
+
+	return reason_of(err, "publishers from this address", detail);
+}
+
+static enum reason enter_viewer(struct gate_limits *l, const char *stream,
+				const char *ip, const char **detail)
+{
+	const struct member_limits_settings *s = l->settings;
+	int err = enter(&l->streams, stream, s->viewers_per_stream);
+
+	if (err)
+		return reason_of(err, "viewers of this stream", detail);
+	err = enter(&l->viewers, ip, s->viewers_per_ip);
+	if (err) {
+		leave(&l->streams, stream, s->viewers_per_stream);
+		return reason_of(err, "viewers from this address", detail);
+	}
+	l->viewer_count++;
+	l->new_viewers++;
+	return REASON_none;
+}
+
+enum reason limits_enter(struct gate_limits *l, enum access_op op,
+			 const char *stream, const char *ip,
+			 const char **detail)
+{
+	enum reason why = limits_budget(l, op, detail);
+
+	if (why)
+		return why;
+	return op == ACCESS_PUBLISH ? enter_publisher(l, ip, detail)
+				    : enter_viewer(l, stream, ip, detail);
+}
+
+void limits_leave(struct gate_limits *l, enum access_op op, const char *stream,
+		  const char *ip)
+{
+	const struct member_limits_settings *s = l->settings;
+
+	if (op == ACCESS_PUBLISH) {
+		leave(&l->publishers, ip, s->publishers_per_ip);
+		return;
+	}
+	leave(&l->streams, stream, s->viewers_per_stream);
+	leave(&l->viewers, ip, s->viewers_per_ip);
+	l->viewer_count--;
+	/* Of those who were there before the last second, when in doubt. */
+	l->new_viewers = WEIR_MIN(l->new_viewers, l->viewer_count);
+}

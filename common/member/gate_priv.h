@@ -1,0 +1,138 @@
+/* common/member/gate_priv.h - the inside of a gate. gate.c (who is in, and who
+ * may stay), gate_limits.c and gate_hook.c are pure: they reach what is around
+ * them through struct gate_world, which gate_member.c fills and a test fakes.
+ * Nobody else includes it.
+ */
+#ifndef WEIR_MEMBER_GATE_PRIV_H
+#define WEIR_MEMBER_GATE_PRIV_H
+
+#include "common/access/verdict.h"
+#include "common/base/tally.h"
+#include "common/member/conf.h"
+#include "common/member/gate.h"
+
+#define GATE_HOOK_KEY 32 /* bytes of a digest */
+
+/* What this process uses now. */
+struct gate_usage {
+	uint64_t memory_bytes;
+	unsigned descriptors; /* in use, at least */
+	unsigned descriptors_max;
+};
+
+/* Each answer comes by gate_hook_answer, exactly once unless the gate is freed,
+ * and never from inside. */
+struct gate_world {
+	void *ctx;
+	int64_t (*now_ms)(void *ctx); /* the loop's */
+	int64_t (*utc_ms)(void *ctx);
+	const struct ruleset *(*rules)(void *ctx);
+	bool (*rules_are_known)(void *ctx);
+	void (*usage)(void *ctx, struct gate_usage *out);
+	/* Ask a dispatch; `args` is borrowed. */
+	void (*ask)(void *ctx, uint64_t tag, struct json_object *args,
+		    uint32_t deadline_ms);
+	/* gate_tick is to be called at this time. */
+	void (*wake_at)(void *ctx, int64_t due_ms);
+};
+
+/* ---- gate_limits.c ---- */
+
+struct gate_limits {
+	const struct member_limits_settings *settings;
+	struct tally streams, viewers, publishers; /* by stream, by address */
+	size_t viewer_count;
+	size_t new_viewers; /* since the load was told */
+	struct node_load load;
+	struct gate_usage usage;
+};
+
+void limits_init(struct gate_limits *l,
+		 const struct member_limits_settings *settings, uint64_t seed);
+void limits_fini(struct gate_limits *l);
+/* Count one more. REASON_none, or why not: then it is not counted. */
+enum reason limits_enter(struct gate_limits *l, enum access_op op,
+			 const char *stream, const char *ip,
+			 const char **detail);
+void limits_leave(struct gate_limits *l, enum access_op op, const char *stream,
+		  const char *ip);
+/* Is there room for anybody? */
+enum reason limits_budget(const struct gate_limits *l, enum access_op op,
+			  const char **detail);
+
+/* ---- gate_hook.c: the webhook, asked of any dispatch ---- */
+
+struct gate_wait {
+	struct list link; /* in gate.holding, gate.told, hook_question.waits */
+	struct gate_pass *pass;
+	struct hook_question *question; /* else it waits for the rules */
+	struct gate_answer answer;      /* once it is in gate.told */
+	/* A copy of what was asked. */
+	struct access_request rq;
+	struct stream_key key;
+	struct ip_addr ip;
+	char session_id[SESSION_ID_SIZE];
+	char remote_addr[NET_ADDR_TEXT_SIZE];
+	uint8_t bytes[]; /* query, referer, user agent */
+};
+
+struct gate_hook {
+	struct map questions; /* digest of what is asked → hook_question */
+	struct list open;     /* not answered, the oldest first */
+	struct list kept;     /* answered, the oldest first */
+	uint64_t last_tag;
+	uint64_t asked, failed; /* counters */
+};
+
+enum hook_word { HOOK_YES, HOOK_NO, HOOK_WAITS };
+
+void hook_init(struct gate_hook *h, uint64_t seed);
+void hook_fini(struct gate_hook *h);
+/* Known already, or *wait joins those who wait for the same answer. */
+enum hook_word hook_ask(struct gate *g, struct gate_wait *wait,
+			const char *user, struct gate_answer *out);
+/* It does not wait any more. */
+void hook_leave(struct gate_wait *wait);
+/* Time-outs, and what is old; when it is due again. */
+int64_t hook_tick(struct gate *g, int64_t now_ms);
+
+/* From the world: err as of member_ask; json borrowed. */
+void gate_hook_answer(struct gate *g, uint64_t tag, int err,
+		      struct json_object *json);
+
+/* ---- gate.c ---- */
+
+struct gate {
+	const struct gate_world *world;
+	const struct access_settings *settings;
+	struct list in;        /* passes that were let in, */
+	struct list unchecked; /* of which these not since the rules changed */
+	struct list waiting;   /* passes without a word yet */
+	struct list holding;   /* waits until rules are known */
+	struct list told;      /* waits whose answer goes out at the tick */
+	int64_t hold_until_ms;
+	struct gate_limits limits;
+	struct gate_hook hook;
+	struct gate_member *member; /* gate_member.c's; NULL in tests */
+};
+
+struct gate_start {
+	const struct gate_world *world;
+	const struct access_settings *settings;
+	const struct member_limits_settings *limits;
+	uint64_t seed;
+};
+
+/* All is borrowed. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int gate_make(struct gate **out, const struct gate_start *s);
+/* Without what gate_member.c has. */
+void gate_unmake(struct gate **g);
+
+/* Give the answers that have come, check who may stay. */
+void gate_tick(struct gate *g);
+
+/* A wait has its answer: it goes out at the next tick. */
+void gate_tell(struct gate *g, struct gate_wait *wait,
+	       const struct gate_answer *a);
+
+#endif
