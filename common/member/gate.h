@@ -61,6 +61,8 @@ struct gate_pass {
 	char *names; /* struct gate_names, in one piece; NULL: none */
 };
 
+extern const struct stat_table gate_stat;
+
 /* By member: its rules, its links to dispatch, its loop. Returns 0, WEIR_ENOMEM
  * or -errno. */
 WEIR_MUST_CHECK int gate_new(struct gate **out, struct svc *svc,
