@@ -384,8 +384,9 @@ static void check_some(struct gate *g)
 	     i < CHECKED_AT_ONCE && !list_is_empty(&g->unchecked); i++) {
 		struct gate_pass *pass = pass_at(g->unchecked.next);
 		const char *detail;
-		enum reason why = pass->is_ending ? REASON_none
-						  : may_stay(g, pass, &detail);
+		enum reason why = pass->is_ending || pass->is_ours
+					  ? REASON_none
+					  : may_stay(g, pass, &detail);
 
 		list_remove(&pass->link);
 		list_append(&g->in, &pass->link);

@@ -58,7 +58,8 @@ struct gate_pass {
 	uint8_t op;                    /* enum access_op */
 	bool is_in;                    /* and is counted */
 	bool is_ending;                /* on_end was called */
-	char *names; /* struct gate_names, in one piece; NULL: none */
+	bool is_ours; /* set by its owner: rules do not put it out */
+	char *names;  /* struct gate_names, in one piece; NULL: none */
 };
 
 extern const struct stat_table gate_stat;

@@ -51,7 +51,7 @@ enum reason limits_budget(const struct gate_limits *l, enum access_op op,
 	*detail = "";
 	if (op == ACCESS_PLAY && is_over(expected_bps(l), s->out_bps))
 		*detail = "what it sends";
-	else if (is_over(l->usage.memory_bytes, s->memory_bytes))
+	else if (is_over(l->load.memory_bytes, s->memory_bytes))
 		*detail = "memory";
 	else if (lacks_descriptors(l))
 		*detail = "descriptors";

@@ -108,7 +108,6 @@ static void usage(void *ctx, struct gate_usage *out)
 	struct rlimit limit;
 
 	(void)ctx;
-	out->memory_bytes = io_resident_bytes();
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > UINT_MAX)
 		return;
 	out->descriptors_max = (unsigned)limit.rlim_cur;

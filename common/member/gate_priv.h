@@ -15,7 +15,6 @@
 
 /* What this process uses now. */
 struct gate_usage {
-	uint64_t memory_bytes;
 	unsigned descriptors; /* in use, at least */
 	unsigned descriptors_max;
 };

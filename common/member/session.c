@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/access/redact.h"
 #include "common/io/clock.h"
 
 #define URL_PARAM_MAX 1024 /* bytes; the rest is not shown */
@@ -19,14 +20,10 @@ static uint64_t random_number(void)
 }
 
 /* It is a peer's text and goes into JSON: what is not plain becomes '?'. */
-static char *copy_text(struct span text)
+static char *copy_plain(struct span text)
 {
-	char *copy;
+	char *copy = malloc(text.len + 1);
 
-	text = span_first(text, URL_PARAM_MAX);
-	if (!text.len)
-		return NULL;
-	copy = malloc(text.len + 1);
 	if (!copy)
 		return NULL;
 	memcpy(copy, text.data, text.len);
@@ -34,6 +31,19 @@ static char *copy_text(struct span text)
 	for (size_t i = 0; i < text.len; i++)
 		if (copy[i] < 0x20 || copy[i] >= 0x7f)
 			copy[i] = '?';
+	return copy;
+}
+
+/* Without what is secret: it is shown. */
+static char *copy_query(struct span query)
+{
+	struct buf out = {0};
+	char *copy = NULL;
+
+	redact_query(&out, query);
+	if (out.len && !buf_error(&out))
+		copy = copy_plain(span_first(buf_span(&out), URL_PARAM_MAX));
+	buf_fini(&out);
 	return copy;
 }
 
@@ -46,7 +56,7 @@ void session_init(struct session *s, const char *prefix, const char *protocol,
 		.protocol = protocol,
 		.base_type = base_type,
 		.key = key,
-		.url_param = copy_text(url_param),
+		.url_param = copy_query(url_param),
 		.start_us = io_utc_us(),
 		.sampled_at_ms = now_ms,
 	};

@@ -22,7 +22,7 @@ struct session {
 	const char *protocol;         /* "RTMP", "FLV", … */
 	const char *base_type;        /* "PUB", "SUB", "PULL", "PUSH" */
 	const struct stream_key *key; /* borrowed */
-	char *url_param;              /* the raw query; NULL: none */
+	char *url_param; /* the query, without what is secret; NULL: none */
 	char remote_addr[NET_ADDR_TEXT_SIZE];
 	int64_t start_us;     /* UTC */
 	uint64_t read_bytes;  /* from the peer */

@@ -23,6 +23,14 @@ const char *rtmp_end_name(enum rtmp_end reason)
 	return "";
 }
 
+void rtmp_request_query(struct buf *out, const struct rtmp_request *r)
+{
+	buf_put(out, r->query);
+	if (r->query.len && r->app_query.len)
+		buf_put_u8(out, '&');
+	buf_put(out, r->app_query);
+}
+
 static int on_part(void *ctx, const struct rtmp_media *m)
 {
 	struct rtmp_server *s = ctx;

@@ -53,6 +53,9 @@ enum rtmp_end {
 	RTMP_END_REFUSED = 5,   /* client only: after an error status */
 };
 
+/* Append all query that it has, joined by '&': the name's, then the app's. */
+void rtmp_request_query(struct buf *out, const struct rtmp_request *r);
+
 /* "deleteStream", …; for people. */
 const char *rtmp_end_name(enum rtmp_end reason);
 

@@ -157,7 +157,8 @@ static void time_out_waiting(struct door *d, uint64_t now_ms)
 
 		if (now_ms - g->since_ms < (uint64_t)max_ms)
 			return;
-		guest_refuse(g, REASON_not_found, "");
+		if (g->stream) /* else it is not known yet whether it may */
+			guest_refuse(g, REASON_not_found, "");
 	}
 }
 
@@ -187,45 +188,17 @@ void door_each_session(struct door *d, const char *stream,
 	each(&d->viewing, stream, fn, ctx);
 }
 
-static void end_guest(struct guest *g, enum reason why)
-{
-	if (g->viewer)
-		viewer_end(g->viewer, why);
-	else
-		guest_refuse(g, why, "");
-}
-
-static struct guest *find(struct list *guests, const char *session_id)
-{
-	list_each (it, guests)
-		if (!strcmp(guest_at(it)->session.id, session_id))
-			return guest_at(it);
-	return NULL;
-}
-
-bool door_kick(struct door *d, const char *session_id)
-{
-	struct guest *g = find(&d->waiting, session_id);
-
-	if (!g)
-		g = find(&d->viewing, session_id);
-	if (!g)
-		return false;
-	end_guest(g, REASON_kicked);
-	return true;
-}
-
 size_t door_end_some(struct door *d, size_t count, enum reason why)
 {
 	size_t ended = 0;
 
 	for (; ended < count && !list_is_empty(&d->waiting); ended++)
-		end_guest(guest_at(d->waiting.next), why);
+		guest_end(guest_at(d->waiting.next), why, "");
 	/* A viewer leaves the list when its end is told, after this pass. */
 	list_each (it, &d->viewing) {
 		if (ended == count)
 			break;
-		end_guest(guest_at(it), why);
+		guest_end(guest_at(it), why, "");
 		ended++;
 	}
 	return ended;

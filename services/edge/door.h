@@ -13,6 +13,7 @@
 #include "common/io/conn.h"
 #include "common/io/peek.h"
 #include "common/io/tls.h"
+#include "common/member/gate.h"
 #include "services/edge/stream.h"
 
 struct door;
@@ -60,6 +61,8 @@ struct guest {
 	bool has_tls;
 	bool is_given;              /* away: nothing is to be said of it */
 	const struct door_way *way; /* from guest_ask on */
+	struct gate_pass pass;      /* likewise: may it? */
+	struct stream_key *key;     /* until it may, or for good; else NULL */
 	struct stream *stream;
 	struct waiter waiter;
 	struct passing *passing; /* while it is passed on; else NULL */
@@ -133,8 +136,6 @@ size_t door_end_some(struct door *d, size_t count, enum reason why);
 /* Those that have asked, of one stream or (NULL) of all. */
 void door_each_session(struct door *d, const char *stream,
 		       void (*fn)(void *ctx, struct session *s), void *ctx);
-/* false: it is not here. */
-bool door_kick(struct door *d, const char *session_id);
 
 /* ---- for protocols ---- */
 
@@ -144,9 +145,16 @@ const struct door_ops *guest_ops(const struct guest *g);
  * error; a viewer that cannot take it ends by itself. */
 WEIR_MUST_CHECK int guest_send(struct guest *g, struct span bytes);
 
-/* It asks for a stream: wait for it, then door_ops.accept or refuse. */
+/* What came with its question; "" where nothing did. */
+struct guest_words {
+	struct span query; /* raw, all there are, joined by '&' */
+	struct span referer, user_agent;
+};
+
+/* It asks for a stream: ask whether it may, wait for the stream, then
+ * door_ops.accept or refuse. */
 void guest_ask(struct guest *g, const struct door_way *way,
-	       const struct stream_key *key, struct span query);
+	       const struct stream_key *key, const struct guest_words *words);
 
 /* Say no through door_ops.refuse, count it, close in order. */
 void guest_refuse(struct guest *g, enum reason why, const char *detail);

@@ -32,6 +32,8 @@ enum reason guest_reason_of(int err);
 /* The first reason stays, and is counted; NULL: the detail is there already, or
  * none. */
 void guest_set_why(struct guest *g, enum reason why, const char *detail);
+/* End one that waits or views, in the words of its protocol. */
+void guest_end(struct guest *g, enum reason why, const char *detail);
 /* Read its first bytes, behind `unread`: by itself, or by a peek where the door
  * needs one. `fd` is taken. Returns 0 or an error, without a socket then. */
 WEIR_MUST_CHECK int guest_look_at(struct guest *g, int fd, struct span unread);

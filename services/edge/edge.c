@@ -14,10 +14,9 @@
 #define LAG_SPARE_MS    250 /* by then who lags too far has been moved */
 
 const struct stat_table *const edge_stats_tables[] = {
-	&edge_stat,         &edge_skip_stat,
-	&edge_reason_stat,  &edge_protocol_stat,
-	&edge_hls_stat,     &member_bus_stat,
-	&member_store_stat, NULL};
+	&edge_stat,          &edge_skip_stat,    &edge_reason_stat,
+	&edge_protocol_stat, &edge_hls_stat,     &gate_stat,
+	&member_bus_stat,    &member_store_stat, NULL};
 
 /* ---- what the cluster says ---- */
 
@@ -79,6 +78,17 @@ static void on_load(void *ctx, struct node_load *load)
 	load->viewers = (uint32_t)edge_viewers(&e->stats);
 	load->out_bps = (e->stats.sent_bytes - e->sent_before) * 8;
 	e->sent_before = e->stats.sent_bytes;
+	gate_on_load(e->gate, load);
+	load->is_full = gate_is_full(e->gate, ACCESS_PLAY) ||
+			load->viewers >= (uint64_t)e->settings->viewers_max;
+}
+
+static void on_rules(void *ctx, int64_t now_ms)
+{
+	struct edge *e = ctx;
+
+	(void)now_ms;
+	gate_on_rules(e->gate);
 }
 
 /* ---- calls of dispatch ---- */
@@ -108,16 +118,6 @@ static struct json_object *sessions_json(struct edge *e,
 	return o;
 }
 
-static struct json_object *kick_json(struct edge *e, const char *id)
-{
-	struct json_object *o = json_object_new_object();
-	bool is_kicked =
-		id && (door_kick(e->rtmp, id) || door_kick(e->http, id));
-
-	json_object_object_add(o, "kicked", json_object_new_boolean(is_kicked));
-	return o;
-}
-
 static bool on_call(void *ctx, struct member_call *call, const char *name,
 		    struct json_object *args)
 {
@@ -129,8 +129,7 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	}
 	if (strcmp(name, "kick"))
 		return false;
-	member_answer(&call,
-		      kick_json(e, member_json_text(args, "session_id")));
+	member_answer(&call, gate_kick_json(e->gate, args));
 	return true;
 }
 
@@ -143,6 +142,7 @@ static const struct member_events events = {
 	.tick = tick,
 	.on_call = on_call,
 	.on_load = on_load,
+	.on_rules = on_rules,
 };
 
 /* ---- what the streams say ---- */
@@ -450,6 +450,8 @@ static int start(struct edge *e)
 	int err = member_new(&e->member, e->svc, &events, e);
 
 	if (!err)
+		err = gate_new(&e->gate, e->svc, e->member);
+	if (!err)
 		err = start_streams(e);
 	if (!err)
 		err = web_new(&e->web, e);
@@ -521,6 +523,7 @@ void edge_free(struct edge **pe)
 	streams_free(&e->streams);
 	followers_free(&e->followers);
 	crowd_fini(&e->crowd);
+	gate_free(&e->gate);
 	member_free(&e->member);
 	free(e);
 	*pe = NULL;

@@ -63,7 +63,7 @@ static void say_end(struct guest *g)
 {
 	struct logger *log = g->edge->log;
 	const struct session *s = &g->session;
-	const char *stream = g->stream ? stream_key(g->stream)->text : "";
+	const char *stream = s->key ? s->key->text : "";
 
 	if (g->has_played)
 		logger_event(log, &edge_play_end, kv_str("stream", stream),
@@ -103,6 +103,7 @@ void guest_free(struct guest *g)
 	count_phase(g, UINT64_MAX);
 	d->guests--;
 	g->edge->stats.connections--;
+	gate_leave(&g->pass);
 	list_remove(&g->link);
 	list_remove(&g->waiter.link);
 	passing_free(&g->passing);
@@ -113,6 +114,7 @@ void guest_free(struct guest *g)
 		close(g->fd);
 	d->ops->close(g);
 	session_fini(&g->session);
+	free(g->key);
 	stream_leave(&g->stream);
 	crowd_leave(&g->edge->crowd, &g->addr);
 	if (g->listener)
@@ -152,6 +154,7 @@ void guest_set_why(struct guest *g, enum reason why, const char *detail)
 void guest_close(struct guest *g, enum reason why, const char *detail)
 {
 	guest_set_why(g, why, detail);
+	gate_leave(&g->pass);
 	list_remove(&g->waiter.link);
 	passing_free(&g->passing);
 	guest_go_to(g, GUEST_LEAVING);
@@ -162,6 +165,14 @@ void guest_refuse(struct guest *g, enum reason why, const char *detail)
 {
 	g->door->ops->refuse(g, why, detail);
 	guest_close(g, why, detail);
+}
+
+void guest_end(struct guest *g, enum reason why, const char *detail)
+{
+	if (g->viewer)
+		viewer_end(g->viewer, why);
+	else if (g->phase != GUEST_LEAVING)
+		guest_refuse(g, why, detail);
 }
 
 /* ---- the socket before and after viewing ---- */
@@ -364,37 +375,112 @@ static void on_refused(void *ctx, const char *why)
 	guest_refuse(ctx, REASON_unsupported, why);
 }
 
+/* ---- may it? ---- */
+
+/* It may: it waits for its stream from now on. */
+static void enter(struct guest *g)
+{
+	int err = stream_enter(&g->stream, g->edge->streams, g->key);
+
+	if (err) {
+		guest_refuse(g, REASON_no_resources, "");
+		return;
+	}
+	g->session.key = stream_key(g->stream);
+	free(g->key);
+	g->key = NULL;
+	guest_go_to(g, GUEST_WAITING); /* the time until now does not count */
+	err = fanout_wait(stream_fanout(g->stream), g->way->format, &g->waiter);
+	if (err)
+		guest_refuse(g, REASON_no_resources, weir_strerror(err));
+}
+
+static void on_word(void *ctx, const struct gate_answer *a)
+{
+	struct guest *g = ctx;
+
+	if (a->why)
+		guest_refuse(g, a->why, a->detail);
+	else
+		enter(g);
+}
+
+static void on_may_not_stay(void *ctx, enum reason why, const char *detail)
+{
+	guest_end(ctx, why, detail);
+}
+
+static const struct gate_owner gate_owner = {on_word, on_may_not_stay};
+
+static enum access_protocol access_protocol(const struct door_way *way)
+{
+	switch (way->way) {
+	case EDGE_RTMP:
+		return ACCESS_RTMP;
+	case EDGE_TS:
+	case EDGE_WS_TS:
+		return ACCESS_TS;
+	default:
+		return ACCESS_FLV;
+	}
+}
+
+static void ask_gate(struct guest *g, const struct guest_words *words)
+{
+	struct ip_addr ip;
+	const struct access_request rq = {
+		.op = ACCESS_PLAY,
+		.protocol = access_protocol(g->way),
+		.key = g->key,
+		.ip = ip_addr_of(&ip, &g->addr.ss) ? NULL : &ip,
+		.query = words->query,
+		.referer = words->referer,
+		.user_agent = words->user_agent,
+		.session_id = g->session.id,
+	};
+	struct gate_answer why;
+	enum gate_word word = gate_ask(g->edge->gate, &g->pass, &why, &rq,
+				       &g->session, &g->addr, &gate_owner, g);
+
+	if (word == GATE_YES)
+		enter(g);
+	else if (word == GATE_NO)
+		guest_refuse(g, why.why, why.detail);
+}
+
 static size_t viewers(const struct edge *e)
 {
 	return e->stats.waiting + edge_viewers(&e->stats);
 }
 
+static bool has_room(const struct edge *e)
+{
+	return viewers(e) < (size_t)e->settings->viewers_max;
+}
+
 void guest_ask(struct guest *g, const struct door_way *way,
-	       const struct stream_key *key, struct span query)
+	       const struct stream_key *key, const struct guest_words *words)
 {
 	struct edge *e = g->edge;
 	uint64_t read_bytes = g->session.read_bytes;
-	int err;
 
 	if (e->is_draining) {
 		guest_refuse(g, REASON_draining, "");
 		return;
 	}
-	if (viewers(e) >= (size_t)e->settings->viewers_max ||
-	    stream_enter(&g->stream, e->streams, key)) {
+	g->key = has_room(e) ? malloc(sizeof(*key)) : NULL;
+	if (!g->key) {
 		guest_refuse(g, REASON_no_resources, "");
 		return;
 	}
+	*g->key = *key;
 	g->way = way;
-	session_init(&g->session, way->id_prefix, way->protocol, "SUB",
-		     stream_key(g->stream), &g->addr, query,
-		     loop_now_ms(e->loop));
+	session_init(&g->session, way->id_prefix, way->protocol, "SUB", g->key,
+		     &g->addr, words->query, loop_now_ms(e->loop));
 	g->session.read_bytes = read_bytes;
 	g->has_asked = true;
 	guest_go_to(g, GUEST_WAITING);
-	err = fanout_wait(stream_fanout(g->stream), way->format, &g->waiter);
-	if (err)
-		guest_refuse(g, REASON_no_resources, weir_strerror(err));
+	ask_gate(g, words);
 }
 
 /* ---- whose guest is it? ---- */

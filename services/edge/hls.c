@@ -19,8 +19,18 @@ struct waiter_hls {
 	int64_t until_ms;
 };
 
+/* A request for a playlist that waits for the gate's word. */
+struct asking {
+	struct list link; /* hls->asking */
+	struct edge_hls *hls;
+	struct http_request *req;
+	struct gate_pass pass;
+	struct hls_path path;
+};
+
 struct edge_hls {
 	struct edge *edge;
+	struct list asking;
 	const struct member_hls_settings *rules;
 	struct hls_cache cache;
 	struct hls_fetcher *fetcher;
@@ -298,6 +308,130 @@ static void serve_path(struct edge_hls *h, struct http_request *req,
 		serve_item(h, req, it);
 }
 
+/* ---- may it? ---- */
+
+static struct span header(const struct http_request *req, const char *name)
+{
+	const char *text = http_header(req, name);
+
+	return text ? span_str(text) : (struct span){0};
+}
+
+static struct access_request request_of(const struct http_request *req,
+					const struct hls_path *path,
+					struct ip_addr *ip)
+{
+	bool has_ip = !ip_addr_of(ip, &http_peer(req)->ss);
+
+	return (struct access_request){
+		.op = ACCESS_PLAY,
+		.protocol = path->kind == HLS_PATH_SEGMENT ? ACCESS_SEGMENT
+							   : ACCESS_HLS,
+		.key = &path->key,
+		.ip = has_ip ? ip : NULL,
+		.query = http_raw_query(req),
+		.referer = header(req, "Referer"),
+		.user_agent = header(req, "User-Agent"),
+	};
+}
+
+static void put_out(struct edge_hls *h, struct http_request *req,
+		    enum reason why, const char *detail)
+{
+	static const struct http_header challenge = {"WWW-Authenticate",
+						     HTTP_CHALLENGE};
+	struct buf body = {0};
+	struct http_answer a = {
+		.status = http_status_of(why),
+		.content_type = "application/json",
+		.headers = &challenge,
+	};
+
+	h->edge->stats.reason[why].refused++;
+	h->stats.unavailable += a.status == 503;
+	http_reason_put(&body, why, detail);
+	a.body = buf_span(&body);
+	a.header_count = a.status == 401;
+	http_answer(req, &a);
+	buf_fini(&body);
+}
+
+static void asking_free(struct asking *a)
+{
+	gate_leave(&a->pass);
+	list_remove(&a->link);
+	free(a);
+}
+
+static void on_asking_gone(void *ctx)
+{
+	asking_free(ctx);
+}
+
+/* The gate has said yes or no; the pass is over. */
+static void go_on(struct asking *a, enum reason why, const char *detail)
+{
+	if (why)
+		put_out(a->hls, a->req, why, detail);
+	else
+		serve_path(a->hls, a->req, &a->path);
+	asking_free(a);
+}
+
+static void on_word(void *ctx, const struct gate_answer *word)
+{
+	go_on(ctx, word->why, word->detail);
+}
+
+static void on_may_not_stay(void *ctx, enum reason why, const char *detail)
+{
+	(void)ctx;
+	(void)why; /* who waits is told by on_word */
+	(void)detail;
+}
+
+static void ask_gate(struct edge_hls *h, struct http_request *req,
+		     const struct hls_path *path)
+{
+	static const struct gate_owner owner = {on_word, on_may_not_stay};
+	struct asking *a = calloc(1, sizeof(*a));
+	struct access_request rq;
+	struct gate_answer why;
+	struct ip_addr ip;
+	enum gate_word word;
+
+	if (!a) {
+		refuse(h, req, 503, "no memory");
+		return;
+	}
+	a->hls = h;
+	a->req = req;
+	a->path = *path;
+	list_init(&a->link);
+	list_append(&h->asking, &a->link);
+	rq = request_of(req, &a->path, &ip);
+	word = gate_ask(h->edge->gate, &a->pass, &why, &rq, NULL,
+			http_peer(req), &owner, a);
+	if (word == GATE_WAITS)
+		http_on_gone(req, on_asking_gone, a);
+	else
+		go_on(a, why.why, why.detail);
+}
+
+/* A player that has its playlist gets what is in it, unless it was put out. */
+static void serve_segment(struct edge_hls *h, struct http_request *req,
+			  const struct hls_path *path)
+{
+	struct ip_addr ip;
+	const struct access_request rq = request_of(req, path, &ip);
+	enum reason why = gate_lists(h->edge->gate, &rq);
+
+	if (why)
+		put_out(h, req, why, "");
+	else
+		serve_path(h, req, path);
+}
+
 static void serve(void *ctx, struct http_request *req)
 {
 	struct edge_hls *h = ctx;
@@ -312,8 +446,10 @@ static void serve(void *ctx, struct http_request *req)
 		refuse(h, req, 404, stream_key_why(path.fault));
 	else if (path.kind == HLS_PATH_RECORD)
 		refuse(h, req, 404, "nothing is recorded");
+	else if (path.kind == HLS_PATH_SEGMENT)
+		serve_segment(h, req, &path);
 	else
-		serve_path(h, req, &path);
+		ask_gate(h, req, &path);
 }
 
 /* ---- life ---- */
@@ -355,6 +491,7 @@ int edge_hls_new(struct edge_hls **out, struct edge *e)
 	if (!h)
 		return WEIR_ENOMEM;
 	h->edge = e;
+	list_init(&h->asking);
 	h->rules = svc_settings(e->svc, &member_hls_conf);
 	io_random(&seed, sizeof(seed));
 	hls_cache_init(&h->cache, (uint64_t)e->settings->hls_cache_bytes,
@@ -379,6 +516,8 @@ void edge_hls_free(struct edge_hls **ph)
 	if (h->refresh.fn)
 		stat_refresh_remove(&h->refresh);
 	stat_remove(&h->series);
+	list_each_safe (it, &h->asking) /* their requests are gone */
+		asking_free(list_entry(it, struct asking, link));
 	hls_fetcher_free(&h->fetcher);
 	timer_free(&h->tick);
 	hls_cache_fini(&h->cache);

@@ -77,7 +77,30 @@ int http_answer_send(struct guest *g, struct buf *out)
 	return err;
 }
 
-static void put_reason(struct buf *out, enum reason why, const char *detail)
+unsigned http_status_of(enum reason why)
+{
+	switch (why) {
+	case REASON_not_found:
+	case REASON_bad_name:
+		return 404;
+	case REASON_protocol_error:
+		return 400;
+	case REASON_limit:
+		return 431;
+	case REASON_unsupported:
+		return 501;
+	case REASON_unauthorized:
+		return 401;
+	case REASON_kicked:
+	case REASON_denied:
+	case REASON_banned:
+		return 403;
+	default:
+		return 503;
+	}
+}
+
+void http_reason_put(struct buf *out, enum reason why, const char *detail)
 {
 	buf_printf(out, "{\"error\":\"%s\",\"message\":\"%s%s%s\"}\n",
 		   reason_name(why), reason_text(why), *detail ? ": " : "",
@@ -89,12 +112,14 @@ void http_answer_reason(struct guest *g, unsigned status, enum reason why,
 {
 	struct buf out = {0}, body = {0};
 
-	put_reason(&body, why, detail);
+	http_reason_put(&body, why, detail);
 	http_answer_head(g, &out, status);
 	if (status == 405)
 		http_field_put_str(&out, "Allow", "GET, HEAD, OPTIONS");
 	if (status == 426)
 		ws_version_put(&out);
+	if (status == 401)
+		http_field_put_str(&out, "WWW-Authenticate", HTTP_CHALLENGE);
 	if (status == 503)
 		http_field_put_str(&out, "Retry-After", "1");
 	http_field_put_str(&out, "Content-Type", "application/json");

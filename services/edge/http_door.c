@@ -76,29 +76,9 @@ static int http_open(struct guest *g)
 	return 0;
 }
 
-static unsigned status_of(enum reason why)
-{
-	switch (why) {
-	case REASON_not_found:
-	case REASON_bad_name:
-		return 404;
-	case REASON_protocol_error:
-		return 400;
-	case REASON_limit:
-		return 431;
-	case REASON_unsupported:
-		return 501;
-	case REASON_kicked:
-	case REASON_unauthorized:
-		return 403;
-	default:
-		return 503;
-	}
-}
-
 static void http_refuse(struct guest *g, enum reason why, const char *detail)
 {
-	http_answer_reason(g, status_of(why), why, detail);
+	http_answer_reason(g, http_status_of(why), why, detail);
 }
 
 static void refuse_with(struct guest *g, unsigned status, enum reason why,
@@ -139,10 +119,14 @@ static void ask(struct guest *g, const struct http_head *head,
 	enum key_fault fault =
 		stream_key_from_path(&key, path, g->edge->identity);
 
+	struct guest_words words = {.query = head->query};
+
+	(void)http_head_get(head, "Referer", &words.referer);
+	(void)http_head_get(head, "User-Agent", &words.user_agent);
 	if (fault)
 		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
 	else
-		guest_ask(g, way, &key, head->query);
+		guest_ask(g, way, &key, &words);
 }
 
 static void ask_by_socket(struct guest *g, const struct http_head *head,

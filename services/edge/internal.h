@@ -16,6 +16,7 @@ struct edge {
 	const struct edge_settings *settings;
 	enum stream_identity identity;
 	struct member *member;
+	struct gate *gate;
 	struct followers *followers;
 	struct streams *streams;
 	struct crowd crowd;

@@ -4,10 +4,9 @@
 #include "services/edge/edge.h"
 
 static const struct conf_table *const conf_tables[] = {
-	&edge_conf,         &member_cluster_conf,
-	&member_redis_conf, &member_bus_conf,
-	&member_hls_conf,   &access_conf,
-	&access_rules_conf, NULL};
+	&edge_conf,         &member_cluster_conf, &member_redis_conf,
+	&member_bus_conf,   &member_hls_conf,     &access_conf,
+	&access_rules_conf, &member_limits_conf,  NULL};
 
 static const struct log_event *const *const event_lists[] = {
 	edge_log_events, member_log_events, store_log_events, NULL};

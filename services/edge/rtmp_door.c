@@ -75,16 +75,21 @@ static int on_play(void *ctx, const struct rtmp_request *r)
 	enum key_fault fault =
 		stream_key_from_rtmp(&key, r->app, r->name, g->edge->identity);
 
+	struct buf query = {0};
+	struct guest_words words;
+
 	if (g->phase != GUEST_HALF_OPEN)
 		return WEIR_ESTOP; /* it has had one */
+	rtmp_request_query(&query, r);
+	words = (struct guest_words){.query = buf_span(&query)};
 	if (fault)
 		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
 	else if (r->stream_id > MESSAGE_STREAM)
 		guest_refuse(g, REASON_unsupported,
 			     "play on the first message stream");
 	else
-		guest_ask(g, &way_rtmp, &key,
-			  r->query.len ? r->query : r->app_query);
+		guest_ask(g, &way_rtmp, &key, &words);
+	buf_fini(&query);
 	return g->phase == GUEST_LEAVING ? WEIR_ESTOP : 0;
 }
 

@@ -15,6 +15,7 @@
 #define WEIR_EDGE_WEB_H
 
 #include "common/http/server.h"
+#include "common/media/reason.h"
 
 struct edge;
 struct web;
@@ -45,5 +46,12 @@ WEIR_MUST_CHECK int web_suffix(struct web *w, const char *suffix,
  * Returns 0, WEIR_ELIMIT (too many; it was closed) or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int web_adopt(struct web *w, int fd,
 			      const struct net_addr *peer);
+
+/* The status of a refusal, and its body: {"error","message"}; `detail` is plain. Errors are the buffer's. */
+unsigned http_status_of(enum reason why);
+void http_reason_put(struct buf *out, enum reason why, const char *detail);
+
+/* What every 401 must name: by signed addresses, which no browser asks for. */
+#define HTTP_CHALLENGE "Weir-Signature realm=\"weir\""
 
 #endif

@@ -117,6 +117,18 @@ static void on_load(void *ctx, struct node_load *load)
 	publish_on_second(in);
 	load->publishers = (uint32_t)in->stats.publishers;
 	load->streams = load->publishers;
+	gate_on_load(in->gate, load);
+	load->is_full =
+		gate_is_full(in->gate, ACCESS_PUBLISH) ||
+		load->publishers >= (uint64_t)in->settings->publishers_max;
+}
+
+static void on_rules(void *ctx, int64_t now_ms)
+{
+	struct ingest *in = ctx;
+
+	(void)now_ms;
+	gate_on_rules(in->gate);
 }
 
 /* ---- calls of dispatch ---- */
@@ -142,16 +154,6 @@ static struct json_object *list_json(struct ingest *in, const char *name,
 	return o;
 }
 
-static struct json_object *kick_json(struct ingest *in, const char *id)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_object_object_add(
-		o, "kicked",
-		json_object_new_boolean(id && publish_kick(in, id)));
-	return o;
-}
-
 static bool on_call(void *ctx, struct member_call *call, const char *name,
 		    struct json_object *args)
 {
@@ -161,9 +163,7 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	    !strcmp(name, "pulls"))
 		member_answer(&call, list_json(in, name, args));
 	else if (!strcmp(name, "kick"))
-		member_answer(
-			&call,
-			kick_json(in, member_json_text(args, "session_id")));
+		member_answer(&call, gate_kick_json(in->gate, args));
 	else if (!strcmp(name, "pull"))
 		pulls_order(in->pulls, call, args);
 	else if (!strcmp(name, "pull_stop"))
@@ -196,6 +196,7 @@ static const struct member_events events = {
 	.tick = tick,
 	.on_call = on_call,
 	.on_load = on_load,
+	.on_rules = on_rules,
 };
 
 /* ---- life ---- */
@@ -266,6 +267,8 @@ static int start(struct ingest *in)
 	if (!err)
 		err = member_new(&in->member, in->svc, &events, in);
 	if (!err)
+		err = gate_new(&in->gate, in->svc, in->member);
+	if (!err)
 		err = writers_new(&in->writers, member_world(in->member));
 	if (!err)
 		writers_set_replicas(in->writers,
@@ -318,6 +321,7 @@ void ingest_free(struct ingest **pin)
 	pulls_free(&in->pulls);
 	publish_free_all(in);
 	writers_free(&in->writers);
+	gate_free(&in->gate);
 	member_free(&in->member);
 	timer_free(&in->drain);
 	free(in);

@@ -3,6 +3,7 @@
 #define WEIR_INGEST_INTERNAL_H
 
 #include "common/io/handover.h"
+#include "common/member/gate.h"
 #include "services/ingest/publish.h"
 
 struct ingest_stats {
@@ -23,6 +24,7 @@ struct ingest {
 	struct loop *loop;
 	struct logger *log;
 	struct member *member;
+	struct gate *gate;
 	struct writers *writers;
 	const struct ingest_settings *settings;
 	const struct member_cluster_settings *rules;
@@ -50,8 +52,6 @@ void publish_sessions_json(const struct ingest *in, const char *stream,
 void publish_streams_json(const struct ingest *in, struct member_page *page);
 /* Once a second: count publishers and their frames. */
 void publish_on_second(struct ingest *in);
-/* Close the one with this session id; false: it is not here. */
-bool publish_kick(struct ingest *in, const char *session_id);
 /* Those whose maker waits: settle what is due; the next time. */
 int64_t publish_tick_all(struct ingest *in, int64_t now_ms);
 /* giving.c: while this process drains. */

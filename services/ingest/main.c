@@ -1,16 +1,15 @@
 /* services/ingest/main.c - weir-ingest: takes publishers in. */
 #include "common/access/conf.h"
+#include "common/member/gate.h"
 #include "services/ingest/ingest.h"
 
-static const struct conf_table *const conf_tables[] = {&ingest_conf,
-						       &member_cluster_conf,
-						       &member_redis_conf,
-						       &member_bus_conf,
-						       &access_conf,
-						       &access_rules_conf,
-						       NULL};
+static const struct conf_table *const conf_tables[] = {
+	&ingest_conf,        &member_cluster_conf,
+	&member_redis_conf,  &member_bus_conf,
+	&access_conf,        &access_rules_conf,
+	&member_limits_conf, NULL};
 static const struct stat_table *const stat_tables[] = {
-	&ingest_stat, &member_bus_stat, &member_store_stat, NULL};
+	&ingest_stat, &gate_stat, &member_bus_stat, &member_store_stat, NULL};
 
 static const struct log_event *const *const event_lists[] = {
 	ingest_log_events, member_log_events, store_log_events, NULL};

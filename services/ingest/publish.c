@@ -8,6 +8,7 @@
 static void forget_door(struct publish *p)
 {
 	giving_free(&p->giving);
+	gate_leave(&p->pass);
 	p->in->stats.publishers -= p->door != NULL;
 	p->door = NULL;
 }
@@ -76,8 +77,7 @@ void publish_log_end(struct publish *p, enum reason why, const char *detail)
 		kv_uint("dropped", p->counted.dropped), kv_int("ms", long_ms));
 }
 
-/* Tell the door, if it is still there, and be gone. */
-static void end(struct publish *p, enum reason why, const char *detail)
+void publish_end(struct publish *p, enum reason why, const char *detail)
 {
 	const struct publish_door *door = p->door;
 	void *ctx = p->ctx;
@@ -91,16 +91,21 @@ static void end(struct publish *p, enum reason why, const char *detail)
 	publish_free(p);
 }
 
-/* Close the publisher, and leave as if it had left itself: what it wrote is
- * delivered, and the home knows. on_end comes then. */
-static void close_one(struct publish *p, enum reason why)
+/* What it wrote is delivered, and the home knows. on_end of the writer comes
+ * then. */
+void publish_close(struct publish *p, enum reason why, const char *detail)
 {
 	const struct publish_door *door = p->door;
 	struct ingest *in = p->in;
 
-	publish_log_end(p, why, "");
+	if (!p->writer) {
+		publish_end(p, why, detail);
+		return;
+	}
+	in->stats.refused += !p->maker;
+	publish_log_end(p, why, detail);
 	forget_door(p);
-	door->on_end(p->ctx, why, "");
+	door->on_end(p->ctx, why, detail);
 	writer_leave(p->writer, why, member_now_ms(in->member));
 	member_wake(in->member);
 }
@@ -143,8 +148,7 @@ static void on_granted(void *ctx, struct writer *w,
 	if (!p->door)
 		return; /* it left before it was granted */
 	if (maker_new(&p->maker, &limits, &from, &publish_maker_events, p)) {
-		in->stats.refused++;
-		close_one(p, REASON_no_resources);
+		publish_close(p, REASON_no_resources, "");
 		return;
 	}
 	in->stats.accepted++;
@@ -156,7 +160,8 @@ static void on_end(void *ctx, struct writer *w, enum reason why,
 		   const char *detail)
 {
 	(void)w;
-	end(ctx, why, detail);
+	if (!publish_hold(ctx, why))
+		publish_end(ctx, why, detail);
 }
 
 /* What is saved for another ingest says what was. */
@@ -199,7 +204,7 @@ static int open_log(struct publish *p)
 	return log_new(&p->log, &limits);
 }
 
-static int start(struct publish *p)
+int publish_claim(struct publish *p)
 {
 	struct writer_request rq = {
 		.key = p->key,
@@ -211,6 +216,8 @@ static int start(struct publish *p)
 
 	snprintf(rq.kind, sizeof(rq.kind), "%s",
 		 p->is_pull ? "pull" : "publish");
+	snprintf(rq.credential, sizeof(rq.credential), "%s",
+		 gate_credential(&p->pass));
 	err = writer_new(&p->writer, p->in->writers, &rq,
 			 &publish_writer_events, p,
 			 member_now_ms(p->in->member));
@@ -238,8 +245,7 @@ int publish_make(struct publish **out, struct ingest *in,
 	in->stats.publishers++;
 	session_init(&p->session, door->id_prefix, door->protocol,
 		     p->is_pull ? "PULL" : "PUB", &p->key, &p->peer,
-		     span_first(request->url_param, URL_PARAM_MAX),
-		     loop_now_ms(in->loop));
+		     request->url_param, loop_now_ms(in->loop));
 	if (request->id)
 		snprintf(p->session.id, sizeof(p->session.id), "%s",
 			 request->id);
@@ -260,7 +266,7 @@ int publish_new(struct publish **out, struct ingest *in,
 
 	if (err)
 		return err;
-	err = start(p);
+	err = publish_ask(p, request->url_param);
 	if (err)
 		publish_free(p);
 	else
@@ -320,7 +326,10 @@ void publish_leave(struct publish **pp, enum reason why)
 		return;
 	publish_log_end(p, why, "");
 	forget_door(p);
-	writer_leave(p->writer, why, member_now_ms(p->in->member));
+	if (p->writer)
+		writer_leave(p->writer, why, member_now_ms(p->in->member));
+	else
+		publish_free(p);
 }
 
 /* ---- all of them ---- */
@@ -342,29 +351,22 @@ int64_t publish_tick_all(struct ingest *in, int64_t now_ms)
 	list_each_safe (it, &in->publishes) {
 		struct publish *p = publish_of(it);
 
+		if (p->door && !p->maker) {
+			int64_t ask_ms = publish_ask_tick(p, now_ms);
+
+			due = WEIR_MIN(due, ask_ms);
+			continue;
+		}
 		if (!p->maker || !p->door)
 			continue;
 		if (maker_due_ms(p->maker) <= now_ms &&
 		    maker_tick(p->maker, now_ms)) {
-			close_one(p, REASON_no_resources);
+			publish_close(p, REASON_no_resources, "");
 			continue;
 		}
 		due = WEIR_MIN(due, maker_due_ms(p->maker));
 	}
 	return due;
-}
-
-bool publish_kick(struct ingest *in, const char *session_id)
-{
-	list_each (it, &in->publishes) {
-		struct publish *p = publish_of(it);
-
-		if (!p->door || strcmp(p->session.id, session_id))
-			continue;
-		close_one(p, REASON_kicked);
-		return true;
-	}
-	return false;
 }
 
 void publish_give_some(struct ingest *in, size_t count)
@@ -403,7 +405,7 @@ void publish_end_some(struct ingest *in, size_t count, enum reason why)
 		if (p->maker)
 			p->door->on_retire(p->ctx, why);
 		else
-			close_one(p, why);
+			publish_close(p, why, "");
 		count--;
 	}
 }

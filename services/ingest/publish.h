@@ -41,11 +41,12 @@ struct publish_door {
 struct publish_request {
 	struct stream_key key;
 	struct net_addr peer;
-	struct span url_param; /* copied, at most 1 kB of it */
+	struct span url_param; /* raw, all there is; borrowed for the call */
 	bool is_pull;          /* it gives way to publishers */
 	const char *id;        /* of its session, copied; NULL: a new one */
 };
 
+/* Ask whether it may (a pull is not asked), then claim the stream. */
 WEIR_MUST_CHECK int publish_new(struct publish **out, struct ingest *in,
 				const struct publish_request *request,
 				const struct publish_door *door, void *ctx);

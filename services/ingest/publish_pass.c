@@ -1,8 +1,9 @@
 /* services/ingest/publish_pass.c - a publish as bytes, for another ingest of this
  * machine, and back: the writer, the maker, the session, the log.
  *
- * Version 1, little-endian: u8 version; texts (u32 length and bytes) of the
- * writer, the maker, the session's id; u64 its start, u64 bytes read; u32 and so
+ * Version 2, little-endian: u8 version; texts (u32 length and bytes) of the
+ * writer, the maker, the session's id, then of its user, its credential, and the
+ * key it was signed with; u64 its start, u64 bytes read; u32 and so
  * many state frames that stand before the log, u32 and so many frames of the
  * log. A frame: u8 kind, u8 flags, u16 track, u64 sequence, dts, pts, arrival,
  * u32 length, payload.
@@ -10,7 +11,8 @@
 #include "common/base/reader.h"
 #include "services/ingest/publish_priv.h"
 
-#define VERSION 1
+#define VERSION   2
+#define TEXT_SIZE 128
 
 /* ---- saving ---- */
 
@@ -56,6 +58,24 @@ void publish_put_part(struct buf *out, struct buf *part)
 	buf_clear(part);
 }
 
+static void put_text(struct buf *out, struct buf *part, const char *text)
+{
+	buf_put(part, span_str(text));
+	publish_put_part(out, part);
+}
+
+static void put_names(const struct publish *p, struct buf *out,
+		      struct buf *part)
+{
+	struct gate_names names;
+
+	gate_names_of(&p->pass, &names);
+	put_text(out, part, p->session.id);
+	put_text(out, part, names.user);
+	put_text(out, part, names.credential);
+	put_text(out, part, names.kid);
+}
+
 void publish_pass(const struct publish *p, struct buf *out)
 {
 	struct buf part = {0};
@@ -65,8 +85,7 @@ void publish_pass(const struct publish *p, struct buf *out)
 	publish_put_part(out, &part);
 	maker_save(p->maker, &part);
 	publish_put_part(out, &part);
-	buf_put(&part, span_str(p->session.id));
-	publish_put_part(out, &part);
+	put_names(p, out, &part);
 	buf_put_u64_le(out, (uint64_t)p->session.start_us);
 	buf_put_u64_le(out, p->session.read_bytes);
 	put_log(out, p->log);
@@ -137,17 +156,48 @@ static int take_log(struct publish *p, struct reader *in)
 	return err;
 }
 
+/* Returns whether it fits. */
+static bool take_text(char *out, size_t size, struct reader *in)
+{
+	struct span text = take_part(in);
+
+	if (text.len >= size || (text.len && memchr(text.data, 0, text.len)))
+		return false;
+	if (text.len)
+		memcpy(out, text.data, text.len);
+	out[text.len] = '\0';
+	return true;
+}
+
+/* It has been let in: here it is known, and may be put out. */
+static int take_names(struct publish *p, struct reader *in)
+{
+	char user[TEXT_SIZE] = "", credential[TEXT_SIZE] = "";
+	char kid[TEXT_SIZE] = "";
+	const struct gate_names names = {user, credential, kid};
+
+	if (!take_text(user, sizeof(user), in) ||
+	    !take_text(credential, sizeof(credential), in) ||
+	    !take_text(kid, sizeof(kid), in) || reader_failed(in))
+		return WEIR_EPROTO;
+	return publish_adopt(p, &names);
+}
+
 static int take_session(struct publish *p, struct reader *in)
 {
-	struct span id = take_part(in);
+	char id[SESSION_ID_SIZE];
+	int err;
 
+	if (!take_text(id, sizeof(id), in))
+		return WEIR_EPROTO;
+	err = take_names(p, in);
+	if (err)
+		return err;
 	p->session.start_us = (int64_t)read_u64_le(in);
 	p->session.read_bytes = read_u64_le(in);
-	if (reader_failed(in) || !id.len || id.len >= sizeof(p->session.id) ||
-	    memchr(id.data, 0, id.len))
+	if (reader_failed(in) || !*id)
 		return WEIR_EPROTO;
-	memset(p->session.id, 0, sizeof(p->session.id));
-	memcpy(p->session.id, id.data, id.len);
+	memcpy(p->session.id, id, sizeof(id));
 	return 0;
 }
 

@@ -21,6 +21,10 @@ struct publish {
 	uint64_t before_bytes; /* of the connection, when it began */
 	bool has_input;
 	struct session session;
+	struct gate_pass pass;
+	struct gate_answer refused; /* to be said at the next tick */
+	int64_t hold_until_ms;      /* what we lack is waited for */
+	int64_t retry_ms;           /* then it is claimed again; 0: not */
 	struct stream_key key;
 	struct net_addr peer;
 	/* Video frames of each of the last seconds, newest first. */
@@ -46,6 +50,23 @@ WEIR_MUST_CHECK int publish_make(struct publish **out, struct ingest *in,
 				 const struct publish_request *request,
 				 const struct publish_door *door, void *ctx);
 void publish_free(struct publish *p);
+/* Begin to claim its stream. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int publish_claim(struct publish *p);
+/* Tell the door, if it is still there, and be gone. */
+void publish_end(struct publish *p, enum reason why, const char *detail);
+/* Close the publisher, and leave as if it had left itself. */
+void publish_close(struct publish *p, enum reason why, const char *detail);
+
+/* publish_ask.c: ask the gate, then claim. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int publish_ask(struct publish *p, struct span query);
+/* It was let in elsewhere. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int publish_adopt(struct publish *p,
+				  const struct gate_names *names);
+/* Its writer has ended for this reason: is it only to wait, and claim again? */
+bool publish_hold(struct publish *p, enum reason why);
+/* What is due; the next time. It may be gone then. */
+int64_t publish_ask_tick(struct publish *p, int64_t now_ms);
+
 void publish_log_end(struct publish *p, enum reason why, const char *detail);
 void publish_log_start(const struct publish *p);
 

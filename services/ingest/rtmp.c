@@ -129,6 +129,8 @@ static const char *code_of(enum reason why)
 		return "NetStream.Publish.BadName";
 	case REASON_kicked:
 	case REASON_unauthorized:
+	case REASON_denied:
+	case REASON_banned:
 		return "NetStream.Publish.Denied";
 	default:
 		return "NetStream.Publish.Failed";
@@ -286,8 +288,9 @@ static int on_publish(void *ctx, const struct rtmp_request *r)
 	struct ingest *in = p->door->in;
 	const struct svc_cluster_settings *cluster =
 		svc_settings(in->svc, &svc_cluster_conf);
-	struct publish_request rq = {.peer = *conn_peer_addr(p->conn),
-				     .url_param = r->query};
+	struct publish_request rq = {.peer = *conn_peer_addr(p->conn)};
+	struct buf query = {0};
+	int err;
 	enum key_fault fault = stream_key_from_rtmp(
 		&rq.key, r->app, r->name,
 		(enum stream_identity)cluster->stream_identity);
@@ -302,7 +305,13 @@ static int on_publish(void *ctx, const struct rtmp_request *r)
 				       "too many publishers");
 	leave_half_open(p);
 	conn_pause(p->conn);
-	return publish_new(&p->publish, in, &rq, &publish_door, p);
+	rtmp_request_query(&query, r);
+	rq.url_param = buf_span(&query);
+	err = buf_error(&query);
+	if (!err)
+		err = publish_new(&p->publish, in, &rq, &publish_door, p);
+	buf_fini(&query);
+	return err;
 }
 
 static int on_play(void *ctx, const struct rtmp_request *r)
