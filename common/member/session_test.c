@@ -49,14 +49,27 @@ TEST(what_a_peer_wrote_is_made_plain_and_kept_short)
 	char text[5000];
 	struct session s;
 
-	make(&s, SPAN_LIT("token=\"x\"\n\xff&a=b"));
+	make(&s, SPAN_LIT("name=\"x\"\n\xff&a=b"));
 	CHECK(s.url_param);
-	CHECK_STR(s.url_param, "token=\"x\"??&a=b");
+	CHECK_STR(s.url_param, "name=\"x\"??&a=b");
 	session_fini(&s);
 	memset(text, 'a', sizeof(text));
 	make(&s, span_of(text, sizeof(text)));
 	CHECK(s.url_param);
 	CHECK_EQ(strlen(s.url_param), 1024);
+	session_fini(&s);
+}
+
+TEST(secrets_are_not_shown)
+{
+	struct session s;
+
+	make(&s, SPAN_LIT("a=b&lal_secret=0123&weir_sig=4567&token=x"));
+	CHECK(s.url_param);
+	CHECK(strstr(s.url_param, "a=b"));
+	CHECK(!strstr(s.url_param, "0123"));
+	CHECK(!strstr(s.url_param, "4567"));
+	CHECK(!strstr(s.url_param, "token=x"));
 	session_fini(&s);
 }
 

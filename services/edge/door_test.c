@@ -222,6 +222,13 @@ static void take_id(void *ctx, struct session *session)
 	snprintf(ctx, SESSION_ID_SIZE, "%s", session->id);
 }
 
+static size_t kick(struct scene *s, const char *session_id)
+{
+	const struct gate_match who = {.session_id = session_id};
+
+	return gate_kick(s->edge.gate, &who);
+}
+
 TEST_NO_OOM(a_session_is_listed_and_can_be_kicked)
 {
 	struct scene s;
@@ -238,14 +245,164 @@ TEST_NO_OOM(a_session_is_listed_and_can_be_kicked)
 	CHECK_STR(id, "");
 	door_each_session(s.door, "live/a", take_id, id);
 	CHECK(!strncmp(id, "FLVPUBSUB", 9));
-	CHECK(!door_kick(s.door, "FLVPUBSUB1"));
-	CHECK(door_kick(s.door, id));
+	CHECK_EQ(kick(&s, "FLVPUBSUB1"), 0);
+	CHECK_EQ(kick(&s, id), 1);
 	CHECK(LOOP_UNTIL(s.edge.loop, hear(fd, &got)));
 	CHECK_EQ(s.edge.stats.reason[REASON_kicked].ended +
 			 s.edge.stats.connections,
 		 1);
 	close(fd);
 	buf_fini(&got);
+	end(&s);
+}
+
+/* ---- what the gate says ---- */
+
+static void read_answer(struct scene *s, int fd, struct buf *got)
+{
+	CHECK(LOOP_UNTIL(s->edge.loop, hear(fd, got)));
+	close(fd);
+}
+
+TEST_NO_OOM(who_may_not_play_is_told_before_anything_else)
+{
+	static const struct {
+		const char *rule;
+		const char *status, *name;
+		enum reason why;
+	} no[] = {
+		{"{\"kind\":\"deny\",\"id\":\"x\",\"cidr\":\"127.0.0.0/8\"}",
+		 "HTTP/1.1 403 ", "\"error\":\"denied\"", REASON_denied},
+		{"{\"kind\":\"ban\",\"id\":\"x\",\"stream\":\"live/a\"}",
+		 "HTTP/1.1 403 ", "\"error\":\"banned\"", REASON_banned},
+	};
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(no); i++) {
+		struct scene s;
+		struct buf got = {0};
+		int fd;
+
+		begin(&s, &door_http);
+		tell_story(&s);
+		CHECK_EQ(rig_rule(&s.gate, no[i].rule), 0);
+		fd = dial(&s);
+		say(fd, GET("/live/a.flv"));
+		read_answer(&s, fd, &got);
+		CHECK(!strncmp(buf_text(&got), no[i].status, 13));
+		CHECK(strstr(buf_text(&got), no[i].name));
+		CHECK_EQ(s.edge.stats.reason[no[i].why].refused, 1);
+		buf_fini(&got);
+		end(&s);
+	}
+}
+
+TEST_NO_OOM(who_needs_a_signature_is_told_so)
+{
+	struct scene s;
+	struct buf got = {0};
+	int fd;
+
+	begin(&s, &door_http);
+	s.gate.settings.signature = ACCESS_NEEDED_PLAY;
+	fd = dial(&s);
+	say(fd, GET("/live/a.flv"));
+	read_answer(&s, fd, &got);
+	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 401 ", 13));
+	CHECK(strstr(buf_text(&got), "\r\nWWW-Authenticate: "));
+	buf_fini(&got);
+	end(&s);
+}
+
+TEST_NO_OOM(a_rule_ends_who_plays)
+{
+	struct scene s;
+	struct buf got = {0};
+	int fd;
+
+	begin(&s, &door_http);
+	tell_story(&s);
+	fd = dial(&s);
+	say(fd, GET("/live/a.flv"));
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.way[EDGE_FLV].viewers == 1));
+	CHECK_EQ(rig_rule(&s.gate,
+			  "{\"kind\":\"ban\",\"id\":\"x\","
+			  "\"ip\":\"127.0.0.1\"}"),
+		 0);
+	gate_on_rules(s.edge.gate);
+	rig_tick(&s.gate);
+	read_answer(&s, fd, &got);
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
+	CHECK_EQ(s.edge.stats.reason[REASON_banned].ended, 1);
+	buf_fini(&got);
+	end(&s);
+}
+
+static void ask_the_hook(struct scene *s)
+{
+	s->gate.settings.on_play_auth = "http://a/play";
+	s->gate.settings.webhook_timeout_ms = 3000;
+}
+
+static void answer_hook(struct scene *s, const char *json)
+{
+	struct json_object *o = json_tokener_parse(json);
+
+	CHECK(LOOP_UNTIL(s->edge.loop, s->gate.asked_count == 1));
+	gate_hook_answer(s->edge.gate, s->gate.asked[0].tag, 0, o);
+	json_object_put(o);
+	rig_tick(&s->gate);
+}
+
+TEST_NO_OOM(who_is_asked_about_waits_and_then_plays)
+{
+	struct scene s;
+	struct buf got = {0};
+	int fd;
+
+	begin(&s, &door_http);
+	tell_story(&s);
+	ask_the_hook(&s);
+	fd = dial(&s);
+	say(fd, GET("/live/a.flv"));
+	answer_hook(&s, "{\"allow\":true}");
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.way[EDGE_FLV].viewers == 1));
+	close(fd);
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
+	buf_fini(&got);
+	end(&s);
+}
+
+TEST_NO_OOM(who_is_asked_about_may_be_refused)
+{
+	struct scene s;
+	struct buf got = {0};
+	int fd;
+
+	begin(&s, &door_http);
+	tell_story(&s);
+	ask_the_hook(&s);
+	fd = dial(&s);
+	say(fd, GET("/live/a.flv"));
+	answer_hook(&s, "{\"allow\":false,\"reason\":\"not paid\"}");
+	read_answer(&s, fd, &got);
+	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 401 ", 13));
+	CHECK(strstr(buf_text(&got), "not paid"));
+	buf_fini(&got);
+	end(&s);
+}
+
+TEST_NO_OOM(who_is_asked_about_may_leave)
+{
+	struct scene s;
+	int fd;
+
+	begin(&s, &door_http);
+	ask_the_hook(&s);
+	fd = dial(&s);
+	say(fd, GET("/live/a.flv"));
+	CHECK(LOOP_UNTIL(s.edge.loop, s.gate.asked_count == 1));
+	close(fd);
+	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
 	end(&s);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/io/loop_wait.h"
+#include "common/member/gate_rig_test.h"
 #include "services/edge/fanout_inner.h"
 #include "services/edge/internal.h"
 #include "services/edge/lonely_test.h"
@@ -43,6 +44,7 @@ static const struct stream_key key = {"live/a"};
 /* An edge without a cluster: one door, and a stream that is told by hand. */
 struct scene {
 	struct lonely lonely;
+	struct gate_rig gate;
 	struct edge edge;
 	struct door *door;
 	struct net_addr addr;
@@ -62,6 +64,8 @@ static inline void begin(struct scene *s, const struct door_ops *ops)
 	s->edge.streams = s->lonely.streams;
 	s->edge.origins = (struct http_origins){&every_page, 1};
 	crowd_init(&s->edge.crowd, 0, 1);
+	CHECK_EQ(rig_begin(&s->gate), 0);
+	s->edge.gate = s->gate.gate;
 	CHECK_EQ(web_new(&s->edge.web, &s->edge), 0);
 	CHECK_EQ(door_new(&s->door, &s->edge, ops), 0);
 	s->edge.http = s->door;
@@ -76,6 +80,7 @@ static inline void end(struct scene *s)
 {
 	web_free(&s->edge.web);
 	door_free(&s->door);
+	rig_end(&s->gate);
 	crowd_fini(&s->edge.crowd);
 	stream_leave(&s->stream);
 	lonely_end(&s->lonely);
