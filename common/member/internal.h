@@ -40,11 +40,12 @@ struct member {
 	struct bus *bus;
 	struct store *store;
 	struct event_book *book;
-	struct once *once;          /* answers of calls with a request id */
-	struct timer *timer;        /* the machines' next due time */
-	int64_t due_ms;             /* which is this */
-	struct timer *second;       /* load, once a second */
-	uint64_t cpu_us, cpu_at_us; /* used until then */
+	struct once *once;    /* answers of calls with a request id */
+	struct timer *timer;  /* the machines' next due time */
+	int64_t due_ms;       /* which is this */
+	struct timer *second; /* load, once a second */
+	uint64_t bus_in_before, bus_out_before; /* bytes, a second ago */
+	uint64_t cpu_us, cpu_at_us;             /* used until then */
 	struct pass_task pass_end;
 	struct pass_task deferred_task;
 	struct list deferred; /* answers that come later by rule */

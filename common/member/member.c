@@ -100,10 +100,23 @@ static void read_usage(struct member *m)
 	m->self.load.memory_bytes = io_resident_bytes();
 }
 
+/* What went over the bus; a service adds what it takes and sends besides. */
+static void read_rates(struct member *m)
+{
+	struct bus_stats s;
+
+	bus_get_stats(m->bus, &s);
+	m->self.load.in_bps = (s.bytes_in - m->bus_in_before) * 8;
+	m->self.load.out_bps = (s.bytes_out - m->bus_out_before) * 8;
+	m->bus_in_before = s.bytes_in;
+	m->bus_out_before = s.bytes_out;
+}
+
 static void on_second(struct member *m)
 {
 	m->self.load.busy_permille = loop_busy_permille(m->loop);
 	read_usage(m);
+	read_rates(m);
 	if (m->events->on_load)
 		m->events->on_load(m->ctx, &m->self.load);
 	store_set_self(m->store, &m->self, false);

@@ -54,7 +54,8 @@ struct member_events {
 	 * later. false: no such call here. */
 	bool (*on_call)(void *ctx, struct member_call *call, const char *name,
 			struct json_object *args);
-	/* Each second: bring the load up to date that others see. */
+	/* Each second: bring the load up to date that others see. in_bps and
+	 * out_bps have what went over the bus: add to them. */
 	void (*on_load)(void *ctx, struct node_load *load);
 	/* member_rules has changed, or is known now. */
 	void (*on_rules)(void *ctx, int64_t now_ms);

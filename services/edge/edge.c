@@ -76,7 +76,7 @@ static void on_load(void *ctx, struct node_load *load)
 	streams_measure(e->streams);
 	load->streams = (uint32_t)e->stats.streams;
 	load->viewers = (uint32_t)edge_viewers(&e->stats);
-	load->out_bps = (e->stats.sent_bytes - e->sent_before) * 8;
+	load->out_bps += (e->stats.sent_bytes - e->sent_before) * 8;
 	e->sent_before = e->stats.sent_bytes;
 	gate_on_load(e->gate, load);
 	load->is_full = gate_is_full(e->gate, ACCESS_PLAY) ||

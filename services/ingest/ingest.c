@@ -117,6 +117,8 @@ static void on_load(void *ctx, struct node_load *load)
 	publish_on_second(in);
 	load->publishers = (uint32_t)in->stats.publishers;
 	load->streams = load->publishers;
+	load->in_bps += (in->stats.in_bytes - in->in_before) * 8;
+	in->in_before = in->stats.in_bytes;
 	gate_on_load(in->gate, load);
 	load->is_full =
 		gate_is_full(in->gate, ACCESS_PUBLISH) ||
@@ -154,6 +156,19 @@ static struct json_object *list_json(struct ingest *in, const char *name,
 	return o;
 }
 
+/* For the home of the stream, which pushes it on. */
+static struct json_object *query_json(const struct ingest *in,
+				      const char *stream)
+{
+	struct json_object *o = json_object_new_object();
+	const char *query = stream ? publish_query_of(in, stream) : NULL;
+
+	if (o && query)
+		json_object_object_add(o, "query",
+				       json_object_new_string(query));
+	return o;
+}
+
 static bool on_call(void *ctx, struct member_call *call, const char *name,
 		    struct json_object *args)
 {
@@ -162,6 +177,9 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	if (!strcmp(name, "sessions") || !strcmp(name, "streams") ||
 	    !strcmp(name, "pulls"))
 		member_answer(&call, list_json(in, name, args));
+	else if (!strcmp(name, "query"))
+		member_answer(&call,
+			      query_json(in, member_json_text(args, "stream")));
 	else if (!strcmp(name, "kick"))
 		member_answer(&call, gate_kick_json(in->gate, args));
 	else if (!strcmp(name, "pull"))

@@ -33,6 +33,7 @@ struct ingest {
 	struct pulls *pulls;
 	struct list publishes;
 	struct ingest_stats stats;
+	uint64_t in_before; /* bytes, a second ago */
 	struct stat_series series;
 	struct timer *drain;
 	bool is_draining;
@@ -52,6 +53,8 @@ void publish_sessions_json(const struct ingest *in, const char *stream,
 void publish_streams_json(const struct ingest *in, struct member_page *page);
 /* Once a second: count publishers and their frames. */
 void publish_on_second(struct ingest *in);
+/* The query that the publisher of a stream came with; NULL: it is not here. */
+const char *publish_query_of(const struct ingest *in, const char *stream);
 /* Those whose maker waits: settle what is due; the next time. */
 int64_t publish_tick_all(struct ingest *in, int64_t now_ms);
 /* giving.c: while this process drains. */

@@ -304,6 +304,17 @@ void publish_input(struct publish *p, uint64_t total_bytes)
 	writer_input(p->writer, member_now_ms(p->in->member));
 }
 
+const char *publish_query_of(const struct ingest *in, const char *stream)
+{
+	list_each (it, &in->publishes) {
+		const struct publish *p = list_entry(it, struct publish, link);
+
+		if (p->maker && !strcmp(p->key.text, stream))
+			return p->session.url_param ? p->session.url_param : "";
+	}
+	return NULL;
+}
+
 const struct session *publish_session(const struct publish *p)
 {
 	return &p->session;

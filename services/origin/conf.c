@@ -17,6 +17,18 @@ static const struct conf_key keys[] = {
 		 "Most streams; names that are only asked for take half of them at most."),
 	CONF_INT(S, consumers_max, "count", 1, 1000000, 20000, CONF_FIXED,
 		 "Most subscriptions and questions of one node."),
+	CONF_INT(S, push_connect_ms, "ms", 100, 600000, 10000, CONF_FIXED,
+		 "Within this time a server that a stream is pushed to must be reached and have accepted it."),
+	CONF_INT(S, push_retry_ms, "ms", 10, 600000, 200, CONF_FIXED,
+		 "Behind a push that failed it is tried again after so long, then after twice that, and so on …"),
+	CONF_INT(S, push_retry_max_ms, "ms", 10, 3600000, 2000, CONF_FIXED,
+		 "… up to this."),
+	CONF_INT(S, push_max_lag_ms, "ms", 100, 600000, 5000, CONF_FIXED,
+		 "A push whose server takes it more slowly than it comes goes on at the newest key frame when it lags further."),
+	CONF_INT(S, push_stall_ms, "ms", 100, 600000, 10000, CONF_FIXED,
+		 "A server that takes no byte of a push for so long is left, and tried again."),
+	CONF_INT(S, pushes_max, "count", 0, 1000000, 1000, CONF_FIXED,
+		 "Most pushes at a time; others are left out, and counted."),
 };
 /* clang-format on */
 

@@ -10,7 +10,7 @@ static const struct stat_table *const stat_tables[] = {
 	NULL};
 
 static const struct log_event *const *const event_lists[] = {
-	member_log_events, store_log_events, NULL};
+	member_log_events, store_log_events, origin_log_events, NULL};
 
 static const struct svc_desc desc = {
 	.role = "origin",

@@ -13,11 +13,18 @@ struct origin_settings {
 	int64_t consumer_max_lag_ms;
 	int64_t streams_max;
 	int64_t consumers_max;
+	int64_t push_connect_ms;
+	int64_t push_retry_ms;
+	int64_t push_retry_max_ms;
+	int64_t push_max_lag_ms;
+	int64_t push_stall_ms;
+	int64_t pushes_max;
 };
 
 extern const struct conf_table origin_conf;
 extern const struct stat_table origin_stat;
 extern const struct stat_table origin_stream_stat;
+extern const struct log_event *const origin_log_events[]; /* ends with NULL */
 
 struct origin;
 

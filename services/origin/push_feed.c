@@ -1,6 +1,7 @@
 /* services/origin/push_feed.c - the RTMP messages that a stream becomes. */
 #include "services/origin/push_feed.h"
 
+#include "common/media/via_meta.h"
 #include "proto/flv/flv.h"
 
 static const char *refusal(const struct track *track)
@@ -8,9 +9,9 @@ static const char *refusal(const struct track *track)
 	return flv_can_carry(track) ? NULL : "RTMP has no such codec";
 }
 
-void push_feed_init(struct push_feed *f, struct log *log)
+void push_feed_init(struct push_feed *f, struct log *log, const char *cluster)
 {
-	*f = (struct push_feed){.log = log};
+	*f = (struct push_feed){.log = log, .cluster = cluster};
 	outlet_init(&f->out, refusal);
 	f->out.starts_at_zero = true;
 }
@@ -57,13 +58,25 @@ static int put_frame(const struct putting *p, const struct track *track,
 	return put(p, flv_type_of(track), ms);
 }
 
+/* The metadata, and in it the clusters through which it has come, this one the
+ * last. What was pulled has it there. */
 static int put_metadata(const struct putting *p, const struct stateset *set)
 {
+	struct buf body = {0};
+	int err = flv_metadata_write(&body, &p->feed->out.tracks,
+				     outlet_payload(set, FRAME_META, 0));
+
 	buf_clear(p->scratch);
-	/* Its error is the buffer's. */
-	(void)!flv_metadata_write(p->scratch, &p->feed->out.tracks,
-				  outlet_payload(set, FRAME_META, 0));
-	return put(p, RTMP_DATA, 0);
+	if (!err)
+		err = via_mark_metadata(p->scratch, buf_span(&body),
+					(struct span){0}, p->feed->cluster);
+	if (err == WEIR_EPROTO || err == WEIR_ELIMIT) {
+		buf_clear(p->scratch);
+		buf_put(p->scratch, buf_span(&body));
+		err = 0;
+	}
+	buf_fini(&body);
+	return err ? err : put(p, RTMP_DATA, 0);
 }
 
 static int put_config(const struct putting *p, const struct stateset *set,

@@ -12,7 +12,8 @@
 #include "proto/rtmp/message.h"
 
 struct push_feed {
-	struct log *log; /* borrowed */
+	struct log *log;     /* borrowed */
+	const char *cluster; /* borrowed; stands in the metadata */
 	struct outlet out;
 	bool has_place;
 	uint64_t next;   /* ordinal */
@@ -20,7 +21,7 @@ struct push_feed {
 	uint64_t skipped;
 };
 
-void push_feed_init(struct push_feed *f, struct log *log);
+void push_feed_init(struct push_feed *f, struct log *log, const char *cluster);
 void push_feed_fini(struct push_feed *f);
 
 /* Returns 0; any other value ends push_feed_next, which returns it. */

@@ -7,8 +7,9 @@ struct scene {
 	struct story story;
 	struct push_feed feed;
 	struct buf scratch;
-	struct buf said; /* "data 0", "video 40 join", … */
-	int answer;      /* of put */
+	struct buf said;    /* "data 0", "video 40 join", … */
+	int answer;         /* of put */
+	bool names_cluster; /* the last metadata does */
 };
 
 static void begin(struct scene *s, bool has_video, bool has_audio)
@@ -16,7 +17,7 @@ static void begin(struct scene *s, bool has_video, bool has_audio)
 	*s = (struct scene){0};
 	CHECK(story_begin(&s->story, has_video, has_audio));
 	s->story.ms = 7000;
-	push_feed_init(&s->feed, s->story.log);
+	push_feed_init(&s->feed, s->story.log, "paris");
 }
 
 static void end(struct scene *s)
@@ -39,6 +40,14 @@ static void gop(struct scene *s, unsigned frames)
 		tell(s, FRAME_VIDEO, i == 0);
 }
 
+static bool holds(struct span in, struct span what)
+{
+	for (size_t i = 0; i + what.len <= in.len; i++)
+		if (!memcmp(in.data + i, what.data, what.len))
+			return true;
+	return false;
+}
+
 static int put(void *ctx, const struct rtmp_media *m)
 {
 	struct scene *s = ctx;
@@ -50,6 +59,9 @@ static int put(void *ctx, const struct rtmp_media *m)
 						   : "video";
 
 	buf_printf(&s->said, "%s %u\n", what, m->timestamp_ms);
+	if (m->type == RTMP_DATA)
+		s->names_cluster =
+			holds(m->payload, SPAN_LIT("weirVia\2\0\5paris"));
 	return s->answer;
 }
 
@@ -82,6 +94,7 @@ TEST(it_begins_at_the_newest_join_with_metadata_and_headers_at_zero)
 	gop(&s, 2);
 	CHECK_EQ(run(&s), WEIR_EAGAIN);
 	check_said(&s, "data 0\nconfig 0\nkey 0\nvideo 40\n");
+	CHECK(s.names_cluster);
 	tell(&s, FRAME_VIDEO, false);
 	CHECK_EQ(run(&s), WEIR_EAGAIN);
 	check_said(&s, "video 80\n");

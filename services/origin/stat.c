@@ -12,6 +12,13 @@ static const struct stat_metric metrics[] = {
 	STAT_GAUGE(S, following, "weir_origin_following_consumers", "count", "Subscriptions of packagers and the like."),
 	STAT_GAUGE(S, log_bytes, "weir_origin_log_bytes", "bytes", "Bytes kept in the logs."),
 	STAT_COUNTER(S, frames, "weir_origin_frames_total", "count", "Frames that came from writers."),
+	STAT_GAUGE(S, push.running, "weir_origin_pushes", "count", "Pushes that other servers take."),
+	STAT_GAUGE(S, push.left_out, "weir_origin_pushes_left_out", "count", "Addresses of push rules that are left out for a limit."),
+	STAT_COUNTER(S, push.attempts, "weir_origin_push_attempts_total", "count", "Times that a server was dialed for a push."),
+	STAT_COUNTER(S, push.failures, "weir_origin_push_failures_total", "count", "Pushes that were refused, or broke."),
+	STAT_COUNTER(S, push.bytes, "weir_origin_push_bytes_total", "bytes", "Bytes that were pushed."),
+	STAT_COUNTER(S, push.frames, "weir_origin_push_frames_total", "count", "Frames that were pushed."),
+	STAT_COUNTER(S, push.skipped, "weir_origin_push_skipped_frames_total", "count", "Frames left out of pushes that lagged."),
 	STAT_HISTOGRAM(S, age, "weir_origin_frame_age_seconds", &stat_age_bounds, "Age of frames when they arrive here."),
 };
 
