@@ -66,8 +66,20 @@ static void on_question(void *ctx, const struct question *q, struct answer *out,
 	}
 }
 
+static bool on_call(void *ctx, struct member_call *call, const char *name,
+		    struct json_object *args)
+{
+	struct dispatch *d = ctx;
+
+	if (strcmp(name, "auth") != 0 || !d->hook)
+		return false;
+	hook_serve(d->hook, call, args);
+	return true;
+}
+
 static const struct member_events events = {
 	.on_question = on_question,
+	.on_call = on_call,
 };
 
 /* ---- life ---- */
@@ -134,6 +146,8 @@ int dispatch_new(struct dispatch **out, struct svc *svc)
 	list_init(&d->gathers);
 	err = placer_new(&d->placer, d);
 	if (!err)
+		err = hook_new(&d->hook, svc);
+	if (!err)
 		err = member_new(&d->member, svc, &events, d);
 	if (!err)
 		err = open_api(d);
@@ -161,6 +175,7 @@ void dispatch_free(struct dispatch **pd)
 		stat_refresh_remove(&d->refresh);
 	stat_remove(&d->series);
 	http_server_free(&d->http); /* who waits is told that it is over */
+	hook_free(&d->hook);
 	member_free(&d->member);
 	gather_end_all(d);
 	placer_free(&d->placer);

@@ -4,6 +4,7 @@
 
 #include "services/dispatch/api.h"
 #include "services/dispatch/dispatch.h"
+#include "services/dispatch/hook.h"
 
 struct dispatch_stats {
 	uint64_t placements, resolves, resolved, nodes, streams;
@@ -22,6 +23,7 @@ struct dispatch {
 	struct api_router *router;       /* lives as long as the server */
 	struct web *web;                 /* so does this */
 	struct placer *placer;
+	struct hook *hook;
 	struct list gathers; /* under way */
 	struct dispatch_stats stats;
 	struct stat_series series;
