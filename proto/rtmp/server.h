@@ -38,6 +38,7 @@ struct rtmp_request {
 	struct span app_query; /* of "app?vhost=x", behind the '?'; raw */
 	struct span name;      /* up to the first '?'; never empty */
 	struct span query;     /* behind that '?'; raw */
+	struct span via;       /* of connect: common/media/via.h */
 	struct span type; /* publish: "live", "record", "append" or empty */
 	/* play: as it came. By the spec seconds, -1 live, -2 live or recorded;
 	 * clients of the field send thousands of that. */

@@ -235,6 +235,7 @@ static int keep_request(struct rtmp_server *s, struct rtmp_request r,
 	int err;
 
 	split_query(s->connect.app, &r.app, &r.app_query);
+	r.via = s->connect.via;
 	split_query(name, &r.name, &r.query);
 	err = rtmp_keep_texts(&s->request_text, texts, WEIR_ARRAY_LEN(texts));
 	if (err)

@@ -490,6 +490,7 @@ int edge_new(struct edge **out, struct svc *svc)
 	e->log = svc_log(svc);
 	e->settings = svc_settings(svc, &edge_conf);
 	e->identity = (enum stream_identity)cluster->stream_identity;
+	e->cluster = cluster->id;
 	e->origins = (struct http_origins){e->settings->http_origins.item,
 					   e->settings->http_origins.count};
 	err = start(e);

@@ -15,6 +15,7 @@ struct edge {
 	struct logger *log;
 	const struct edge_settings *settings;
 	enum stream_identity identity;
+	const char *cluster; /* its id; borrowed */
 	struct member *member;
 	struct gate *gate;
 	struct followers *followers;

@@ -1,6 +1,7 @@
 /* services/edge/rtmp_door.c - RTMP: players, and publishers on their way. */
 #include <stdio.h>
 
+#include "common/media/via.h"
 #include "proto/rtmp/server.h"
 #include "services/edge/internal.h"
 
@@ -54,6 +55,8 @@ static int on_publish(void *ctx, const struct rtmp_request *r)
 		return WEIR_ESTOP; /* it plays */
 	if (fault)
 		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
+	else if (via_has(r->via, g->edge->cluster))
+		guest_refuse(g, REASON_loop, "");
 	else if (g->has_tls)
 		/* What TLS knows of it cannot go to another process. */
 		guest_refuse(g, REASON_unsupported,

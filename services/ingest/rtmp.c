@@ -5,6 +5,7 @@
 
 #include "common/base/reader.h"
 #include "common/io/conn.h"
+#include "common/media/via.h"
 #include "proto/rtmp/server.h"
 #include "services/ingest/internal.h"
 
@@ -298,6 +299,8 @@ static int on_publish(void *ctx, const struct rtmp_request *r)
 	if (fault)
 		return refuse_and_stop(p, REASON_bad_name,
 				       stream_key_why(fault));
+	if (via_has(r->via, cluster->id))
+		return refuse_and_stop(p, REASON_loop, "");
 	if (in->is_draining)
 		return refuse_and_stop(p, REASON_draining, "");
 	if (in->stats.publishers >= (uint64_t)in->settings->publishers_max)
