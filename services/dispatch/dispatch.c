@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "services/dispatch/internal.h"
+#include "services/dispatch/relay.h"
 
 const struct log_event *const dispatch_log_events[] = {
 	&dispatch_api_call, &dispatch_api_open, NULL};
@@ -26,14 +27,16 @@ const struct stat_table dispatch_stat =
 
 /* ---- questions of the cluster ---- */
 
-/* Where a stream is; a relay rule will be asked here, too. */
+/* Where a stream is; who wants one that nobody has may start a pull, which tells
+ * by itself where it is. */
 static void resolve(struct dispatch *d, const struct question *q,
-		    struct answer *out)
+		    struct answer *out, int64_t now_ms)
 {
 	const struct stream_entry *e =
 		copy_stream(store_copy(member_store(d->member)), &q->key);
 
 	d->stats.resolves++;
+	relay_wanted(d->relay, q, now_ms);
 	if (!e || e->is_ended || !e->home_node[0])
 		return;
 	d->stats.resolved++;
@@ -59,7 +62,7 @@ static void on_question(void *ctx, const struct question *q, struct answer *out,
 		placer_place(d->placer, q, out, now_ms);
 		break;
 	case QUESTION_RESOLVE:
-		resolve(d, q, out);
+		resolve(d, q, out, now_ms);
 		break;
 	default:
 		out->err = WEIR_EUNSUPPORTED;
@@ -150,6 +153,8 @@ int dispatch_new(struct dispatch **out, struct svc *svc)
 	if (!err)
 		err = member_new(&d->member, svc, &events, d);
 	if (!err)
+		err = relay_new(&d->relay, d);
+	if (!err)
 		err = open_api(d);
 	if (!err)
 		err = stat_add(svc_stats(svc), &dispatch_stat, &d->series,
@@ -178,6 +183,7 @@ void dispatch_free(struct dispatch **pd)
 	hook_free(&d->hook);
 	member_free(&d->member);
 	gather_end_all(d);
+	relay_free(&d->relay);
 	placer_free(&d->placer);
 	web_free(&d->web);
 	api_router_free(&d->router);

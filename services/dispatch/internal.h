@@ -12,6 +12,7 @@ struct dispatch_stats {
 };
 
 struct placer;
+struct relay;
 struct web;
 
 struct dispatch {
@@ -24,6 +25,7 @@ struct dispatch {
 	struct web *web;                 /* so does this */
 	struct placer *placer;
 	struct hook *hook;
+	struct relay *relay;
 	struct list gathers; /* under way */
 	struct dispatch_stats stats;
 	struct stat_series series;

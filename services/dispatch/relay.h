@@ -11,7 +11,7 @@
  * {"pulls":[{"stream","session_id","protocol","url","rule","state","reason",
  * "detail","attempts","start_us","read_bytes","auto_stop_ms","retry_num",
  * "wanted"}]}: url without its query, rule "" for one of the API, state one of
- * claims, dials, waits (for media), runs, pauses (until the next attempt).
+ * claims, dials (and waits for media), runs, pauses (until the next attempt).
  */
 #ifndef WEIR_DISPATCH_RELAY_H
 #define WEIR_DISPATCH_RELAY_H
@@ -36,6 +36,7 @@ enum relay_verdict {
 	RELAY_EXISTS,    /* the stream is published, or pulled */
 	RELAY_UNWANTED,  /* auto_stop_ms is 0, and nobody watches */
 	RELAY_NOT_FOUND, /* stop: nothing is pulled by that name */
+	RELAY_SPENT,     /* its attempts are spent; a rule's only */
 	RELAY_NO_INGEST, /* none is reached, or none takes it */
 	RELAY_SILENT,    /* the ingest did not answer in time */
 };

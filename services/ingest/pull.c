@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/hash.h"
 #include "common/media/via_meta.h"
 #include "proto/flv/flv.h"
 #include "services/ingest/pull_priv.h"
@@ -325,6 +326,29 @@ static bool may_retry(const struct pull *p)
 	       p->failures <= (unsigned)p->order.retry_num;
 }
 
+static uint64_t hash_of(const struct pulls *ps, const struct stream_key *key)
+{
+	return hash_bytes(ps->by_key.seed, span_str(key->text));
+}
+
+bool pull_is_spent(const struct pulls *ps, const struct stream_key *key)
+{
+	for (size_t i = 0; i < PULL_SPENT_MAX; i++)
+		if (ps->spent[i].key_hash == hash_of(ps, key) &&
+		    ps->spent[i].until_ms > loop_now_ms(ps->in->loop))
+			return true;
+	return false;
+}
+
+static void note_spent(struct pull *p)
+{
+	struct pulls *ps = p->owner;
+	size_t at = ps->next_spent++ % PULL_SPENT_MAX;
+
+	ps->spent[at].key_hash = hash_of(ps, &p->order.key);
+	ps->spent[at].until_ms = now_of(p) + PULL_SPENT_MS;
+}
+
 /* Media came and ends: what comes next is another epoch. */
 static void go_on_anew(struct pull *p, enum reason why)
 {
@@ -338,6 +362,7 @@ static void pause_or_end(struct pull *p)
 	p->failures++;
 	if (!may_retry(p)) {
 		say_failed(p);
+		note_spent(p);
 		pull_finish(p, p->why, p->detail);
 		return;
 	}

@@ -27,8 +27,8 @@ void pulls_free(struct pulls **ps);
 
 /* "pull": {"stream", "urls": […], "rule", "pull_timeout_ms",
  * "retry_num", "auto_stop_ms", "via"}, answered when it is known whether the
- * stream is ours: {"verdict": "done" | "exists" | "bad_url" | "no_ingest",
- * "session_id", "detail"}. */
+ * stream is ours: {"verdict": "done" | "exists" | "bad_url" | "spent" |
+ * "no_ingest", "session_id", "detail"}. */
 void pulls_order(struct pulls *ps, struct member_call *call,
 		 struct json_object *args);
 

@@ -99,6 +99,11 @@ void pulls_order(struct pulls *ps, struct member_call *call,
 		pull_order_fini(&o);
 		return;
 	}
+	if (o.rule[0] && pull_is_spent(ps, &o.key)) {
+		pull_answer(&call, "spent", "", "its attempts are spent");
+		pull_order_fini(&o);
+		return;
+	}
 	err = ps->in->is_draining ? WEIR_ECLOSED : pull_start(ps, &o, &call);
 	if (err == WEIR_ECLOSED)
 		pull_order_fini(&o);

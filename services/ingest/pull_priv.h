@@ -57,6 +57,9 @@ struct pull {
 	struct pass_task task;
 };
 
+#define PULL_SPENT_MAX 256
+#define PULL_SPENT_MS  30000
+
 struct pulls {
 	struct ingest *in;
 	struct pull_tools tools;
@@ -64,7 +67,15 @@ struct pulls {
 	struct map by_key;
 	struct timer *sweep;
 	const char *cluster; /* cluster.id */
+	/* Streams whose attempts are spent: rules do not begin at once again. */
+	struct {
+		uint64_t key_hash;
+		uint64_t until_ms;
+	} spent[PULL_SPENT_MAX];
+	size_t next_spent;
 };
+
+bool pull_is_spent(const struct pulls *ps, const struct stream_key *key);
 
 /* Takes what the order holds and the call, on failure too; the call then is
  * not answered. Returns 0, WEIR_ELIMIT or WEIR_ENOMEM. */

@@ -1,0 +1,397 @@
+/* services/dispatch/relay.c - relay pulls: orders to ingests, and their answers.
+ */
+#include "services/dispatch/relay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/registry/rank.h"
+#include "proto/rtmp/url.h"
+#include "services/dispatch/relay_priv.h"
+
+#define INGESTS_MAX 256
+#define ORDER_MS    5000 /* a claim may have to ask whether somebody lives */
+#define TICK_MS     500
+
+struct order {
+	struct list link; /* in relay.orders */
+	struct relay *relay;
+	struct stream_key key;
+	struct json_object *args;
+	char tried[RELAY_TRIES_MAX][NODE_ID_SIZE];
+	unsigned tried_count;
+	relay_fn *fn;
+	void *ctx;
+	struct pass_task task;      /* an answer that needs no question */
+	enum relay_verdict verdict; /* its verdict, and words */
+	char detail[160];
+};
+
+struct stop {
+	struct list link; /* in relay.stops */
+	struct relay *relay;
+	relay_fn *fn;
+	void *ctx;
+	struct pass_task task; /* holds one of `pending` until it has run */
+	unsigned pending, silent;
+	char session_id[48];
+};
+
+/* ---- an order ---- */
+
+static void order_free(struct order *o)
+{
+	list_remove(&o->link);
+	pass_task_cancel(&o->task);
+	json_object_put(o->args);
+	free(o);
+}
+
+static void tell(struct order *o, enum relay_verdict verdict,
+		 const char *session_id, const char *detail)
+{
+	const struct relay_answer a = {verdict, session_id, detail};
+
+	o->fn(o->ctx, &a);
+	order_free(o);
+}
+
+static void tell_late(struct order *o)
+{
+	tell(o, o->verdict, "", o->detail);
+}
+
+static void tell_later(struct order *o, enum relay_verdict verdict,
+		       const char *detail)
+{
+	o->verdict = verdict;
+	snprintf(o->detail, sizeof(o->detail), "%s", detail);
+	loop_at_pass_end(svc_loop(o->relay->dispatch->svc), &o->task, tell_late,
+			 o);
+}
+
+static bool may_ask(const void *ctx, const struct node_ref *node)
+{
+	const struct order *o = ctx;
+	const struct member *m = o->relay->dispatch->member;
+	const struct node *n = copy_node(
+		store_copy(member_store((struct member *)m)), node->id);
+
+	if (n && n->is_draining)
+		return false;
+	for (unsigned i = 0; i < o->tried_count; i++)
+		if (!strcmp(o->tried[i], node->id))
+			return false;
+	return true;
+}
+
+static bool ask_next(struct order *o);
+
+static enum relay_verdict verdict_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum relay_verdict verdict;
+	} known[] = {
+		{"done", RELAY_DONE},
+		{"exists", RELAY_EXISTS},
+		{"bad_url", RELAY_BAD_URL},
+		{"spent", RELAY_SPENT},
+	};
+
+	for (size_t i = 0; name && i < WEIR_ARRAY_LEN(known); i++)
+		if (!strcmp(name, known[i].name))
+			return known[i].verdict;
+	return RELAY_NO_INGEST;
+}
+
+static const char *text_of(struct json_object *json, const char *name)
+{
+	const char *text = member_json_text(json, name);
+
+	return text ? text : "";
+}
+
+static void on_ordered(void *ctx, int err, struct json_object *json)
+{
+	struct order *o = ctx;
+	enum relay_verdict verdict =
+		err ? RELAY_SILENT
+		    : verdict_of(member_json_text(json, "verdict"));
+
+	/* It said nothing: another one may be asked, the claim decides. */
+	if ((err || verdict == RELAY_NO_INGEST) && ask_next(o))
+		return;
+	tell(o, verdict, err ? "" : text_of(json, "session_id"),
+	     err ? weir_strerror(err) : text_of(json, "detail"));
+}
+
+/* The same one for every dispatch that asks. false: nobody is left. */
+static bool ask_next(struct order *o)
+{
+	struct member *m = o->relay->dispatch->member;
+	struct node_ref node[INGESTS_MAX];
+	const struct node_ref *best = NULL;
+	size_t count = bus_nodes(member_bus(m), "ingest", node, INGESTS_MAX);
+
+	if (o->tried_count < RELAY_TRIES_MAX)
+		best = rank_best(node, count, &o->key, may_ask, o);
+	if (!best)
+		return false;
+	snprintf(o->tried[o->tried_count++], NODE_ID_SIZE, "%s", best->id);
+	if (member_ask(m, best->link, "pull", o->args, ORDER_MS, on_ordered, o))
+		return false;
+	member_event(m, &o->key, "pull.ordered", REASON_none, best->id);
+	return true;
+}
+
+static struct order *order_new(struct relay *r, const struct stream_key *key,
+			       struct json_object *args, relay_fn *fn,
+			       void *ctx)
+{
+	struct order *o = calloc(1, sizeof(*o));
+
+	if (!o) {
+		json_object_put(args);
+		return NULL;
+	}
+	o->relay = r;
+	o->key = *key;
+	o->args = args;
+	o->fn = fn;
+	o->ctx = ctx;
+	list_init(&o->link);
+	list_append(&r->orders, &o->link);
+	json_object_object_add(args, "stream",
+			       json_object_new_string(key->text));
+	return o;
+}
+
+int relay_order(struct relay *r, const struct stream_key *key,
+		struct json_object *args, relay_fn *fn, void *ctx)
+{
+	struct order *o = order_new(r, key, args, fn, ctx);
+
+	if (!o)
+		return WEIR_ENOMEM;
+	if (!ask_next(o))
+		tell_later(o, RELAY_NO_INGEST, "no ingest is reached");
+	return 0;
+}
+
+/* ---- what the API wants ---- */
+
+/* Whose publisher cannot be asked any more may be dead: the claim finds out. */
+bool relay_is_live(const struct relay *r, const struct stream_key *key)
+{
+	struct member *m = r->dispatch->member;
+	const struct stream_entry *e =
+		copy_stream(store_copy(member_store(m)), key);
+
+	return e && e->is_live && !e->is_ended &&
+	       bus_link_to(member_bus(m), e->writer_node) != 0;
+}
+
+/* NULL: it is an address that can be pulled from. */
+static const char *fault_of(const char *url)
+{
+	struct span s = span_str(url), rest;
+	struct rtmp_url rtmp;
+
+	if (s.len > URL_BYTES_MAX)
+		return "url: at most 1024 bytes";
+	for (size_t i = 0; i < s.len; i++)
+		if (s.data[i] <= 0x20 || s.data[i] == 0x7f)
+			return "url: no blanks";
+	if (!rtmp_url_parse(&rtmp, s))
+		return rtmp.name.len ? NULL : "url: rtmp://host/app/name";
+	rest = span_from(s, strstr(url, "://")
+				    ? (size_t)(strstr(url, "://") + 3 - url)
+				    : s.len);
+	if ((strncmp(url, "http://", 7) && strncmp(url, "https://", 8)) ||
+	    !rest.len || rest.data[0] == '/')
+		return "url: rtmp, rtmps, http or https, with a host";
+	return NULL;
+}
+
+static void add_int(struct json_object *o, const char *name, int64_t v)
+{
+	json_object_object_add(o, name, json_object_new_int64(v));
+}
+
+static struct json_object *args_of(const struct relay_pull *p)
+{
+	struct json_object *args = json_object_new_object();
+	struct json_object *urls = json_object_new_array();
+
+	json_object_array_add(urls, json_object_new_string(p->url));
+	json_object_object_add(args, "urls", urls);
+	add_int(args, "pull_timeout_ms", p->pull_timeout_ms);
+	add_int(args, "retry_num", p->retry_num);
+	add_int(args, "auto_stop_ms", p->auto_stop_ms);
+	return args;
+}
+
+static bool has_viewer(const struct gathered *g)
+{
+	for (size_t i = 0; i < json_object_array_length(g->sessions); i++) {
+		const char *type = member_json_text(
+			json_object_array_get_idx(g->sessions, i), "base_type");
+
+		if (type && !strcmp(type, "SUB"))
+			return true;
+	}
+	return false;
+}
+
+static void on_viewers(void *ctx, const struct gathered *g)
+{
+	struct order *o = ctx;
+
+	if (!has_viewer(g))
+		tell(o, RELAY_UNWANTED, "", "nobody watches it");
+	else if (!ask_next(o))
+		tell(o, RELAY_NO_INGEST, "", "no ingest is reached");
+}
+
+static int ask_viewers(struct order *o)
+{
+	struct json_object *args = json_object_new_object();
+
+	json_object_object_add(args, "stream",
+			       json_object_new_string(o->key.text));
+	return gather(o->relay->dispatch, GATHER_SESSIONS, args, on_viewers, o);
+}
+
+int relay_start_pull(struct dispatch *d, const struct relay_pull *p,
+		     relay_fn *fn, void *ctx)
+{
+	struct order *o = order_new(d->relay, &p->key, args_of(p), fn, ctx);
+	const char *fault = fault_of(p->url);
+
+	if (!o)
+		return WEIR_ENOMEM;
+	if (fault)
+		tell_later(o, RELAY_BAD_URL, fault);
+	else if (relay_is_live(d->relay, &p->key))
+		tell_later(o, RELAY_EXISTS, "");
+	else if (p->auto_stop_ms == 0 && !ask_viewers(o))
+		return 0;
+	else if (!ask_next(o))
+		tell_later(o, RELAY_NO_INGEST, "no ingest is reached");
+	return 0;
+}
+
+/* ---- stop ---- */
+
+static void stop_free(struct stop *s)
+{
+	list_remove(&s->link);
+	pass_task_cancel(&s->task);
+	free(s);
+}
+
+static void one_less(struct stop *s)
+{
+	struct relay_answer a = {RELAY_DONE, s->session_id, ""};
+
+	if (--s->pending)
+		return;
+	if (!s->session_id[0])
+		a.verdict = s->silent ? RELAY_SILENT : RELAY_NOT_FOUND;
+	s->fn(s->ctx, &a);
+	stop_free(s);
+}
+
+static void on_stopped(void *ctx, int err, struct json_object *json)
+{
+	struct stop *s = ctx;
+	struct json_object *stopped = NULL;
+
+	s->silent += err != 0;
+	if (!err && json_object_object_get_ex(json, "stopped", &stopped) &&
+	    json_object_get_boolean(stopped))
+		snprintf(s->session_id, sizeof(s->session_id), "%s",
+			 text_of(json, "session_id"));
+	one_less(s);
+}
+
+static void ask_all(struct stop *s, const struct stream_key *key)
+{
+	struct dispatch *d = s->relay->dispatch;
+	struct node_ref node[INGESTS_MAX];
+	size_t count =
+		bus_nodes(member_bus(d->member), "ingest", node, INGESTS_MAX);
+	struct json_object *args = json_object_new_object();
+
+	json_object_object_add(args, "stream",
+			       json_object_new_string(key->text));
+	for (size_t i = 0; i < count; i++)
+		if (!member_ask(d->member, node[i].link, "pull_stop", args,
+				(uint32_t)d->settings->ask_ms, on_stopped, s))
+			s->pending++;
+	json_object_put(args);
+}
+
+int relay_stop_pull(struct dispatch *d, const struct stream_key *key,
+		    relay_fn *fn, void *ctx)
+{
+	struct stop *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return WEIR_ENOMEM;
+	s->relay = d->relay;
+	s->fn = fn;
+	s->ctx = ctx;
+	s->pending = 1;
+	list_init(&s->link);
+	list_append(&d->relay->stops, &s->link);
+	ask_all(s, key);
+	loop_at_pass_end(svc_loop(d->svc), &s->task, one_less, s);
+	return 0;
+}
+
+/* ---- life ---- */
+
+int relay_new(struct relay **out, struct dispatch *d)
+{
+	const struct svc_cluster_settings *cluster =
+		svc_settings(d->svc, &svc_cluster_conf);
+	struct relay *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return WEIR_ENOMEM;
+	r->dispatch = d;
+	r->cluster = cluster->id;
+	list_init(&r->orders);
+	list_init(&r->stops);
+	err = timer_new(&r->tick, svc_loop(d->svc), relay_rules_tick, r);
+	if (err) {
+		relay_free(&r);
+		return err;
+	}
+	timer_repeat(r->tick, TICK_MS);
+	*out = r;
+	return 0;
+}
+
+void relay_free(struct relay **pr)
+{
+	const struct relay_answer silent = {RELAY_SILENT, "", ""};
+	struct relay *r = *pr;
+
+	if (!r)
+		return;
+	*pr = NULL;
+	list_each_safe (it, &r->orders)
+		tell(list_entry(it, struct order, link), RELAY_SILENT, "", "");
+	list_each_safe (it, &r->stops) {
+		struct stop *s = list_entry(it, struct stop, link);
+
+		s->fn(s->ctx, &silent);
+		stop_free(s);
+	}
+	timer_free(&r->tick);
+	free(r);
+}

@@ -1,0 +1,41 @@
+/* services/dispatch/relay_priv.h - the inside of relay pulls, shared by relay.c
+ * and relay_rules.c. Nobody else includes it.
+ */
+#ifndef WEIR_DISPATCH_RELAY_PRIV_H
+#define WEIR_DISPATCH_RELAY_PRIV_H
+
+#include "common/access/ruleset.h"
+#include "services/dispatch/internal.h"
+#include "services/dispatch/relay.h"
+
+#define RELAY_RECENT_MAX 1024
+#define RELAY_TRIES_MAX  3
+
+struct relay {
+	struct dispatch *dispatch;
+	struct list orders; /* under way */
+	struct list stops;
+	struct timer *tick; /* of rules that are kept on */
+	const char *cluster;
+	/* Orders by rule that need not be given again so soon. */
+	struct {
+		struct stream_key key;
+		int64_t until_ms;
+	} recent[RELAY_RECENT_MAX];
+	size_t next_recent;
+};
+
+/* Has it a publisher, or a pull, as far as this dispatch can see? */
+bool relay_is_live(const struct relay *r, const struct stream_key *key);
+
+/* Order a pull of an ingest, or of the next when it takes none. `args` as the
+ * ingests' call "pull" has them, taken on failure too. `fn` comes once, later.
+ * Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int relay_order(struct relay *r, const struct stream_key *key,
+				struct json_object *args, relay_fn *fn,
+				void *ctx);
+
+/* relay_rules.c */
+void relay_rules_tick(struct relay *r);
+
+#endif

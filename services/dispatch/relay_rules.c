@@ -1,0 +1,158 @@
+/* services/dispatch/relay_rules.c - pulls that rules order: for who waits, and
+ * those that are kept on.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "services/dispatch/relay_priv.h"
+
+#define AGAIN_MS      1000 /* an order is not given twice in that time */
+#define AGAIN_LATE_MS 5000 /* … that was refused or not answered */
+
+/* ---- what was ordered a moment ago ---- */
+
+static int64_t now_of(const struct relay *r)
+{
+	return member_now_ms(r->dispatch->member);
+}
+
+static bool is_recent(const struct relay *r, const struct stream_key *key)
+{
+	for (size_t i = 0; i < RELAY_RECENT_MAX; i++)
+		if (r->recent[i].until_ms > now_of(r) &&
+		    !strcmp(r->recent[i].key.text, key->text))
+			return true;
+	return false;
+}
+
+static void note_recent(struct relay *r, const struct stream_key *key,
+			int64_t for_ms)
+{
+	size_t at = r->next_recent;
+
+	for (size_t i = 0; i < RELAY_RECENT_MAX; i++)
+		if (!strcmp(r->recent[i].key.text, key->text))
+			at = i;
+	if (at == r->next_recent)
+		r->next_recent = (at + 1) % RELAY_RECENT_MAX;
+	r->recent[at].key = *key;
+	r->recent[at].until_ms = now_of(r) + for_ms;
+}
+
+/* ---- an order by a rule ---- */
+
+struct ruled {
+	struct relay *relay;
+	struct stream_key key;
+};
+
+static void on_ordered(void *ctx, const struct relay_answer *a)
+{
+	struct ruled *w = ctx;
+
+	if (a->verdict != RELAY_DONE && a->verdict != RELAY_EXISTS)
+		note_recent(w->relay, &w->key, AGAIN_LATE_MS);
+	free(w);
+}
+
+/* The rule's addresses for the stream; NULL: one of them cannot be made. */
+static struct json_object *urls_of(const struct rule_pull *p,
+				   const struct stream_key *key)
+{
+	struct json_object *urls = json_object_new_array();
+	struct buf url = {0};
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < p->url_count; i++) {
+		buf_clear(&url);
+		err = url_template_expand(&url, span_str(p->url[i]), key);
+		if (!err)
+			json_object_array_add(
+				urls, json_object_new_string(buf_text(&url)));
+	}
+	buf_fini(&url);
+	if (!err)
+		return urls;
+	json_object_put(urls);
+	return NULL;
+}
+
+static void add_int(struct json_object *o, const char *name, int64_t v)
+{
+	json_object_object_add(o, name, json_object_new_int64(v));
+}
+
+static struct json_object *
+args_of(const struct rule *rule, const struct stream_key *key, const char *via)
+{
+	const struct rule_pull *p = &rule->pull;
+	struct json_object *args, *urls = urls_of(p, key);
+
+	if (!urls)
+		return NULL;
+	args = json_object_new_object();
+	json_object_object_add(args, "urls", urls);
+	json_object_object_add(args, "rule", json_object_new_string(rule->id));
+	json_object_object_add(args, "via", json_object_new_string(via));
+	add_int(args, "pull_timeout_ms", p->pull_timeout_ms);
+	/* One that is kept on never gives up, and never stops by itself. */
+	add_int(args, "retry_num", p->is_on_demand ? p->retry_num : -1);
+	add_int(args, "auto_stop_ms", p->is_on_demand ? p->auto_stop_ms : -1);
+	return args;
+}
+
+static void order(struct relay *r, const struct rule *rule,
+		  const struct stream_key *key, const char *via)
+{
+	struct json_object *args = args_of(rule, key, via);
+	struct ruled *w = args ? calloc(1, sizeof(*w)) : NULL;
+
+	note_recent(r, key, AGAIN_MS);
+	if (!w) {
+		json_object_put(args);
+		return;
+	}
+	w->relay = r;
+	w->key = *key;
+	if (relay_order(r, key, args, on_ordered, w))
+		free(w);
+}
+
+/* ---- who wants one ---- */
+
+void relay_wanted(struct relay *r, const struct question *q, int64_t now_ms)
+{
+	const struct ruleset *rules = member_rules(r->dispatch->member);
+	const struct rule *rule;
+
+	(void)now_ms;
+	if (!rules || !ruleset_count(rules, RULE_PULL) ||
+	    is_recent(r, &q->key) || relay_is_live(r, &q->key))
+		return;
+	/* What comes back to us by others is not begun for them. */
+	if (via_has(span_str(q->via), r->cluster))
+		return;
+	rule = ruleset_pull(rules, &q->key, io_utc_us() / 1000);
+	if (rule)
+		order(r, rule, &q->key, q->via);
+}
+
+/* The rules that are kept on, whether somebody wants them or not. */
+void relay_rules_tick(struct relay *r)
+{
+	const struct ruleset *rules = member_rules(r->dispatch->member);
+	size_t count = rules ? ruleset_count(rules, RULE_PULL) : 0;
+	int64_t utc_ms = io_utc_us() / 1000;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct rule *rule = ruleset_at(rules, RULE_PULL, i, NULL);
+		struct stream_key key = {0};
+
+		if (rule->pull.is_on_demand || rule_is_over(rule, utc_ms))
+			continue;
+		snprintf(key.text, sizeof(key.text), "%s",
+			 rule->pull.streams.text);
+		if (!is_recent(r, &key) && !relay_is_live(r, &key))
+			order(r, rule, &key, "");
+	}
+}
