@@ -131,6 +131,7 @@ static void on_rules(void *ctx, int64_t now_ms)
 
 	(void)now_ms;
 	gate_on_rules(in->gate);
+	pulls_on_rules(in->pulls);
 }
 
 /* ---- calls of dispatch ---- */

@@ -38,4 +38,8 @@ struct json_object *pulls_stop_json(struct pulls *ps, const char *stream);
 /* "pulls", as services/dispatch/relay.h has them. */
 void pulls_json(const struct pulls *ps, struct member_page *page);
 
+/* Rules have changed: what was ordered by one that is gone, or says other things
+ * now, is over. */
+void pulls_on_rules(struct pulls *ps);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/hash.h"
 #include "services/ingest/pull_priv.h"
 
 #define TIMEOUT_MAX_MS 3600000
@@ -51,11 +52,35 @@ static bool take_via(struct pull_order *o, const struct pulls *ps,
 	return !via_add(o->via, span_str(via ? via : ""), ps->cluster);
 }
 
+static uint64_t rule_hash(const struct rule *r)
+{
+	struct buf text = {0};
+	uint64_t h;
+
+	rule_write(&text, r, RULE_WHOLE);
+	h = hash_bytes(0, buf_span(&text));
+	buf_fini(&text);
+	return h;
+}
+
+/* The rule by which it was ordered, as it stands here. */
+static const struct rule *rule_of(const struct pulls *ps, const char *id)
+{
+	const struct ruleset *rules = member_rules(ps->in->member);
+	const struct rule *r;
+
+	if (!rules || !*id)
+		return NULL;
+	r = ruleset_get(rules, RULES_SETTINGS, RULE_PULL, id);
+	return r ? r : ruleset_get(rules, RULES_REGISTRY, RULE_PULL, id);
+}
+
 static const char *take_order(struct pull_order *o, const struct pulls *ps,
 			      struct json_object *args)
 {
 	const char *stream = member_json_text(args, "stream");
 	const char *rule = member_json_text(args, "rule");
+	const struct rule *r;
 
 	if (!stream || stream_key_from_path(&o->key, span_str(stream),
 					    IDENTITY_PATH) != KEY_OK)
@@ -65,6 +90,8 @@ static const char *take_order(struct pull_order *o, const struct pulls *ps,
 	if (!take_via(o, ps, args))
 		return "it has come through too many clusters";
 	snprintf(o->rule, sizeof(o->rule), "%s", rule ? rule : "");
+	r = rule_of(ps, o->rule);
+	o->rule_hash = r ? rule_hash(r) : 0;
 	o->pull_timeout_ms =
 		(uint32_t)clamped(args, "pull_timeout_ms", 0, TIMEOUT_MAX_MS);
 	o->retry_num = (int32_t)clamped(args, "retry_num", -1, INT32_MAX);
@@ -185,4 +212,21 @@ void pulls_json(const struct pulls *ps, struct member_page *page)
 			json_object_array_add(
 				page->list,
 				pull_json(list_entry(it, struct pull, link)));
+}
+
+/* ---- rules ---- */
+
+void pulls_on_rules(struct pulls *ps)
+{
+	if (!member_rules_are_known(ps->in->member))
+		return;
+	list_each_safe (it, &ps->all) {
+		struct pull *p = list_entry(it, struct pull, link);
+		const struct rule *r = rule_of(ps, p->order.rule);
+
+		/* One that was never known here is of a dispatch's settings. */
+		if (p->order.rule_hash &&
+		    (!r || rule_hash(r) != p->order.rule_hash))
+			pull_finish(p, REASON_kicked, "its rule has changed");
+	}
 }

@@ -4,7 +4,7 @@
 #ifndef WEIR_INGEST_PULL_PRIV_H
 #define WEIR_INGEST_PULL_PRIV_H
 
-#include "common/access/rule.h"
+#include "common/access/ruleset.h"
 #include "common/base/map.h"
 #include "common/media/via.h"
 #include "services/ingest/pull.h"
@@ -15,10 +15,11 @@ struct pull_order {
 	char *url[RULE_URLS_MAX]; /* the pull's own */
 	unsigned url_count;
 	char rule[RULE_ID_MAX + 1]; /* "": of the API */
-	uint32_t pull_timeout_ms;   /* 0: none */
-	int32_t retry_num;          /* -1: for ever */
-	int64_t auto_stop_ms;       /* -1: never */
-	char via[VIA_SIZE];         /* of who wants it, and ourselves */
+	uint64_t rule_hash; /* of its text when it was ordered; 0: unknown */
+	uint32_t pull_timeout_ms; /* 0: none */
+	int32_t retry_num;        /* -1: for ever */
+	int64_t auto_stop_ms;     /* -1: never */
+	char via[VIA_SIZE];       /* of who wants it, and ourselves */
 };
 
 enum pull_state {
