@@ -189,8 +189,9 @@ $(BUILD)/test/%_test: $(BUILD)/obj/%_test.o $(TEST_LIB) \
 	$(SAY) LD $@
 	$(Q)$(LINK) $(WRAP) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
-# It runs what docs/auth.md shows.
+# They run what docs/auth.md shows, and the processes on what is imported.
 $(BUILD)/test/services/cli/auth_doc_test: | $(call service_bin,cli)
+$(BUILD)/test/services/cli/import_lal_test: | $(BINS)
 
 $(BUILD)/test/sim: $(SIM_OBJ) $(LIB)
 	@mkdir -p $(@D)

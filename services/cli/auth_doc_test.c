@@ -10,6 +10,7 @@
 #include "common/io/clock.h"
 #include "common/test/check.h"
 #include "common/test/vector.h"
+#include "services/cli/shell_test.h"
 #include "services/cli/tool.h"
 
 #define DOC "docs/auth.md"
@@ -74,16 +75,11 @@ static void run(char out[512], const struct doc *d, int n)
 	struct span script = block(d, "sh", n);
 	struct buf command = {0};
 	char own[512];
-	FILE *f;
 
 	CHECK_EQ(tool_own_dir(own, sizeof(own)), 0);
 	buf_printf(&command, "PATH=%s/../../../bin:$PATH\n%.*s", own,
 		   (int)script.len, (const char *)script.data);
-	f = popen(buf_text(&command), "r");
-	CHECK(f);
-	out[0] = '\0';
-	CHECK(fgets(out, 512, f));
-	CHECK_EQ(pclose(f), 0);
+	shell_run(out, 512, buf_text(&command));
 	out[strcspn(out, "\n")] = '\0';
 	fprintf(stderr, "%s\n", out);
 	buf_fini(&command);

@@ -14,6 +14,7 @@ int command_explain(int argc, char **argv);
 int command_push(int argc, char **argv);
 int command_pull(int argc, char **argv);
 int command_check_hls(int argc, char **argv);
+int command_import_conf(int argc, char **argv);
 int command_sign(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_help(int argc, char **argv);

@@ -18,6 +18,8 @@ const struct command commands[] = {
 	{"check-hls", command_check_hls,
 	 "watch an HLS stream and say what it breaks"},
 	{"sign", command_sign, "an address with the right to publish or play"},
+	{"import-conf", command_import_conf,
+	 "settings of lal as settings of weir"},
 	{"version", command_version, "which weir this is"},
 	{"help", command_help, "this page"},
 	{NULL, NULL, NULL},
@@ -35,7 +37,7 @@ int command_help(int argc, char **argv)
 		}
 	printf("weir - a live-streaming cluster of small processes\n\n");
 	for (const struct command *c = commands; c->name; c++)
-		printf("  weir %-9s  %s\n", c->name, c->sentence);
+		printf("  weir %-11s  %s\n", c->name, c->sentence);
 	printf("\nweir help COMMAND tells more. To begin: weir up --demo\n");
 	return 0;
 }
