@@ -28,12 +28,13 @@ enum api_kind {
 	API_INT,  /* whole; min and max are values */
 	API_NUMBER,
 	API_BOOL,
-	API_KEY,    /* the address of a stream; becomes its key */
-	API_TEXTS,  /* a list of texts; min and max are its length */
-	API_OBJECT, /* of->field */
-	API_LIST,   /* of such objects */
-	API_MAP,    /* any names, texts as values */
-	API_ANY,    /* an object of any form */
+	API_KEY,         /* the address of a stream; becomes its key */
+	API_TEXTS,       /* a list of texts; min and max are its length */
+	API_ONE_OR_MORE, /* the same, or one text alone */
+	API_OBJECT,      /* of->field */
+	API_LIST,        /* of such objects */
+	API_MAP,         /* any names, texts as values */
+	API_ANY,         /* an object of any form */
 };
 
 enum api_field_flag {
@@ -88,6 +89,8 @@ enum api_route_flag {
 	API_CONTROL = 2, /* changes something: needs that role, is logged */
 	API_PAGE = 4,    /* see dispatch.web.open */
 	API_OLD = 8,     /* another name for a row; not in the document */
+	API_EMPTY =
+		16, /* lal: with an error "data" has zeros, and is no null */
 };
 
 struct api_route {
@@ -123,7 +126,8 @@ void api_answer(struct api_call **call, struct json_object *o);
 /* `field` NULL: none is to blame. */
 void api_refuse(struct api_call **call, unsigned status, const char *field,
 		const char *why);
-/* lal's manner; data NULL: null, and left out where the row has none. */
+/* lal's manner; data NULL: null (or zeros: API_EMPTY); left out where the row has
+ * none. */
 void api_say(struct api_call **call, int code, const char *desp,
 	     struct json_object *data);
 

@@ -141,11 +141,25 @@ void api_refuse(struct api_call **call, unsigned status, const char *name,
 	end(call, status, (int)status, o);
 }
 
+static struct json_object *zeros(const struct api_schema *out)
+{
+	struct json_object *o = json_object_new_object();
+
+	for (size_t i = 0; i < out->count; i++)
+		json_object_object_add(o, out->field[i].name,
+				       out->field[i].kind == API_INT
+					       ? json_object_new_int64(0)
+					       : json_object_new_string(""));
+	return o;
+}
+
 void api_say(struct api_call **call, int code, const char *desp,
 	     struct json_object *data)
 {
 	struct json_object *o = saying(code, desp);
 
+	if (!data && (*call)->route->flags & API_EMPTY)
+		data = zeros((*call)->route->out);
 	if ((*call)->route->out)
 		json_object_object_add(o, "data", data);
 	else

@@ -22,9 +22,20 @@ api_fn api_topology;
 /* drain.c */
 api_fn api_drain;
 
+/* api_rules.c */
+api_fn api_rules, api_rule, api_put_rule, api_delete_rule;
+
+/* api_kick.c */
+api_fn api_kick, api_add_ip_blacklist;
+
+/* api_relay.c */
+api_fn api_start_relay_pull, api_stop_relay_pull, api_pulls, api_pushes;
+
 /* api_table.c */
 api_fn api_openapi;
 
+/* Why a change of rules was not done (member_rule_fn). */
+void api_refuse_rule(struct api_call **call, int err);
 struct stream_entry;
 /* "epoch", "session", "term", "live", "writer", "home", "start_us". */
 void api_put_position(struct json_object *o, const struct stream_entry *e);

@@ -125,6 +125,17 @@ static struct json_object *key_type(void)
 	return o;
 }
 
+static struct json_object *either(struct json_object *a, struct json_object *b)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	json_object_array_add(list, a);
+	json_object_array_add(list, b);
+	add(o, "anyOf", list);
+	return o;
+}
+
 static struct json_object *kind_type(struct naming *n,
 				     const struct api_field *f)
 {
@@ -143,6 +154,8 @@ static struct json_object *kind_type(struct naming *n,
 		return type("boolean");
 	case API_TEXTS:
 		return list_type(f, type("string"));
+	case API_ONE_OR_MORE:
+		return either(list_type(f, type("string")), type("string"));
 	case API_OBJECT:
 		return reference(n, f->of);
 	case API_LIST:
@@ -156,24 +169,13 @@ static struct json_object *kind_type(struct naming *n,
 	}
 }
 
-static struct json_object *or_null(struct json_object *o)
-{
-	struct json_object *outer = json_object_new_object();
-	struct json_object *list = json_object_new_array();
-
-	json_object_array_add(list, o);
-	json_object_array_add(list, type("null"));
-	add(outer, "anyOf", list);
-	return outer;
-}
-
 static struct json_object *field_json(struct naming *n,
 				      const struct api_field *f)
 {
 	struct json_object *o = kind_type(n, f);
 
 	if (f->flags & API_NULL)
-		o = or_null(o);
+		o = either(o, type("null"));
 	if (f->sentence)
 		add_text(o, "description", f->sentence);
 	if (f->initial)
@@ -288,7 +290,7 @@ static struct json_object *lal_answer_json(struct naming *n,
 	if (!out)
 		return o;
 	json_object_object_get_ex(o, "properties", &properties);
-	add(properties, "data", or_null(reference(n, out)));
+	add(properties, "data", either(reference(n, out), type("null")));
 	return o;
 }
 

@@ -151,10 +151,5 @@ void api_kick_session(struct api_call *call)
 
 void api_start_rtp_pub(struct api_call *call)
 {
-	struct json_object *o = json_object_new_object();
-
-	add_text(o, "stream_name", "");
-	add_text(o, "session_id", "");
-	json_object_object_add(o, "port", json_object_new_int(0));
-	api_say(&call, LAL_NO_PORT, "start_rtp_pub is not there yet", o);
+	api_say(&call, LAL_NO_PORT, "start_rtp_pub is not there yet", NULL);
 }

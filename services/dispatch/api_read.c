@@ -202,6 +202,10 @@ static int from_json(struct reading *r, const struct api_field *f,
 		if (type != json_type_boolean)
 			return wrong(r, f->name, "neither true nor false");
 		return put(r, f, json_object_get(value));
+	case API_ONE_OR_MORE:
+		if (type == json_type_string)
+			return put_text(r, f, json_span(value));
+		/* fall through */
 	case API_TEXTS:
 		if (type != json_type_array)
 			return wrong(r, f->name, "no list");

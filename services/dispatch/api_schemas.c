@@ -70,6 +70,17 @@ static const struct api_field of_all_group[] = {
 };
 const struct api_schema schema_all_group = SCHEMA("AllGroup", NULL, of_all_group);
 
+static const struct api_field of_relay_pull[] = {
+	TEXT("stream_name", NULL),
+	TEXT("session_id", "Of the pull that has begun."),
+};
+const struct api_schema schema_relay_pull = SCHEMA("RelayPull", NULL, of_relay_pull);
+
+static const struct api_field of_pull_stopped[] = {
+	TEXT("session_id", "Of the pull that has ended."),
+};
+const struct api_schema schema_pull_stopped = SCHEMA("RelayPullStopped", NULL, of_pull_stopped);
+
 static const struct api_field of_rtp_pub[] = {
 	TEXT("stream_name", NULL),
 	TEXT("session_id", NULL),
@@ -86,6 +97,9 @@ static const struct api_field of_load[] = {
 	INT("viewers", NULL),
 	INT("in_bps", "Media, bits a second."),
 	INT("out_bps", "Media, bits a second."),
+	INT("cpu_permille", "Of one processor, in the last second."),
+	INT("memory_bytes", NULL),
+	BOOL("full", "Nobody who is new is let in now."),
 };
 static const struct api_schema load = SCHEMA("Load", NULL, of_load);
 
@@ -98,6 +112,7 @@ static const struct api_field of_node[] = {
 	TEXT("version", NULL),
 	BOOL("draining", "It takes no new work."),
 	FIELD("addresses", API_MAP, API_NEEDED, "Where it listens, by use."),
+	MAY("zone", API_TEXT, "cluster.zone"),
 	MAY("handover", API_TEXT, "Where it takes connections over."),
 	OBJECT("load", API_NEEDED, &load, NULL),
 	BOOL("linked", "The dispatch that answers reaches it."),
@@ -256,5 +271,104 @@ static const struct api_field of_topology[] = {
 	INT("silent", "How many nodes did not answer."),
 };
 const struct api_schema schema_topology = SCHEMA("Topology", "The way of a stream.", of_topology);
+
+/* ---- relay ---- */
+
+static const struct api_field of_pull[] = {
+	TEXT("node", "The ingest that does it."),
+	TEXT("stream", NULL),
+	TEXT("session_id", NULL),
+	TEXT("protocol", NULL),
+	TEXT("url", "Where from, without its query."),
+	TEXT("rule", "Its id; empty: of start_relay_pull."),
+	TEXT("state", "claims, dials, waits (for media), runs or pauses (until the next attempt)."),
+	TEXT("reason", "Of the last attempt's end."),
+	TEXT("detail", NULL),
+	INT("attempts", NULL),
+	INT("start_us", "UTC."),
+	INT("read_bytes", NULL),
+	INT("auto_stop_ms", NULL),
+	INT("retry_num", NULL),
+	BOOL("wanted", "Somebody watches."),
+};
+static const struct api_schema pull = SCHEMA("Pull", "A relay pull.", of_pull);
+
+static const struct api_field of_pulls[] = {
+	LIST("pulls", &pull, NULL),
+	INT("silent", "How many nodes did not answer."),
+};
+const struct api_schema schema_pulls = SCHEMA("Pulls", NULL, of_pulls);
+
+static const struct api_field of_push[] = {
+	TEXT("node", "The origin that does it."),
+	TEXT("stream", NULL),
+	TEXT("session_id", NULL),
+	TEXT("protocol", NULL),
+	TEXT("url", "Where to, without secrets."),
+	TEXT("rule", "Its id."),
+	TEXT("state", "waits (for media), dials, runs, pauses (until the next attempt) or leaves."),
+	TEXT("reason", "Of the last attempt's end."),
+	TEXT("detail", NULL),
+	INT("attempts", NULL),
+	INT("failures", NULL),
+	INT("start_us", "UTC."),
+	INT("wrote_bytes", NULL),
+	INT("frames", NULL),
+	INT("skipped", "Frames that were left out."),
+	INT("lag_ms", NULL),
+	TEXT("remote_addr", NULL),
+	INT("retry_in_ms", "Until the next attempt."),
+};
+static const struct api_schema push = SCHEMA("Push", "A relay push.", of_push);
+
+static const struct api_field of_pushes[] = {
+	LIST("pushes", &push, NULL),
+	INT("silent", "How many nodes did not answer."),
+};
+const struct api_schema schema_pushes = SCHEMA("Pushes", NULL, of_pushes);
+
+/* ---- control ---- */
+
+static const struct api_field of_kicked[] = {
+	INT("kicked", "How many were ended."),
+	INT("silent", "How many nodes did not answer."),
+	MAY("ban", API_TEXT, "The id of the rule that keeps them out."),
+};
+const struct api_schema schema_kicked = SCHEMA("Kicked", NULL, of_kicked);
+
+static const struct api_field of_rule[] = {
+	TEXT("kind", "deny, allow, ban, key, pull or push."),
+	TEXT("id", NULL),
+	TEXT("source", "api; or settings: of the dispatch that answers."),
+	INT("until_ms", "UTC; 0: never over."),
+	TEXT("note", NULL),
+	MAY("cidr", API_TEXTS, NULL),
+	MAY("ops", API_TEXT, NULL),
+	MAY("session", API_TEXT, NULL),
+	MAY("stream", API_TEXT, NULL),
+	MAY("ip", API_TEXT, NULL),
+	MAY("user", API_TEXT, NULL),
+	MAY("streams", API_TEXT, NULL),
+	MAY("urls", API_TEXTS, "Without what may be secret."),
+	MAY("on_demand", API_BOOL, NULL),
+	MAY("pull_timeout_ms", API_INT, NULL),
+	MAY("retry_num", API_INT, NULL),
+	MAY("auto_stop_ms", API_INT, NULL),
+	MAY("forward_query", API_BOOL, NULL),
+};
+const struct api_schema schema_rule = SCHEMA("Rule", "What it needs, its kind says; secrets are not shown.", of_rule);
+
+static const struct api_field of_rules[] = {
+	LIST("rules", &schema_rule, "By kind, those of settings first."),
+	MAY("next", API_TEXT, "There are more: \"after\" of the next page."),
+};
+const struct api_schema schema_rules = SCHEMA("Rules", NULL, of_rules);
+
+static const struct api_field of_rule_changed[] = {
+	TEXT("kind", NULL),
+	TEXT("id", NULL),
+	BOOL("repeated", "It was done before, under this request id."),
+};
+const struct api_schema schema_rule_changed = SCHEMA("RuleChanged", "It is in force on every node within a second.", of_rule_changed);
 
 /* clang-format on */

@@ -34,6 +34,8 @@ static void gather_free(struct gather *g)
 	json_object_put(g->got.sessions);
 	json_object_put(g->got.streams);
 	json_object_put(g->got.homes);
+	json_object_put(g->got.pulls);
+	json_object_put(g->got.pushes);
 	json_object_put(g->got.events);
 	json_object_put(g->args);
 	free(g);
@@ -91,6 +93,8 @@ static void collect(struct asked *a, struct json_object *json)
 
 	take(got->sessions, json, "sessions", a->node.id);
 	take(is_home ? got->homes : got->streams, json, "streams", a->node.id);
+	take(got->pulls, json, "pulls", a->node.id);
+	take(got->pushes, json, "pushes", a->node.id);
 	take(got->events, json, "events", a->node.id);
 	if (json_object_object_get_ex(json, "kicked", &kicked))
 		got->kicked_count +=
@@ -184,6 +188,10 @@ static void ask_all(struct gather *g, unsigned what)
 		ask_role(g, "ingest", "streams");
 	if (what & GATHER_HOMES)
 		ask_role(g, "origin", "streams");
+	if (what & GATHER_PULLS)
+		ask_role(g, "ingest", "pulls");
+	if (what & GATHER_PUSHES)
+		ask_role(g, "origin", "pushes");
 	if (what & GATHER_KICK) {
 		ask_role(g, "ingest", "kick");
 		ask_role(g, "edge", "kick");
@@ -211,6 +219,8 @@ int gather(struct dispatch *d, unsigned what, struct json_object *args,
 	g->got.sessions = json_object_new_array();
 	g->got.streams = json_object_new_array();
 	g->got.homes = json_object_new_array();
+	g->got.pulls = json_object_new_array();
+	g->got.pushes = json_object_new_array();
 	g->got.events = json_object_new_array();
 	g->args = args;
 	list_init(&g->link);

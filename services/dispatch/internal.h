@@ -67,6 +67,8 @@ struct gathered {
 	struct json_object *sessions; /* of ingests and edges */
 	struct json_object *streams;  /* of ingests: what they take in */
 	struct json_object *homes;    /* of origins */
+	struct json_object *pulls;    /* of ingests */
+	struct json_object *pushes;   /* of origins */
 	struct json_object *events;   /* of all, by time */
 	unsigned kicked_count;
 	unsigned asked_count, silent_count;
@@ -78,6 +80,8 @@ enum gather_what {
 	GATHER_HOMES = 4,
 	GATHER_EVENTS = 8,
 	GATHER_KICK = 16,
+	GATHER_PULLS = 32,
+	GATHER_PUSHES = 64,
 };
 
 /* `done` comes exactly once, later; what it is shown is borrowed. `args` is
