@@ -342,7 +342,7 @@ static const struct api_field of_rule[] = {
 	TEXT("source", "api; or settings: of the dispatch that answers."),
 	INT("until_ms", "UTC; 0: never over."),
 	TEXT("note", NULL),
-	MAY("cidr", API_TEXTS, NULL),
+	MAY("cidr", API_ONE_OR_MORE, "One, or a list."),
 	MAY("ops", API_TEXT, NULL),
 	MAY("session", API_TEXT, NULL),
 	MAY("stream", API_TEXT, NULL),

@@ -205,14 +205,18 @@ class Cluster:
 
     # ---- questions
 
-    def ask(self, path, body=None, token=None):
-        """The API: (status, object). token "": none is sent."""
+    def ask(self, path, body=None, token=None, method=None, request_id=None):
+        """The API: (status, object). token "": none is sent. Without a method it is
+        GET, or POST where there is a body."""
         headers = {"Content-Type": "application/json"}
+        if request_id:
+            headers["X-Request-Id"] = request_id
         token = self.told["token"] if token is None else token
         if token:
             headers["Authorization"] = f"Bearer {token}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.told["api"] + path, data, headers)
+        request = urllib.request.Request(self.told["api"] + path, data, headers,
+                                         method=method)
         try:
             with urllib.request.urlopen(request, timeout=20 * SLOWER) as r:
                 return r.status, json.loads(r.read() or b"null")
