@@ -33,6 +33,22 @@ static const struct api_field of_rtp_pub[] = {
 };
 static const struct api_schema rtp_pub = SCHEMA("", of_rtp_pub);
 
+static const struct api_field of_start_pull[] = {
+	{"url", API_TEXT, API_NEEDED, 1, 2048, NULL, NULL, NULL, "rtmp, rtmps, or FLV by http or https."},
+	{"stream_name", API_TEXT, API_TOLD, 0, 512, NULL, NULL, NULL, "What it becomes here; without: the last item of the address."},
+	{"pull_timeout_ms", API_INT, 0, 0, 86400000, NULL, "10000", NULL, "Until media comes; 0: no limit."},
+	{"pull_retry_num", API_INT, 0, -1, INT32_MAX, NULL, "0", NULL, "Attempts behind the first; -1: for ever."},
+	{"auto_stop_pull_after_no_out_ms", API_INT, 0, -1, INT32_MAX, NULL, "-1", NULL, "Without viewers; -1: never; 0: at once."},
+	{"rtsp_mode", API_INT, 0, 0, 1, NULL, "0", NULL, "Ignored."},
+	{"debug_dump_packet", API_TEXT, 0, 0, 1024, NULL, "\"\"", NULL, "Ignored."},
+};
+static const struct api_schema start_pull = SCHEMA("", of_start_pull);
+
+static const struct api_field of_stop_pull[] = {
+	{"stream_name", API_TEXT, NEEDED_QUERY | API_TOLD, 1, 512, NULL, NULL, NULL, "As of /api/stat/group."},
+};
+static const struct api_schema stop_pull = SCHEMA("", of_stop_pull);
+
 static const struct api_field of_blacklist[] = {
 	{"ip", API_TEXT, API_NEEDED | API_TOLD, 1, 50, NULL, NULL, NULL, "An address, or a block."},
 	{"duration_sec", API_INT, API_NEEDED | API_TOLD, 0, 3153600000, NULL, NULL, NULL, "How long."},
@@ -167,6 +183,10 @@ const struct api_route api_table[] = {
 	 "One stream, as lal has it.", &one_group, &schema_group, api_group},
 	{NULL, "/api/ctrl/kick_session", API_LAL | API_CONTROL, "kick_session",
 	 "End one session.", &kick_session, NULL, api_kick_session},
+	{NULL, "/api/ctrl/start_relay_pull", API_LAL | API_CONTROL | API_EMPTY, "start_relay_pull",
+	 "Fetch a stream from elsewhere.", &start_pull, &schema_relay_pull, api_start_relay_pull},
+	{NULL, "/api/ctrl/stop_relay_pull", API_LAL | API_CONTROL | API_EMPTY, "stop_relay_pull",
+	 "End that.", &stop_pull, &schema_pull_stopped, api_stop_relay_pull},
 	{NULL, "/api/ctrl/add_ip_blacklist", API_LAL | API_CONTROL, "add_ip_blacklist",
 	 "Deny an address everything for a while.", &blacklist, NULL, api_add_ip_blacklist},
 	{NULL, "/api/ctrl/start_rtp_pub", API_LAL | API_CONTROL | API_EMPTY, "start_rtp_pub",

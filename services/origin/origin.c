@@ -321,13 +321,32 @@ static void on_load(void *ctx, struct node_load *load)
 
 /* ---- calls of dispatch ---- */
 
-static void stream_json(void *ctx, const struct home_info *info)
+static void consumer_json(void *ctx, const struct node_ref *node,
+			  bool is_wanting)
 {
 	struct json_object *list = ctx;
-	struct json_object *o;
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "node", json_object_new_string(node->id));
+	json_object_object_add(o, "role", json_object_new_string(node->role));
+	json_object_object_add(o, "wanting",
+			       json_object_new_boolean(is_wanting));
+	json_object_array_add(list, o);
+}
+
+struct stream_list {
+	const struct homes *homes;
+	const char *only; /* NULL: all; who takes it is told of one alone */
+	struct json_object *list;
+};
+
+static void stream_json(void *ctx, const struct home_info *info)
+{
+	struct stream_list *sl = ctx;
+	struct json_object *o, *consumers;
 	struct log_stats log;
 
-	if (!info->log)
+	if (!info->log || (sl->only && strcmp(info->key->text, sl->only) != 0))
 		return;
 	o = json_object_new_object();
 	log_stats(info->log, &log);
@@ -347,16 +366,27 @@ static void stream_json(void *ctx, const struct home_info *info)
 			       json_object_new_uint64(log.frames));
 	json_object_object_add(o, "skipped",
 			       json_object_new_uint64(info->skipped));
-	json_object_array_add(list, o);
+	if (sl->only) {
+		consumers = json_object_new_array();
+		homes_each_consumer(sl->homes, info->key, consumer_json,
+				    consumers);
+		json_object_object_add(o, "consumers", consumers);
+	}
+	json_object_array_add(sl->list, o);
 }
 
-static struct json_object *streams_json(const struct origin *o)
+static struct json_object *streams_json(const struct origin *o,
+					struct json_object *args)
 {
 	struct json_object *answer = json_object_new_object();
-	struct json_object *list = json_object_new_array();
+	struct stream_list sl = {
+		.homes = o->homes,
+		.only = args ? member_json_text(args, "stream") : NULL,
+		.list = json_object_new_array(),
+	};
 
-	homes_each(o->homes, stream_json, list);
-	json_object_object_add(answer, "streams", list);
+	homes_each(o->homes, stream_json, &sl);
+	json_object_object_add(answer, "streams", sl.list);
 	return answer;
 }
 
@@ -381,7 +411,7 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	struct origin *o = ctx;
 
 	if (!strcmp(name, "streams"))
-		member_answer(&call, streams_json(o));
+		member_answer(&call, streams_json(o, args));
 	else if (!strcmp(name, "pushes"))
 		member_answer(&call, push_list_json(o, args));
 	else
