@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Who is new is refused beyond a limit, and who is in stays; what only we lack is
+waited for."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from lib import clips
+from lib.env import SLOWER
+from lib.weirtest import Cluster, case, main, wait_for
+
+
+def reason_of(url, *options):
+    out = subprocess.run(["curl", "-sS", "--max-time", str(10 * SLOWER), "-w",
+                          "\n%{http_code}", *options, url], capture_output=True,
+                         text=True, errors="replace", check=False).stdout
+    text, _, status = out.rpartition("\n")
+    answer = json.loads(text)
+    return int(status), answer["error"], answer["message"]
+
+
+@case
+def one_stream_and_one_address_have_so_many(t):
+    with Cluster(packager=0, settings={"limits.viewers_per_stream": 3,
+                                       "limits.viewers_per_ip": 4,
+                                       "limits.publishers_per_ip": 2}) as t.cluster:
+        for stream in ("live/a", "live/b"):
+            t.push(clips.reference(), stream, "--loop")
+        third = t.try_push(clips.reference(), "live/c")
+        assert third.wait(20) != 0, third.text()
+        assert "publishers from this address" in third.text(), third.text()
+        viewers = [t.view("live/a") for _ in range(3)] + [t.view("live/b")]
+        for v in viewers:
+            v.wait_media()
+        status, error, message = reason_of(t.cluster.flv_url("live/a"))
+        assert (status, error) == (503, "too_many"), (status, error)
+        assert "of this stream" in message, message
+        assert "from this address" in reason_of(t.cluster.flv_url("live/b"))[2]
+        elsewhere = ("--interface", "127.0.0.2")
+        assert "of this stream" in reason_of(t.cluster.flv_url("live/a"), *elsewhere)[2]
+        p = t.run("curl", "-sS", "-o", t.file("b.flv"), *elsewhere,
+                  t.cluster.flv_url("live/b"))
+        wait_for(lambda: os.path.exists(t.file("b.flv"))
+                 and os.path.getsize(t.file("b.flv")) > 10000, "media elsewhere")
+        p.kill()
+        viewers[0].close()
+        wait_for(lambda: t.view("live/a").wait_head().status == 200, "room", 10)
+        for v in viewers[1:]:
+            assert not v.is_over.is_set(), f"a viewer ended: {v.error}"
+
+
+@case
+def a_node_at_its_limit_refuses_who_is_new_and_keeps_who_is_in(t):
+    with Cluster(packager=0, settings={"limits.out_bps": 1000000}) as t.cluster:
+        t.push(clips.reference(), "live/a", "--loop")
+        first = t.view("live/a").wait_media()
+
+        def is_full():
+            v = t.view("live/a").wait_head()
+            if v.status != 200:
+                return v
+            return v.wait_media() and None
+
+        refused = wait_for(is_full, "the edge to be full", 20)
+        assert refused.status == 503, refused.status
+        refused.wait_over()
+        assert b'"overloaded"' in refused.body, refused.body
+        skips = t.cluster.total("edge", "weir_edge_skips_total")
+        first.wait_media(len(first.media) + 100)
+        assert t.cluster.total("edge", "weir_edge_skips_total") == skips
+        edge = t.cluster.role("edge")[0].id
+        nodes = t.cluster.api("/api/v1/nodes")["nodes"]
+        assert any(n["id"] == edge for n in nodes), nodes
+
+
+@case
+def a_publisher_waits_for_an_origin_that_is_not_there(t):
+    with Cluster(packager=0, settings={"cluster.publish_grace_ms": 1000}) as t.cluster:
+        origin = t.cluster.role("origin")[0]
+        t.cluster.kill(origin.id, signal.SIGSTOP)
+        ingest = t.cluster.role("ingest")[0]
+        wait_for(lambda: "link.down" in t.cluster.log(ingest.id),
+                 "the ingest to miss its origin")
+        push = t.try_push(clips.reference(), "live/held", "--loop")
+        wait_for(lambda: "no_origin" in t.cluster.log(ingest.id), "a claim in vain")
+        assert not push.has_ended(), push.text()
+        os.kill(origin.pid, signal.SIGCONT)
+        wait_for(lambda: "push.start" in push.text() or push.has_ended(), "to publish")
+        assert "push.start" in push.text(), push.text()
+
+
+@case
+def a_publisher_does_not_wait_for_ever(t):
+    with Cluster(packager=0, settings={"cluster.publish_grace_ms": 1000}) as t.cluster:
+        origin = t.cluster.role("origin")[0]
+        t.cluster.kill(origin.id)
+        since = time.monotonic()
+        push = t.try_push(clips.reference(), "live/vain")
+        assert push.wait(20) != 0, push.text()
+        took = time.monotonic() - since
+        assert "no origin" in push.text(), push.text()
+        assert 4 < took < 9 * SLOWER, took
+
+
+@case
+def lal_s_secret_opens_what_it_shut(t):
+    with Cluster(packager=0, settings={
+            "auth.lal.key": "q191201771", "auth.lal.dangerous_lal_secret": "PengRL",
+            "auth.lal.sub_httpflv_enable": "true",
+            "auth.lal.pub_rtmp_enable": "true"}) as t.cluster:
+        publish = t.cluster.publish_url("live/test110")
+        md5 = "700997e1595a06c9ffa60ebef79105b0"  # of q191201771test110
+        refused = t.weir("push", clips.reference(), publish)
+        assert refused.wait(20) != 0, refused.text()
+        assert "Denied" in refused.text(), refused.text()
+        t.push(clips.reference(), "", "--loop", url=f"{publish}?lal_secret={md5.upper()}")
+        url = t.cluster.flv_url("live/test110")
+        assert reason_of(url)[:2] == (401, "unauthorized")
+        assert reason_of(url + "?lal_secret=0")[:2] == (401, "unauthorized")
+        for secret in (md5, "PengRL", "pengrl"):
+            p = t.run("curl", "-sS", "-o", t.file(secret), f"{url}?lal_secret={secret}")
+            wait_for(lambda s=secret: os.path.exists(t.file(s))
+                     and os.path.getsize(t.file(s)) > 10000, f"media by {secret}")
+            p.kill()
+        for node in t.cluster.nodes:
+            assert md5 not in t.cluster.log(node.id).lower(), f"a secret of {node.id}"
+
+
+if __name__ == "__main__":
+    main(at_once=2)
