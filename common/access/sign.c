@@ -259,15 +259,14 @@ static const char *read_fields(struct sign_claims *c, struct span query,
 int sign_read(struct sign_claims *out, struct span query, const char **why)
 {
 	struct sign_claims c = {.ops = ACCESS_PLAY};
-	const char *fault = NULL;
+	const char *fault;
 	unsigned seen = 0;
 
-	if (query.len > SIGN_QUERY_MAX)
-		fault = "the query is too long";
-	if (!fault)
-		fault = read_fields(&c, query, &seen);
-	if (!fault && !seen)
+	fault = read_fields(&c, query, &seen);
+	if (!seen)
 		return WEIR_ENOENT;
+	if (!fault && query.len > SIGN_QUERY_MAX)
+		fault = "the query is too long";
 	if (!fault)
 		fault = missing_fault(seen);
 	if (fault) {

@@ -155,6 +155,7 @@ TEST(broken_signatures_are_told_from_none)
 	static const char *const none[] = {
 		"", "a=b", "&&&", "x=weir_kid=k", "xweir_sig=1", "WEIR_SIG=1",
 	};
+	static const char signed_text[] = "weir_kid=k1" REST;
 	struct sign_claims c = {.exp_ms = 7};
 	char longest[SIGN_QUERY_MAX + 1];
 	const char *why;
@@ -167,9 +168,13 @@ TEST(broken_signatures_are_told_from_none)
 	}
 	for (size_t i = 0; i < WEIR_ARRAY_LEN(none); i++)
 		CHECK_EQ(sign_read(&c, span_str(none[i]), NULL), WEIR_ENOENT);
+	/* What is too long to be signed may still be without. */
 	memset(longest, '&', sizeof(longest));
+	CHECK_EQ(sign_read(&c, SPAN(longest), NULL), WEIR_ENOENT);
+	memcpy(longest, signed_text, strlen(signed_text));
 	CHECK_EQ(sign_read(&c, SPAN(longest), NULL), WEIR_EPROTO);
-	CHECK_EQ(c.exp_ms, 7);
+	CHECK_EQ(sign_read(&c, span_of(longest, SIGN_QUERY_MAX), NULL), 0);
+	CHECK_EQ(c.exp_ms, 1000);
 }
 
 TEST(the_signature_is_the_one_that_openssl_makes)
