@@ -32,8 +32,8 @@ struct access_request {
 	const struct ip_addr *ip; /* NULL: from this machine, by Unix socket */
 	struct span query;        /* raw, without '?'; all there are, joined by
 				     '&' */
-	struct span referer; /* of HTTP, else its Origin (WebSocket); empty:
-				     none */
+	struct span referer; /* of HTTP: its Origin, else its Referer; empty:
+				none */
 	struct span user_agent;
 	const char *session_id; /* NULL: it has none yet */
 	bool is_inner;          /* another node of this cluster */

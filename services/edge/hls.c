@@ -322,6 +322,8 @@ static struct access_request request_of(const struct http_request *req,
 					struct ip_addr *ip)
 {
 	bool has_ip = !ip_addr_of(ip, &http_peer(req)->ss);
+	/* A page can leave out its Referer, not its Origin. */
+	struct span page = header(req, "Origin");
 
 	return (struct access_request){
 		.op = ACCESS_PLAY,
@@ -330,7 +332,7 @@ static struct access_request request_of(const struct http_request *req,
 		.key = &path->key,
 		.ip = has_ip ? ip : NULL,
 		.query = http_raw_query(req),
-		.referer = header(req, "Referer"),
+		.referer = page.len ? page : header(req, "Referer"),
 		.user_agent = header(req, "User-Agent"),
 	};
 }

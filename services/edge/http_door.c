@@ -121,7 +121,9 @@ static void ask(struct guest *g, const struct http_head *head,
 
 	struct guest_words words = {.query = head->query};
 
-	(void)http_head_get(head, "Referer", &words.referer);
+	/* A page can leave out the one, not the other. */
+	if (!http_head_get(head, "Origin", &words.referer))
+		(void)http_head_get(head, "Referer", &words.referer);
 	(void)http_head_get(head, "User-Agent", &words.user_agent);
 	if (fault)
 		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
