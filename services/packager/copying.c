@@ -125,6 +125,8 @@ static int ask(struct copying *c, const char *path, unsigned timeout_ms,
 		const struct http_question q = {
 			.url = buf_text(&url),
 			.timeout_ms = timeout_ms,
+			.field_name = COPYING_HEADER,
+			.field_value = "1",
 		};
 
 		err = http_client_ask(c->client, &c->call, &q, done, (void *)c);

@@ -14,7 +14,10 @@
 #include "services/packager/live.h"
 
 #define COPYING_SIBLINGS_MAX 3
-#define COPYING_MS           3000 /* then what is still missing is a gap */
+
+/* Of its questions: who asks is no viewer, and wants nothing by that. */
+#define COPYING_HEADER "X-Weir-Sibling"
+#define COPYING_MS     3000 /* then what is still missing is a gap */
 
 struct copying;
 

@@ -198,7 +198,8 @@ static void serve_playlist(struct hls *h, struct http_request *req,
 		refuse_stranger(h, req, key);
 		return;
 	}
-	live_touch(s->live);
+	if (!http_header(req, COPYING_HEADER))
+		live_touch(s->live);
 	if (try_playlist(h, req, s) != WEIR_EAGAIN)
 		return;
 	if (may_wait(req))
