@@ -38,6 +38,7 @@ const char *http_reason(unsigned status)
 		{502, "Bad Gateway"},
 		{503, "Service Unavailable"},
 		{504, "Gateway Timeout"},
+		{508, "Loop Detected"},
 		{505, "HTTP Version Not Supported"},
 	};
 

@@ -59,7 +59,9 @@ struct guest {
 	void *protocol;        /* the door_ops' own */
 	bool wants_no_media;   /* HTTP HEAD */
 	bool has_tls;
-	bool is_given;              /* away: nothing is to be said of it */
+	char *via;     /* of its words, until it enters; NULL: none */
+	bool is_relay; /* another cluster, which wants to know who we are */
+	bool is_given; /* away: nothing is to be said of it */
 	const struct door_way *way; /* from guest_ask on */
 	struct gate_pass pass;      /* likewise: may it? */
 	struct stream_key *key;     /* until it may, or for good; else NULL */
@@ -149,6 +151,7 @@ WEIR_MUST_CHECK int guest_send(struct guest *g, struct span bytes);
 struct guest_words {
 	struct span query; /* raw, all there are, joined by '&' */
 	struct span referer, user_agent;
+	struct span via; /* clusters (common/media/via.h); empty: none */
 };
 
 /* It asks for a stream: ask whether it may, wait for the stream, then

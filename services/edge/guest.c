@@ -116,6 +116,7 @@ void guest_free(struct guest *g)
 	session_fini(&g->session);
 	free(g->key);
 	stream_leave(&g->stream);
+	free(g->via);
 	crowd_leave(&g->edge->crowd, &g->addr);
 	if (g->listener)
 		listener_done(g->listener);
@@ -380,7 +381,8 @@ static void on_refused(void *ctx, const char *why)
 /* It may: it waits for its stream from now on. */
 static void enter(struct guest *g)
 {
-	int err = stream_enter(&g->stream, g->edge->streams, g->key);
+	int err = stream_enter_by(&g->stream, g->edge->streams, g->key,
+				  g->via ? g->via : "");
 
 	if (err) {
 		guest_refuse(g, REASON_no_resources, "");
@@ -388,7 +390,9 @@ static void enter(struct guest *g)
 	}
 	g->session.key = stream_key(g->stream);
 	free(g->key);
+	free(g->via);
 	g->key = NULL;
+	g->via = NULL;
 	guest_go_to(g, GUEST_WAITING); /* the time until now does not count */
 	err = fanout_wait(stream_fanout(g->stream), g->way->format, &g->waiter);
 	if (err)
@@ -458,6 +462,15 @@ static bool has_room(const struct edge *e)
 	return viewers(e) < (size_t)e->settings->viewers_max;
 }
 
+static bool take_via(struct guest *g, struct span via)
+{
+	g->is_relay = via.len > 0;
+	if (!via.len)
+		return true;
+	g->via = strndup((const char *)via.data, via.len);
+	return g->via != NULL;
+}
+
 void guest_ask(struct guest *g, const struct door_way *way,
 	       const struct stream_key *key, const struct guest_words *words)
 {
@@ -468,8 +481,12 @@ void guest_ask(struct guest *g, const struct door_way *way,
 		guest_refuse(g, REASON_draining, "");
 		return;
 	}
+	if (words->via.len >= VIA_SIZE || via_has(words->via, e->cluster)) {
+		guest_refuse(g, REASON_loop, "");
+		return;
+	}
 	g->key = has_room(e) ? malloc(sizeof(*key)) : NULL;
-	if (!g->key) {
+	if (!g->key || !take_via(g, words->via)) {
 		guest_refuse(g, REASON_no_resources, "");
 		return;
 	}

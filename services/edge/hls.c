@@ -5,9 +5,12 @@
 
 #include "common/http/content.h"
 #include "services/edge/hls_fetch.h"
+#include "services/edge/hls_hold.h"
 #include "services/edge/internal.h"
 
-#define TICK_MS     200   /* between two tries for who waits */
+#define TICK_MS 200 /* between two tries for who waits */
+#define HOLD_MORE_MS                                                           \
+	2000 /* until packagers are heard of that somebody fetches */
 #define CACHE_ITEMS 20000 /* playlists and segments */
 
 /* A request that waits for an item. */
@@ -34,6 +37,7 @@ struct edge_hls {
 	const struct member_hls_settings *rules;
 	struct hls_cache cache;
 	struct hls_fetcher *fetcher;
+	struct hls_holds holds;
 	struct timer *tick;
 	struct http_route route[1];
 	struct edge_hls_stats stats;
@@ -110,7 +114,19 @@ static bool is_known(struct edge_hls *h, const struct stream_key *key)
 	const struct stream_entry *e =
 		copy_stream(store_copy(member_store(h->edge->member)), key);
 
-	return e && !e->is_ended;
+	return (e && !e->is_ended) || hls_is_held(&h->holds, key);
+}
+
+/* Nobody has it now: it may come by a pull, for which the first segment is waited
+ * for. */
+static void want(struct edge_hls *h, const struct stream_key *key)
+{
+	const struct stream_entry *e =
+		copy_stream(store_copy(member_store(h->edge->member)), key);
+
+	if (!e || !e->is_live)
+		(void)hls_hold(&h->holds, key,
+			       h->rules->hold_ms + HOLD_MORE_MS);
 }
 
 /* What is here is better than nothing, while it is not too old. */
@@ -242,6 +258,7 @@ static void on_tick(struct edge_hls *h)
 			(void)!hls_fetch(h->fetcher, it);
 	}
 	hls_cache_tick(&h->cache, now_ms(h));
+	hls_holds_tick(&h->holds);
 }
 
 /* ---- requests ---- */
@@ -254,7 +271,8 @@ static void serve_item(struct edge_hls *h, struct http_request *req,
 		answer(h, req, it);
 		return;
 	}
-	if (now_ms(h) < it->missing_until_ms) {
+	if (now_ms(h) < it->missing_until_ms &&
+	    !hls_is_held(&h->holds, &it->key)) {
 		refuse(h, req, missing_status(it), missing_why(it));
 		return;
 	}
@@ -297,6 +315,8 @@ static void serve_path(struct edge_hls *h, struct http_request *req,
 		refuse(h, req, 404, "there is no such segment");
 		return;
 	}
+	if (!name)
+		want(h, &path->key);
 	it = hls_cache_find(&h->cache, &path->key, name);
 	if (!it && !is_worth_it(h, &path->key)) {
 		refuse_stranger(h, req);
@@ -494,6 +514,7 @@ int edge_hls_new(struct edge_hls **out, struct edge *e)
 		return WEIR_ENOMEM;
 	h->edge = e;
 	list_init(&h->asking);
+	hls_holds_init(&h->holds, e);
 	h->rules = svc_settings(e->svc, &member_hls_conf);
 	io_random(&seed, sizeof(seed));
 	hls_cache_init(&h->cache, (uint64_t)e->settings->hls_cache_bytes,
@@ -521,6 +542,7 @@ void edge_hls_free(struct edge_hls **ph)
 	list_each_safe (it, &h->asking) /* their requests are gone */
 		asking_free(list_entry(it, struct asking, link));
 	hls_fetcher_free(&h->fetcher);
+	hls_holds_fini(&h->holds);
 	timer_free(&h->tick);
 	hls_cache_fini(&h->cache);
 	free(h);

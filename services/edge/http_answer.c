@@ -89,6 +89,8 @@ unsigned http_status_of(enum reason why)
 		return 431;
 	case REASON_unsupported:
 		return 501;
+	case REASON_loop:
+		return 508;
 	case REASON_unauthorized:
 		return 401;
 	case REASON_kicked:
@@ -151,6 +153,8 @@ int http_answer_live(struct guest *g)
 	/* A proxy shall not gather what it gets. */
 	http_field_put_str(&out, "X-Accel-Buffering", "no");
 	http_field_put_str(&out, "Content-Type", g->way->content_type);
+	if (g->is_relay)
+		http_field_put_str(&out, VIA_HEADER, g->edge->cluster);
 	http_head_end(&out);
 	return http_answer_send(g, &out);
 }

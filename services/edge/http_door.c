@@ -125,6 +125,7 @@ static void ask(struct guest *g, const struct http_head *head,
 	if (!http_head_get(head, "Origin", &words.referer))
 		(void)http_head_get(head, "Referer", &words.referer);
 	(void)http_head_get(head, "User-Agent", &words.user_agent);
+	(void)http_head_get(head, VIA_HEADER, &words.via);
 	if (fault)
 		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
 	else

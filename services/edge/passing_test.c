@@ -129,6 +129,7 @@ static void begin(struct scene *s)
 	memset(s, 0, sizeof(*s));
 	CHECK_EQ(loop_new(&s->edge.loop), 0);
 	s->edge.settings = &settings;
+	s->edge.cluster = "here";
 	crowd_init(&s->edge.crowd, 0, 1);
 	CHECK_EQ(copy_new(&s->copy, NULL, &none, NULL, 1), 0);
 	s->edge.passer.copy = s->copy;

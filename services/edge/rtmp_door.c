@@ -84,7 +84,10 @@ static int on_play(void *ctx, const struct rtmp_request *r)
 	if (g->phase != GUEST_HALF_OPEN)
 		return WEIR_ESTOP; /* it has had one */
 	rtmp_request_query(&query, r);
-	words = (struct guest_words){.query = buf_span(&query)};
+	words = (struct guest_words){
+		.query = buf_span(&query),
+		.via = r->via,
+	};
 	if (fault)
 		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
 	else if (r->stream_id > MESSAGE_STREAM)
@@ -130,9 +133,11 @@ static int rtmp_open(struct guest *g)
 	io_random(&seed, sizeof(seed));
 	err = rtmp_server_new(&s, &events, seed,
 			      (uint32_t)loop_now_ms(g->edge->loop));
-	if (!err)
-		g->protocol = s;
-	return err;
+	if (err)
+		return err;
+	rtmp_server_set_cluster(s, g->edge->cluster);
+	g->protocol = s;
+	return 0;
 }
 
 static void rtmp_close(struct guest *g)

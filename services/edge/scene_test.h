@@ -61,6 +61,7 @@ static inline void begin(struct scene *s, const struct door_ops *ops)
 	lonely_begin(&s->lonely, &limits, &s->edge.stats);
 	s->edge.loop = s->lonely.loop;
 	s->edge.settings = &settings;
+	s->edge.cluster = "here";
 	s->edge.streams = s->lonely.streams;
 	s->edge.origins = (struct http_origins){&every_page, 1};
 	crowd_init(&s->edge.crowd, 0, 1);
