@@ -1,0 +1,93 @@
+"""nginx_rtmp - nginx with its RTMP module: an outside server to pull from."""
+
+import os
+import shutil
+import socket
+import urllib.request
+import xml.etree.ElementTree as tree
+
+from lib.waiting import wait_for
+
+MODULE = os.environ.get("NGINX_RTMP_MODULE",
+                        "/usr/lib/nginx/modules/ngx_rtmp_module.so")
+
+
+def free_ports(count):
+    """That many, all of them different."""
+    held = [socket.socket() for _ in range(count)]
+    for s in held:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return ports
+
+
+def missing():
+    """Why there is none; None: there is."""
+    if not shutil.which("nginx") and not os.path.exists("/usr/sbin/nginx"):
+        return "nginx is not installed"
+    if not os.path.exists(MODULE):
+        return "libnginx-mod-rtmp is not installed (NGINX_RTMP_MODULE names it)"
+    return None
+
+
+class NginxRtmp:
+    """Stays at its ports when it is stopped and started again."""
+
+    def __init__(self, t, rtmp_port, http_port):
+        self.t, self.process = t, None
+        self.rtmp, self.http = f"127.0.0.1:{rtmp_port}", f"127.0.0.1:{http_port}"
+        self.folder = t.file(f"nginx-{rtmp_port}")
+        os.makedirs(self.folder)
+        self.conf = os.path.join(self.folder, "nginx.conf")
+        with open(self.conf, "w", encoding="utf-8") as f:
+            f.write(f"""
+load_module {MODULE};
+daemon off; master_process off;
+pid {self.folder}/pid; error_log {self.folder}/error.log;
+events {{ worker_connections 1024; }}
+rtmp {{ server {{ listen {self.rtmp}; chunk_size 4096; access_log off;
+  application live {{ live on; }} }} }}
+http {{ access_log off; server {{ listen {self.http};
+  client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy;
+  fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u;
+  scgi_temp_path {self.folder}/s;
+  location /stat {{ rtmp_stat all; }} }} }}
+""")
+
+    def start(self):
+        binary = shutil.which("nginx") or "/usr/sbin/nginx"
+        self.process = self.t.run(binary, "-c", self.conf, "-p", self.folder,
+                                  "-e", os.path.join(self.folder, "error.log"))
+        wait_for(self._answers, "nginx")
+        return self
+
+    def _answers(self):
+        assert not self.process.has_ended(), self.process.text()
+        try:
+            return self._stat() is not None
+        except OSError:
+            return False
+
+    def stop(self):
+        self.process.kill()
+
+    def url(self, stream):
+        return f"rtmp://{self.rtmp}/{stream}"
+
+    def _stat(self):
+        with urllib.request.urlopen(f"http://{self.http}/stat", timeout=10) as r:
+            return tree.fromstring(r.read())
+
+    def players(self, name):
+        """How many connections play this stream of the app "live" now."""
+        for stream in self._stat().iter("stream"):
+            if stream.findtext("name") == name:
+                return sum(1 for c in stream.iter("client")
+                           if c.find("publishing") is None)
+        return 0
+
+    def accepted(self):
+        """How many connections it has had in all."""
+        return int(self._stat().findtext("naccepted"))
