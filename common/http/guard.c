@@ -59,8 +59,8 @@ static bool is_json(const struct http_request *req)
 	return *type == '\0' || *type == ';' || *type == ' ';
 }
 
-/* Pages of others that may come in. "*" stands for who may read what is given to
- * everybody, and for nobody here. */
+/* Pages of others that may come in where the place of a peer stands for a token.
+ * "*" is nobody here. */
 static bool is_listed_origin(const struct http_server *s, const char *origin)
 {
 	const struct http_origins *list = s->options.origins;
@@ -113,6 +113,13 @@ static unsigned guard_local(const struct http_request *req, unsigned flags,
 	return flags & HTTP_CONTROL ? guard_forged(req, why) : 0;
 }
 
+/* Whoever may read what is given to everybody. */
+static bool is_read_by(const struct http_server *s, const char *origin)
+{
+	return s->options.origins &&
+	       http_cors_allows(s->options.origins, span_str(origin));
+}
+
 /* "http://h:8083" for "h:8083". */
 static bool is_of_host(const char *origin, const char *host)
 {
@@ -127,7 +134,7 @@ static unsigned guard_open(const struct http_request *req, const char **why)
 
 	*why = "the Origin is not this server";
 	if (origin && !is_of_host(origin, http_header(req, "Host")) &&
-	    !is_listed_origin(req->server, origin))
+	    !is_read_by(req->server, origin))
 		return MHD_HTTP_FORBIDDEN;
 	return 0;
 }

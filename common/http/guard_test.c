@@ -219,3 +219,19 @@ TEST_NO_OOM(an_open_server_answers_all_but_pages_of_others)
 	ask_all(&s, cases, WEIR_ARRAY_LEN(cases));
 	close_site(&s);
 }
+
+TEST_NO_OOM(an_open_server_takes_every_page_where_that_is_said)
+{
+	static const char *const items[] = {"*"};
+	static const struct http_origins origins = {items, 1};
+	const struct http_server_options o = {.is_open = true,
+					      .origins = &origins};
+	struct site s = {0};
+
+	OPEN_SITE(&s, &o, {"GET", "/list", 0, answer_caller, &s});
+	check_answer(&s,
+		     ASK("GET /list", "any.example",
+			 "Origin: http://page.example\r\n"),
+		     "HTTP/1.1 200 ", "");
+	close_site(&s);
+}

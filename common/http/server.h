@@ -17,7 +17,7 @@
  *   Content-Type application/json (else 415: a form can be sent from anywhere),
  *   a GET that no browser sends for another site (else 403).
  * - is_open: everybody, from anywhere, but for pages of somebody else: the
- *   Origin is the Host, or one of `origins` (else 403).
+ *   Origin is the Host, or one of `origins`, "*" too (else 403).
  * Who asks too often, or sent too many wrong tokens, gets 429.
  *
  * Errors that the server answers itself are JSON:

@@ -13,7 +13,7 @@ static const struct conf_key keys[] = {
 	CONF_BOOL_NAMED("api.open", S, api_open, false, CONF_FIXED,
 			"The API answers everybody, from anywhere, without a token; for networks where all may do all."),
 	CONF_LIST_NAMED("api.origins", S, api_origins, 0, 64, "", CONF_FIXED,
-			"Web pages of other hosts that may call the API, as https://www.example.org; * is every page, for who has a token."),
+			"Web pages of other hosts that may call the API, as https://www.example.org; * is every page, where a token is needed or api.open is set."),
 	CONF_INT_NAMED("api.calls_per_second", S, api_calls_per_second, "count", 0, 1000000, 500, CONF_FIXED,
 		       "How many requests one address may send, then 429; 0: no limit."),
 	CONF_INT_NAMED("api.failures_per_minute", S, api_failures_per_minute, "count", 0, 1000000, 60, CONF_FIXED,
