@@ -99,6 +99,9 @@ CHAOS_ARGS = $(foreach r,$(subst $(comma), ,$(ROW)),--row $(r)) \
 # What drives a browser in tests; without chromium those are skipped.
 BROWSER := $(if $(shell command -v chromium),$(BUILD)/browser/installed.json)
 
+# A server that tests push to; without node those are skipped.
+RELAY := $(if $(shell command -v node),$(BUILD)/relay/installed.json)
+
 TESTS := $(patsubst %.c,$(BUILD)/test/%,$(wildcard common/*/*_test.c \
            proto/*_test.c proto/*/*_test.c remote/*_test.c services/*/*_test.c \
            tests/contract/*_test.c tests/sim/*_test.c))
@@ -122,7 +125,7 @@ H_FILES := $(wildcard $(foreach d,common/* proto proto/* remote services/* tests
 ## make                  build everything into build/
 all: $(LIB) $(BINS)
 
-tests: all $(TESTS) $(SIM) $(CHAOS) $(BROWSER)
+tests: all $(TESTS) $(SIM) $(CHAOS) $(BROWSER) $(RELAY)
 
 # A file that changes with the text in it, so that what depends on it is made
 # anew when a flag or the version does.
@@ -154,6 +157,11 @@ $(BUILD)/browser/installed.json: tests/e2e/browser/package-lock.json
 	$(SAY) NPM $(@D)
 	$(Q)scripts/npm-install tests/e2e/browser $(@D) || \
 		echo "browser: npm could not fetch what tests need" >&2
+
+$(BUILD)/relay/installed.json: tests/e2e/relay/package-lock.json
+	$(SAY) NPM $(@D)
+	$(Q)scripts/npm-install tests/e2e/relay $(@D) || \
+		echo "relay: npm could not fetch what tests need" >&2
 
 $(BUILD)/obj/common/svc/version.o: OUR_CPPFLAGS += \
 	-DWEIR_VERSION='"$(VERSION)"' -DWEIR_COMMIT='"$(COMMIT)"'

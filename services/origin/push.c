@@ -25,11 +25,22 @@ static struct push_stream *find(const struct pushes *p,
 	return map_get(&p->by_key, span_str(key->text));
 }
 
+static bool has_join(const struct log *log)
+{
+	struct log_join join;
+
+	return !log_newest_join(log, &join);
+}
+
 static void on_append(void *ctx, struct log *log, uint64_t ordinal)
 {
 	struct push_stream *s = ctx;
 
-	(void)log, (void)ordinal;
+	(void)ordinal;
+	if (!s->has_join && has_join(log)) {
+		s->has_join = true;
+		pushes_wake(s->pushes);
+	}
 	list_each (it, &s->targets)
 		push_target_pump(list_entry(it, struct push_target, link));
 }
@@ -88,6 +99,7 @@ static void attach(struct push_stream *s, const struct home_info *info)
 			detach(s);
 		s->log = info->log;
 		log_watch_add(s->log, &s->watch);
+		s->has_join = has_join(s->log);
 		s->must_plan = true;
 	}
 	if (!epoch_eq(&s->epoch, &info->entry->epoch)) {

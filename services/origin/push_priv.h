@@ -31,6 +31,7 @@ struct push_stream {
 	struct stream_key key;
 	struct log *log; /* NULL: its home is elsewhere, or it is over */
 	struct log_watch watch;
+	bool has_join; /* there is something to begin with */
 	bool has_writer, is_silenced;
 	bool must_plan;
 	bool asks_query, has_query, query_failed;

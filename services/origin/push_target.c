@@ -378,9 +378,8 @@ static bool may_begin(const struct push_target *t)
 {
 	const struct push_stream *s = t->stream;
 
-	return t->is_wanted && s->log && s->has_writer && !s->is_silenced &&
-	       log_next(s->log) > log_tail(s->log) &&
-	       (!t->is_query_forwarded || s->has_query);
+	return t->is_wanted && s->log && s->has_join && s->has_writer &&
+	       !s->is_silenced && (!t->is_query_forwarded || s->has_query);
 }
 
 bool push_target_work(struct push_target *t)

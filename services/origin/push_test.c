@@ -370,6 +370,20 @@ TEST_NO_OOM(a_stream_that_a_rule_names_is_pushed_and_wanted)
 	finish(&s);
 }
 
+TEST_NO_OOM(a_server_is_dialed_once_there_is_something_to_begin_with)
+{
+	struct scene s;
+
+	begin(&s, "");
+	pushes_on_change(s.pushes, &s.info);
+	settle(&s);
+	CHECK_EQ(s.site.guests, 0);
+	CHECK(s.is_wanted);
+	gop(&s, 5);
+	CHECK(LOOP_UNTIL(s.loop, has_media(&s.site, 6)));
+	finish(&s);
+}
+
 TEST_NO_OOM(other_streams_and_copies_are_not_pushed)
 {
 	struct scene s;

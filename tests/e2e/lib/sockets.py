@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 
 
 def local_ports(pid):
@@ -21,3 +22,8 @@ def local_ports(pid):
             if words[9] in inodes:
                 ports.append(int(words[1].rpartition(":")[2], 16))
     return ports
+
+
+def is_listening(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Relay push: what is published here is published to other servers, too, by the
+home of the stream, whatever becomes of it and of them."""
+
+import base64
+import hashlib
+import json
+import random
+import time
+
+from lib import clips, flv, node_media
+from lib.client import RtmpViewer
+from lib.env import SLOWER
+from lib.nginx_rtmp import NginxRtmp, free_ports, missing
+from lib.node_media import NodeMedia
+from lib.rtmp_server import Server
+from lib.sockets import is_listening
+from lib.weirtest import Cluster, Skip, case, main, wait_for
+
+APPS = ("exact", "two", "gone", "death", "node", "absent", "query", "password")
+SERVERS = (*APPS, "second")
+FREE = free_ports(2 * len(SERVERS))
+PORTS = {name: (FREE[2 * i], FREE[2 * i + 1]) for i, name in enumerate(SERVERS)}
+
+
+def url(name, stream="live/$name"):
+    return f"rtmp://127.0.0.1:{PORTS[name][0]}/{stream}"
+
+
+def rule(app, urls, **more):
+    return {"kind": "push", "id": app, "streams": f"{app}/*", "urls": urls, **more}
+
+
+def free_base():
+    """A port from which on `weir up` finds its own."""
+    while True:
+        base = random.randrange(20000, 30000, 200)
+        if not any(is_listening(base + k) for k in (*range(12), *range(101, 130))):
+            return base
+
+
+HERE, THERE = free_base(), free_base()
+RULES = [rule(app, [url(app)]) for app in APPS[:6] if app != "two"]
+RULES.append(rule("query", [url("query") + "?b=2"], forward_query=True))
+RULES.append(rule("password", [url("password").replace("//", "//bob:s3cret@")]))
+RULES.append(rule("two", [url("two"), url("second")]))
+RULES.append(rule("round", [f"rtmp://127.0.0.1:{THERE}/$key"]))
+
+CLUSTER = Cluster(origin=2, packager=0, options=["--base-port", HERE], settings={
+    "cluster.rules": json.dumps(RULES), "cluster.publish_grace_ms": 4000})
+
+
+def server(t, name):
+    """An nginx that a rule names."""
+    if missing():
+        raise Skip(missing())
+    return NginxRtmp(t, *PORTS[name]).start()
+
+
+def play(t, nginx, name):
+    viewer = RtmpViewer(nginx.rtmp, f"live/{name}")
+    t.at_end(viewer.close)
+    return viewer
+
+
+def push_names(t, stream):
+    return [e["event"] for e in t.cluster.events(stream)
+            if e["event"].startswith("push.")]
+
+
+def wait_event(t, stream, event, count=1, timeout_s=20):
+    wait_for(lambda: push_names(t, stream).count(event) >= count,
+             f"{event} of {stream}", timeout_s)
+
+
+def wait_published(nginx, name, timeout_s=20):
+    wait_for(lambda: nginx.is_published(name), f"{name} at nginx", timeout_s)
+
+
+@case
+def every_packet_arrives_with_metadata(t):
+    nginx = server(t, "exact")
+    viewer = play(t, nginx, "cam")
+    clip = clips.reference(4)
+    push = t.push(clip, "exact/cam")
+    viewer.wait_media(50)
+    push.finish()
+    want = flv.read(clip)
+    wait_for(lambda: len(viewer.media) >= len(flv.media(want)), "the whole clip")
+    flv.assert_same(want, viewer.tags)
+    meta = next(filter(None, map(flv.metadata, viewer.tags)))
+    assert meta["width"], meta
+    wait_event(t, "exact/cam", "push.start")
+
+
+@case
+def a_stream_goes_to_several_servers_and_each_stands_alone(t):
+    first, second = server(t, "two"), server(t, "second")
+    t.push(clips.reference(4), "two/cam", "--loop")
+    viewer = play(t, first, "cam")
+    viewer.wait_media(10)
+    wait_published(second, "cam")
+    second.stop()
+    wait_event(t, "two/cam", "push.end")
+    seen = len(viewer.media)
+    viewer.wait_media(seen + 50)
+    assert push_names(t, "two/cam").count("push.start") == 2, push_names(t, "two/cam")
+
+
+@case
+def a_server_that_was_killed_is_pushed_to_again(t):
+    nginx = server(t, "gone")
+    t.push(clips.reference(4), "gone/cam", "--loop")
+    wait_published(nginx, "cam")
+    nginx.stop()
+    wait_event(t, "gone/cam", "push.failed")
+    begin = time.monotonic()
+    nginx.start()
+    wait_published(nginx, "cam")
+    took_s = time.monotonic() - begin
+    t.note(f"{took_s * 1000:.0f} ms after its start")
+    assert took_s < 4 * SLOWER, took_s
+    play(t, nginx, "cam").wait_media(20)
+
+
+@case
+def node_media_server_is_pushed_to_killed_and_pushed_to_again(t):
+    if node_media.missing():
+        raise Skip(node_media.missing())
+    node = NodeMedia(t, *PORTS["node"]).start()
+    t.push(clips.reference(4), "node/cam", "--loop")
+    for turn in range(1, 3):
+        wait_event(t, "node/cam", "push.start", turn)
+        viewer = RtmpViewer(node.rtmp, "live/cam")
+        t.at_end(viewer.close)
+        viewer.wait_media(50)
+        flv.assert_time_never_goes_back(viewer.tags, "node-media-server")
+        node.stop()
+        wait_event(t, "node/cam", "push.end", turn)
+        node.start()
+
+
+@case
+def a_publisher_that_leaves_and_returns_is_one_push(t):
+    nginx = server(t, "absent")
+    t.push(clips.tiny(1), "absent/cam").finish()
+    viewer = play(t, nginx, "cam")
+    t.push(clips.tiny(2), "absent/cam").finish()
+    viewer.wait_media(20)
+    flv.assert_time_never_goes_back(viewer.tags, "nginx")
+    wait_event(t, "absent/cam", "push.end")  # the grace is over
+    assert push_names(t, "absent/cam").count("push.start") == 1
+    wait_for(lambda: not nginx.is_published("cam"), "nginx to be told")
+
+
+def logs(t):
+    return "".join(t.cluster.log(node.id) for node in t.cluster.nodes)
+
+
+@case
+def the_publishers_query_goes_along_without_its_secrets(t):
+    server_ = Server(t, PORTS["query"][0])
+    t.push(clips.reference(4), "query/cam?a=1&lal_secret=hidden", "--loop")
+    guest = server_.accept()
+    assert guest.let_publish() == "cam?b=2&a=1"
+    assert guest.connect["weirVia"] == "weir", guest.connect
+    assert "hidden" not in logs(t)
+
+
+@case
+def a_server_that_wants_a_password_gets_it_proven(t):
+    reject = "[ AccessManager.Reject ] : [ "
+    server_ = Server(t, PORTS["password"][0])
+    t.push(clips.reference(4), "password/cam", "--loop")
+    server_.accept().reject(f"{reject}code=403 need auth; authmod=adobe ] : ")
+    guest = server_.accept()
+    assert guest.connect["app"] == "live?authmod=adobe&user=bob", guest.connect
+    guest.reject(f"{reject}authmod=adobe ] : ?reason=needauth&user=bob&salt=SALT"
+                 "&challenge=CHALLENGE&opaque=OPAQUE")
+    guest = server_.accept()
+    app, _, query = guest.connect["app"].partition("?")
+    told = dict(part.split("=", 1) for part in query.split("&"))
+    want = md5(md5("bobSALTs3cret") + "OPAQUE" + told["challenge"])
+    assert app == "live" and told["response"] == want, guest.connect
+    assert guest.let_publish() == "cam"
+    wait_event(t, "password/cam", "push.start")
+    assert "s3cret" not in logs(t)
+
+
+def md5(text):
+    return base64.b64encode(hashlib.md5(text.encode()).digest()).decode()
+
+
+@case
+def two_clusters_that_push_to_each_other_do_not_loop(t):
+    back = rule("round", [f"rtmp://127.0.0.1:{HERE}/$key"])
+    there = Cluster(packager=0, options=["--base-port", THERE], settings={
+        "cluster.id": "there", "cluster.rules": json.dumps([back]),
+        "cluster.publish_grace_ms": 1000})
+    t.at_end(there.kill_all)
+    there.start(t.file("there"))
+    push = t.push(clips.tiny(1), "round/cam")
+    there.wait_live("round/cam")
+    refused = "push.failed"
+    wait_for(lambda: refused in there.event_names("round/cam"), "the loop's end")
+    assert "push.start" not in there.event_names("round/cam")
+    push.finish()
+    t.push(clips.tiny(2), "round/cam").finish()  # nobody is in its way
+
+
+@case
+def a_push_follows_the_death_of_its_home(t):
+    nginx = server(t, "death")
+    t.push(clips.reference(4), "death/cam", "--loop")
+    viewer = play(t, nginx, "cam")
+    viewer.wait_media(20)
+    home = t.cluster.streams()["death/cam"]["home"]
+    t.cluster.kill(home)
+    begin = time.monotonic()
+    wait_event(t, "death/cam", "push.start")  # the other one's
+    took_s = time.monotonic() - begin
+    t.note(f"begun {took_s * 1000:.0f} ms after the death")
+    assert took_s < 1 * SLOWER, took_s
+    seen = len(viewer.media)
+    viewer.wait_media(seen + 50)
+
+
+if __name__ == "__main__":
+    main(CLUSTER, at_once=4)
