@@ -279,7 +279,7 @@ sim: $(SIM)
 	$(if $(N)$(SEED),$(Q)$(SIM) --mutants)
 
 ## make e2e              end-to-end tests; T=part of a name
-e2e: all $(BROWSER)
+e2e: all $(BROWSER) $(RELAY)
 	$(RUN_TESTS) --e2e $(if $(T),$(foreach f,$(wildcard tests/e2e/*.py), \
 		$(if $(findstring $(T),$(f)),$(f))),$(wildcard tests/e2e/*.py))
 

@@ -1,4 +1,4 @@
-"""nginx_rtmp - nginx with its RTMP module: an outside server to pull from."""
+"""nginx_rtmp - nginx with its RTMP module: an outside server to pull from and push to."""
 
 import os
 import shutil
@@ -87,6 +87,11 @@ http {{ access_log off; server {{ listen {self.http};
                 return sum(1 for c in stream.iter("client")
                            if c.find("publishing") is None)
         return 0
+
+    def is_published(self, name):
+        """Does somebody publish this stream of the app "live" now?"""
+        return any(s.find("publishing") is not None
+                   for s in self._stat().iter("stream") if s.findtext("name") == name)
 
     def accepted(self):
         """How many connections it has had in all."""
