@@ -80,6 +80,19 @@ static int set_names(struct gate_pass *pass, const char *user,
 	return 0;
 }
 
+/* The webhook has named who it is; a signature's word beats it. */
+static int add_user(struct gate_pass *pass, const char *user)
+{
+	char credential[sizeof(((struct access_decision *)0)->credential)];
+	char kid[SIGN_KID_MAX + 1];
+
+	if (!*user || *gate_user(pass))
+		return 0;
+	snprintf(credential, sizeof(credential), "%s", gate_credential(pass));
+	snprintf(kid, sizeof(kid), "%s", kid_of(pass));
+	return set_names(pass, user, credential, kid);
+}
+
 /* ---- coming and going ---- */
 
 static void begin(struct gate_pass *pass, struct gate *g,
@@ -189,6 +202,44 @@ void gate_tell(struct gate *g, struct gate_wait *wait,
 	wake_now(g);
 }
 
+/* ---- who may stay ---- */
+
+static bool key_is_gone(const struct gate *g, const char *kid)
+{
+	return *kid && !ruleset_get(rules(g), RULES_SETTINGS, RULE_KEY, kid) &&
+	       !ruleset_get(rules(g), RULES_REGISTRY, RULE_KEY, kid);
+}
+
+static enum reason may_stay(const struct gate *g, const struct gate_pass *pass,
+			    const char **detail)
+{
+	const struct stream_key *key =
+		pass->session ? pass->session->key : &pass->wait->key;
+	struct ip_addr addr;
+	const struct ip_addr *ip =
+		ip_addr_of(&addr, &pass->peer->ss) ? NULL : &addr;
+	const enum access_op op = (enum access_op)pass->op;
+	const struct rule_subject who = {
+		.op = op,
+		.session = pass->session ? pass->session->id : NULL,
+		.key = key,
+		.ip = ip,
+		.user = gate_user(pass),
+	};
+	int64_t utc = utc_ms(g);
+
+	*detail = "";
+	if (ruleset_ban(rules(g), &who, utc))
+		return REASON_banned;
+	if (ip && (ruleset_denies(rules(g), ip, op, utc) ||
+		   !ruleset_allows(rules(g), ip, op, utc)))
+		return REASON_denied;
+	if (!key_is_gone(g, kid_of(pass)))
+		return REASON_none;
+	*detail = "the key that it was signed with is gone";
+	return REASON_unauthorized;
+}
+
 /* ---- the decision ---- */
 
 static enum gate_word refuse(struct gate_answer *out, enum reason why,
@@ -196,7 +247,7 @@ static enum gate_word refuse(struct gate_answer *out, enum reason why,
 {
 	out->why = why;
 	snprintf(out->detail, sizeof(out->detail), "%s", detail);
-	return GATE_NO;
+	return why ? GATE_NO : GATE_YES;
 }
 
 /* Only who stays is counted. */
@@ -216,6 +267,19 @@ static enum reason count(struct gate *g, struct gate_pass *pass,
 	return why;
 }
 
+/* As a rule says that has come since, or that names its user. */
+static enum gate_word name_and_check(struct gate *g, struct gate_pass *pass,
+				     struct gate_answer *a)
+{
+	const char *detail;
+	enum reason why;
+
+	if (add_user(pass, a->user))
+		return refuse(a, REASON_no_resources, "");
+	why = may_stay(g, pass, &detail);
+	return refuse(a, why, detail);
+}
+
 static enum gate_word ask_hook(struct gate *g, struct gate_pass *pass,
 			       struct gate_answer *out,
 			       const struct access_request *rq)
@@ -224,7 +288,7 @@ static enum gate_word ask_hook(struct gate *g, struct gate_pass *pass,
 		return refuse(out, REASON_no_resources, "");
 	switch (hook_ask(g, pass->wait, gate_user(pass), out)) {
 	case HOOK_YES:
-		return GATE_YES;
+		return name_and_check(g, pass, out);
 	case HOOK_NO:
 		return GATE_NO;
 	default:
@@ -332,43 +396,7 @@ enum reason gate_is_full(const struct gate *g, enum access_op op)
 	return limits_budget(&g->limits, op, &detail);
 }
 
-/* ---- who may stay ---- */
-
-static bool key_is_gone(const struct gate *g, const char *kid)
-{
-	return *kid && !ruleset_get(rules(g), RULES_SETTINGS, RULE_KEY, kid) &&
-	       !ruleset_get(rules(g), RULES_REGISTRY, RULE_KEY, kid);
-}
-
-static enum reason may_stay(const struct gate *g, const struct gate_pass *pass,
-			    const char **detail)
-{
-	const struct stream_key *key =
-		pass->session ? pass->session->key : &pass->wait->key;
-	struct ip_addr addr;
-	const struct ip_addr *ip =
-		ip_addr_of(&addr, &pass->peer->ss) ? NULL : &addr;
-	const enum access_op op = (enum access_op)pass->op;
-	const struct rule_subject who = {
-		.op = op,
-		.session = pass->session ? pass->session->id : NULL,
-		.key = key,
-		.ip = ip,
-		.user = gate_user(pass),
-	};
-	int64_t utc = utc_ms(g);
-
-	*detail = "";
-	if (ruleset_ban(rules(g), &who, utc))
-		return REASON_banned;
-	if (ip && (ruleset_denies(rules(g), ip, op, utc) ||
-		   !ruleset_allows(rules(g), ip, op, utc)))
-		return REASON_denied;
-	if (!key_is_gone(g, kid_of(pass)))
-		return REASON_none;
-	*detail = "the key that it was signed with is gone";
-	return REASON_unauthorized;
-}
+/* ---- after the rules have changed ---- */
 
 static void end(struct gate_pass *pass, enum reason why, const char *detail)
 {
@@ -402,13 +430,13 @@ static void check_waiting(struct gate *g)
 		struct gate_pass *pass = pass_at(it);
 		struct gate_answer a = {.why = REASON_none};
 		const char *detail;
+		enum reason why;
 
 		if (!pass->wait || !pass->wait->question)
 			continue;
-		a.why = may_stay(g, pass, &detail);
-		if (!a.why)
+		why = may_stay(g, pass, &detail);
+		if (refuse(&a, why, detail) == GATE_YES)
 			continue;
-		snprintf(a.detail, sizeof(a.detail), "%s", detail);
 		hook_leave(pass->wait);
 		gate_tell(g, pass->wait, &a);
 	}
@@ -538,9 +566,11 @@ static void deliver(struct gate_wait *w)
 {
 	struct gate_pass *pass = w->pass;
 	const struct gate_owner *owner = pass->owner;
-	const struct gate_answer a = w->answer;
+	struct gate_answer a = w->answer;
 	void *ctx = pass->ctx;
 
+	if (!a.why)
+		name_and_check(pass->gate, pass, &a);
 	drop_wait(pass);
 	if (!a.why && pass->session)
 		let_in(pass);

@@ -33,6 +33,7 @@ enum gate_word {
 struct gate_answer {
 	enum reason why; /* REASON_none: yes */
 	char detail[GATE_DETAIL_SIZE];
+	char user[SIGN_USER_MAX + 1]; /* as the webhook says; the gate's own */
 };
 
 /* Of who asks. Never from inside a call of the gate but gate_tick, gate_on_rules

@@ -276,8 +276,9 @@ static void give_up(struct gate *g, struct hook_question *q)
 
 	g->hook.failed++;
 	if (g->settings->webhook_on_timeout != ACCESS_TIMEOUT_ALLOW)
-		a = (struct gate_answer){REASON_unauthorized,
-					 "who decides did not answer in time"};
+		a = (struct gate_answer){
+			.why = REASON_unauthorized,
+			.detail = "who decides did not answer in time"};
 	answer(g, q, &a, 0);
 }
 
@@ -289,6 +290,19 @@ static void copy_reason(char out[GATE_DETAIL_SIZE], struct json_object *json)
 	for (char *c = out; *c; c++)
 		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
 			*c = '?';
+}
+
+/* Who it is, if it is somebody. */
+static void copy_user(char out[SIGN_USER_MAX + 1], struct json_object *json)
+{
+	const char *text = member_json_text(json, "user");
+
+	if (!text || strlen(text) > SIGN_USER_MAX)
+		return;
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return;
+	snprintf(out, SIGN_USER_MAX + 1, "%s", text);
 }
 
 static struct hook_question *find_open(struct gate_hook *h, uint64_t tag)
@@ -322,6 +336,8 @@ void gate_hook_answer(struct gate *g, uint64_t tag, int err,
 	if (!json_object_get_boolean(allow)) {
 		a.why = REASON_unauthorized;
 		copy_reason(a.detail, json);
+	} else {
+		copy_user(a.user, json);
 	}
 	answer(g, q, &a, g->settings->webhook_cache_ms);
 }

@@ -229,6 +229,37 @@ TEST(a_ban_counts_before_the_webhook_and_while_it_is_asked)
 	CHECK_EQ(late.why.why, REASON_banned);
 }
 
+TEST(it_may_say_who_somebody_is_and_bans_of_that_one_count)
+{
+	struct gate_rig rig = {.settings = HOOK_SETTINGS};
+	const struct gate_match bob = {.user = "bob"};
+	struct visitor first, second, late;
+	char user[16];
+
+	CHECK_EQ(rig_begin(&rig), 0);
+	CHECK_EQ(visit(&first, &rig, "live/a", "10.0.0.1"), GATE_WAITS);
+	answer(&rig, 0, "{\"allow\":true,\"user\":\"bob\"}");
+	snprintf(user, sizeof(user), "%s", gate_user(&first.pass));
+	CHECK_EQ(gate_kick(rig.gate, &bob), 1);
+	CHECK_EQ(rig_rule(&rig,
+			  "{\"kind\":\"ban\",\"id\":\"x\","
+			  "\"user\":\"bob\"}"),
+		 0);
+	gate_on_rules(rig.gate);
+	rig_tick(&rig);
+	CHECK_EQ(visit(&second, &rig, "live/a", "10.0.0.1"), GATE_NO);
+	CHECK_EQ(visit(&late, &rig, "live/b", "10.0.0.1"), GATE_WAITS);
+	answer(&rig, 1, "{\"allow\":true,\"user\":\"bob\"}");
+	go(&first);
+	go(&second);
+	go(&late);
+	rig_end(&rig);
+	CHECK_STR(user, "bob");
+	CHECK_EQ(second.why.why, REASON_banned);
+	CHECK_EQ(late.words, 1);
+	CHECK_EQ(late.why.why, REASON_banned);
+}
+
 TEST(who_waits_is_counted_already)
 {
 	struct gate_rig rig = {

@@ -71,7 +71,14 @@ void session_fini(struct session *s)
 	if (s->link.next)
 		list_remove(&s->link);
 	free(s->url_param);
-	s->url_param = NULL;
+	free(s->user);
+	s->url_param = s->user = NULL;
+}
+
+void session_set_user(struct session *s, const char *user)
+{
+	free(s->user);
+	s->user = *user ? strdup(user) : NULL;
 }
 
 static uint32_t kbits(uint64_t bytes, uint64_t ms)
@@ -121,5 +128,7 @@ struct json_object *session_json(const struct session *s)
 	add_number(o, "write_kbits", s->write_kbits);
 	add_number(o, "skipped", s->skipped);
 	add_text(o, "url_param", s->url_param ? s->url_param : "");
+	if (s->user)
+		add_text(o, "user", s->user);
 	return o;
 }

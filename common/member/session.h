@@ -23,6 +23,7 @@ struct session {
 	const char *base_type;        /* "PUB", "SUB", "PULL", "PUSH" */
 	const struct stream_key *key; /* borrowed */
 	char *url_param; /* the query, without what is secret; NULL: none */
+	char *user;      /* who it is; NULL: not known */
 	char remote_addr[NET_ADDR_TEXT_SIZE];
 	int64_t start_us;     /* UTC */
 	uint64_t read_bytes;  /* from the peer */
@@ -40,15 +41,17 @@ void session_init(struct session *s, const char *prefix, const char *protocol,
 		  const char *base_type, const struct stream_key *key,
 		  const struct net_addr *peer, struct span url_param,
 		  uint64_t now_ms);
-/* Out of its list; frees url_param. Fine on zeroes, and twice. */
+/* Who it is ("": not known). Without memory it is not known. */
+void session_set_user(struct session *s, const char *user);
+/* Out of its list; frees its texts. Fine on zeroes, and twice. */
 void session_fini(struct session *s);
 
 /* The rates since the last sample. */
 void session_sample(struct session *s, uint64_t now_ms);
 
 /* {"stream","session_id","protocol","base_type","remote_addr","start_us",
- * "read_bytes","wrote_bytes","read_kbits","write_kbits","skipped","url_param"};
- * the caller's; NULL without memory. */
+ * "read_bytes","wrote_bytes","read_kbits","write_kbits","skipped","url_param"},
+ * and "user" where it is known; the caller's; NULL without memory. */
 struct json_object *session_json(const struct session *s);
 
 #endif

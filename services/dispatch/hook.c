@@ -66,7 +66,7 @@ static bool allows(struct json_object *body)
 struct json_object *hook_verdict(int err, unsigned status, struct span body)
 {
 	struct json_object *said, *o;
-	const char *reason;
+	const char *reason, *user;
 	bool is_yes;
 
 	if (err || status < 200 || (status >= 300 && status < 400) ||
@@ -76,12 +76,15 @@ struct json_object *hook_verdict(int err, unsigned status, struct span body)
 	said = parse(body);
 	is_yes = status < 300 && allows(said);
 	reason = member_json_text(said, "reason");
+	user = member_json_text(said, "user");
 	if (o)
 		json_object_object_add(o, "allow",
 				       json_object_new_boolean(is_yes));
 	if (o && !is_yes && reason)
 		json_object_object_add(o, "reason",
 				       json_object_new_string(reason));
+	if (o && is_yes && user)
+		json_object_object_add(o, "user", json_object_new_string(user));
 	json_object_put(said);
 	return o;
 }

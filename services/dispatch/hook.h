@@ -18,7 +18,8 @@ WEIR_MUST_CHECK int hook_new(struct hook **out, struct svc *svc);
 /* Who still waits is answered; before the member is freed. */
 void hook_free(struct hook **h);
 
-/* The call "auth": {"allow":true}, {"allow":false,"reason":"…"} or {"error":…}. */
+/* The call "auth": {"allow":true,"user":"…"}, {"allow":false,"reason":"…"} (user and
+ * reason where the webhook says them) or {"error":…}. */
 void hook_serve(struct hook *h, struct member_call *call,
 		struct json_object *args);
 

@@ -17,6 +17,8 @@ TEST(status_and_body_decide)
 		{0, 200, "{}", "{\"allow\":true}"},
 		{0, 200, "[]", "{\"allow\":true}"},
 		{0, 200, "{\"allow\":true}", "{\"allow\":true}"},
+		{0, 200, "{\"user\":\"bob\"}",
+		 "{\"allow\":true,\"user\":\"bob\"}"},
 		{0, 200, "{\"allow\":false}", "{\"allow\":false}"},
 		{0, 200, "{\"allow\":0}", "{\"allow\":false}"},
 		{0, 200, "{\"allow\":null}", "{\"allow\":false}"},

@@ -389,6 +389,7 @@ static void enter(struct guest *g)
 		return;
 	}
 	g->session.key = stream_key(g->stream);
+	session_set_user(&g->session, gate_user(&g->pass));
 	free(g->key);
 	free(g->via);
 	g->key = NULL;

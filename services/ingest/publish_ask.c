@@ -21,6 +21,7 @@ static void claim(struct publish *p)
 {
 	int err = publish_claim(p);
 
+	session_set_user(&p->session, gate_user(&p->pass));
 	if (err)
 		refuse_soon(p, REASON_no_resources, weir_strerror(err));
 }
@@ -76,6 +77,7 @@ int publish_adopt(struct publish *p, const struct gate_names *names)
 			     &p->peer, names, &owner, p);
 
 	p->pass.is_ours = p->is_pull;
+	session_set_user(&p->session, names->user);
 	return err;
 }
 
