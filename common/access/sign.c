@@ -313,13 +313,14 @@ int sign_hex(char out[SIGN_HEX_SIZE], struct span text, struct span secret)
 	return 0;
 }
 
-/* All but what may stand in a query as it is, and nobody rewrites. */
+/* All but what may stand in a query as it is, and nobody rewrites. Clients of
+ * RTMP look for the name behind the last or second '/', wherever it stands. */
 static void put_escaped(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
 		uint8_t c = (uint8_t)*text;
 
-		if (text_is_id(span_of(text, 1), 1) || strchr("/*", c))
+		if (text_is_id(span_of(text, 1), 1) || c == '*')
 			buf_put_u8(out, c);
 		else
 			buf_printf(out, "%%%02X", c);
@@ -334,8 +335,10 @@ static void put_claims(struct buf *out, const struct sign_claims *c)
 		   c->exp_ms / 1000);
 	put_escaped(out, c->streams.text);
 	buf_printf(out, "&weir_op=%s", access_ops_name(c->ops));
-	if (c->has_ip)
-		buf_printf(out, "&weir_ip=%s", cidr_text(ip, &c->ip));
+	if (c->has_ip) {
+		buf_printf(out, "&weir_ip=");
+		put_escaped(out, cidr_text(ip, &c->ip));
+	}
 	if (*c->user) {
 		buf_printf(out, "&weir_user=");
 		put_escaped(out, c->user);

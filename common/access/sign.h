@@ -2,13 +2,12 @@
  *
  * A signed address says in its query who may do what until when:
  *
- *	weir_kid=k1&weir_exp=1764000000&weir_stream=live/ *&weir_op=play
+ *	weir_kid=k1&weir_exp=1764000000&weir_stream=live%2F*&weir_op=play
  *	&weir_ip=192.0.2.7&weir_user=bob&weir_sig=<64 hex digits>
  *
- * (in one piece, without the blank). weir_sig is the HMAC-SHA256, with the key
- * of that id, of the bytes from "weir_kid=" up to "&weir_sig=" as they stand, so
- * that one line of shell makes one. weir_kid comes first, weir_sig last; between
- * them in any order:
+ * (in one piece). weir_sig is the HMAC-SHA256, with the key of that id, of the
+ * bytes from "weir_kid=" up to "&weir_sig=" as they stand, so that one line of
+ * shell makes one. weir_kid comes first, weir_sig last; between them in any order:
  *
  *	weir_exp     needed: seconds since 1970 UTC; not valid from then on
  *	weir_stream  needed: a pattern (common/access/pattern.h)
@@ -16,10 +15,11 @@
  *	weir_ip      an address or a block; absent: any
  *	weir_user    who it is, for lists, kicks and take-over; absent: nobody
  *
- * Each at most once, values percent-encoded where they need it. Parameters of
- * others may stand before, between (then signed) and behind; a weir_… parameter
- * that is not one of these, or stands outside, makes the signature broken: what
- * restricts must never be passed over.
+ * Each at most once, values percent-encoded where they need it: a '/' always for
+ * RTMP, whose clients would take it for one of the path. Parameters of others may
+ * stand before, between (then signed) and behind; a weir_… parameter that is not
+ * one of these, or stands outside, makes the signature broken: what restricts
+ * must never be passed over.
  *
  * Pure code (HMAC and MD5 are OpenSSL's). Secrets are compared in constant time.
  */
