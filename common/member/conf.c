@@ -37,6 +37,9 @@ static const struct conf_key cluster_keys[] = {
 		    "names; empty: those of the machine."),
 	CONF_STRING(CLUSTER, zone, 0, 63, "", CONF_FIXED,
 		    "Where this node stands (a rack, a region); nodes of the same zone are preferred."),
+	CONF_STRING(CLUSTER, public_host, 0, 63, "", CONF_FIXED,
+		    "Name or address by which players and publishers reach this node, for /api/v1/route and for edges that send "
+		    "players on; empty: the address where it listens."),
 };
 
 static const struct conf_key redis_keys[] = {

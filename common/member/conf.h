@@ -21,6 +21,7 @@ struct member_cluster_settings {
 	const char *run_dir;
 	const char *ca_file; /* for tls_trust_new */
 	const char *zone;
+	const char *public_host;
 };
 
 struct member_redis_settings {

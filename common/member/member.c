@@ -450,6 +450,7 @@ static void describe_self(struct member *m)
 	snprintf(ref->id, sizeof(ref->id), "%s", svc_node_id(m->svc));
 	snprintf(ref->role, sizeof(ref->role), "%s", svc_role(m->svc));
 	ref->instance = *svc_instance(m->svc);
+	m->self.machine = *svc_boot(m->svc);
 	m->self.pid = (uint32_t)getpid();
 	snprintf(m->self.version, sizeof(m->self.version), "%s", svc_version());
 }
@@ -493,6 +494,9 @@ static int start(struct member *m)
 	world_init(m);
 	if (node_set_zone(&m->self, rules->zone))
 		return fail(m, "cluster.zone", WEIR_ECONF);
+	if (*rules->public_host &&
+	    node_set_address(&m->self, "host", rules->public_host))
+		return fail(m, "cluster.public_host", WEIR_ECONF);
 	err = timer_new(&m->timer, m->loop, tick, m);
 	if (!err)
 		err = timer_new(&m->second, m->loop, on_second, m);

@@ -129,6 +129,9 @@ void node_write(struct buf *out, const struct node *n)
 	buf_put(out, SPAN_LIT("},"));
 	if (n->handover[0])
 		buf_printf(out, "\"handover\":\"%s\",", n->handover);
+	if (!uuid_is_zero(&n->machine))
+		buf_printf(out, "\"machine\":\"%s\",",
+			   uuid_text(instance, &n->machine));
 	if (n->zone[0])
 		buf_printf(out, "\"zone\":\"%s\",", n->zone);
 	load_write(out, &n->load);
@@ -253,6 +256,9 @@ static int take_node(struct node *n, struct json_object *o)
 		n->is_draining = json_object_get_boolean(draining);
 	take_load(&n->load, o);
 	take_handover(n, o);
+	if (take_text(instance, sizeof(instance), o, "machine") ||
+	    uuid_parse(&n->machine, span_str(instance)))
+		n->machine = (struct uuid){{0}};
 	if (take_text(zone, sizeof(zone), o, "zone") || node_set_zone(n, zone))
 		n->zone[0] = '\0'; /* as with a handover */
 	return take_addresses(n, o);

@@ -9,7 +9,7 @@
  *	 "load":{"busy_permille":12,"streams":3,"publishers":0,"viewers":40,
  *		 "in_bps":7500000,"out_bps":100000000,"cpu_permille":230,
  *		 "memory_bytes":48234496,"full":false}}
- * and "zone":"fra1" where one is set.
+ * and "zone":"fra1" where one is set, "machine":"<32 hex digits>".
  */
 #ifndef WEIR_REGISTRY_NODE_H
 #define WEIR_REGISTRY_NODE_H
@@ -50,6 +50,7 @@ struct node {
 	 * its machine can open it. */
 	char handover[NODE_PATH_SIZE];
 	char zone[NODE_ZONE_SIZE]; /* "": none */
+	struct uuid machine; /* the same for processes of one boot; 0: untold */
 	struct node_load load;
 };
 

@@ -9,6 +9,7 @@ static struct node example(void)
 				 .role = "edge",
 				 .url = "tcp://10.0.0.7:7103",
 				 .instance = {{1, 2, 3}}},
+			 .machine = {{9, 8, 7}},
 			 .pid = 123,
 			 .is_draining = true,
 			 .version = "0.1.0",
@@ -42,6 +43,7 @@ TEST(a_node_comes_back_from_its_json)
 	CHECK_EQ(back.load.memory_bytes, 48234496);
 	CHECK(back.load.is_full);
 	CHECK_STR(back.zone, "fra-1");
+	CHECK(uuid_eq(&back.machine, &n.machine));
 	CHECK_STR(node_address(&back, "http"), "[::1]:8080");
 	CHECK(!node_address(&back, "api"));
 	CHECK_STR(back.handover, "/run/my weir/edge-1.handover");

@@ -16,6 +16,9 @@ api_fn api_lal_info, api_all_group, api_group, api_kick_session,
 api_fn api_nodes, api_old_streams, api_streams, api_sessions, api_events,
 	api_page;
 
+/* api_route.c */
+api_fn api_route;
+
 /* api_topology.c */
 api_fn api_topology;
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "services/dispatch/internal.h"
+#include "services/dispatch/route.h"
 
 #define NAME_MAX_BYTES 63
 
@@ -58,6 +59,22 @@ static bool is_token(const char *item)
 	return is_one;
 }
 
+static bool are_zones(const struct conf_list *zones, char why[SVC_WHY_SIZE])
+{
+	struct cidr block;
+	const char *zone;
+
+	for (size_t i = 0; i < zones->count; i++)
+		if (route_zone_read(&block, &zone, zones->item[i])) {
+			snprintf(why, SVC_WHY_SIZE,
+				 "dispatch.zones: \"%.80s\" is not of the form "
+				 "10.1.0.0/16=zone",
+				 zones->item[i]);
+			return false;
+		}
+	return true;
+}
+
 int dispatch_check(const struct conf *conf, char why[SVC_WHY_SIZE])
 {
 	const struct dispatch_settings *s = conf_get(conf, &dispatch_conf);
@@ -71,6 +88,8 @@ int dispatch_check(const struct conf *conf, char why[SVC_WHY_SIZE])
 				 i + 1);
 			return WEIR_ECONF;
 		}
+	if (!are_zones(&s->zones, why))
+		return WEIR_ECONF;
 	if (s->api_open && (*s->api_token || s->api_tokens.count)) {
 		snprintf(why, SVC_WHY_SIZE,
 			 "dispatch.api.open: with a token it is not open; one "

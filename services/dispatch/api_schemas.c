@@ -114,6 +114,7 @@ static const struct api_field of_node[] = {
 	FIELD("addresses", API_MAP, API_NEEDED, "Where it listens, by use."),
 	MAY("zone", API_TEXT, "cluster.zone"),
 	MAY("handover", API_TEXT, "Where it takes connections over."),
+	MAY("machine", API_TEXT, "The same for all processes of one machine."),
 	OBJECT("load", API_NEEDED, &load, NULL),
 	BOOL("linked", "The dispatch that answers reaches it."),
 };
@@ -370,5 +371,23 @@ static const struct api_field of_rule_changed[] = {
 	BOOL("repeated", "It was done before, under this request id."),
 };
 const struct api_schema schema_rule_changed = SCHEMA("RuleChanged", "It is in force on every node within a second.", of_rule_changed);
+
+/* ---- route ---- */
+
+static const struct api_field of_address[] = {
+	TEXT("url", "The whole address of the stream there."),
+	TEXT("node", NULL),
+	TEXT("zone", "Where it stands; empty: not told."),
+	BOOL("full", "Nobody who is new is let in there now."),
+	INT("busy_permille", "Of the process that will do the work."),
+};
+static const struct api_schema address = SCHEMA("Address", NULL, of_address);
+
+static const struct api_field of_route[] = {
+	TEXT("stream", NULL),
+	TEXT("zone", "The client's; empty: not known."),
+	LIST("addresses", &address, "The best first; none: nobody takes it now."),
+};
+const struct api_schema schema_route = SCHEMA("Route", "Where to publish or play.", of_route);
 
 /* clang-format on */

@@ -2,6 +2,7 @@
 #include "services/dispatch/api_calls.h"
 #include "services/dispatch/api_schemas.h"
 #include "services/dispatch/internal.h"
+#include "services/dispatch/route.h"
 
 /* Rows stand in one line each, or in one line for the operation and one for
  * what it says. */
@@ -171,6 +172,15 @@ static const struct api_field of_old_drain[] = {
 };
 static const struct api_schema old_drain_in = SCHEMA("", of_old_drain);
 
+static const struct api_field of_route[] = {
+	{"op", API_TEXT, NEEDED_QUERY, 0, 0, "publish|play", NULL, NULL, "What the client wants to do."},
+	{"proto", API_TEXT, API_IN_QUERY, 0, 0, ROUTE_WAYS, "\"rtmp\"", NULL, "By which protocol; publishers: rtmp."},
+	{"stream", API_KEY, NEEDED_QUERY, 0, 0, NULL, NULL, NULL, "app/name"},
+	{"ip", API_TEXT, API_IN_QUERY, 1, 64, NULL, NULL, NULL, "The client's address, for its zone (dispatch.zones)."},
+	{"zone", API_TEXT, API_IN_QUERY, 1, 63, NULL, NULL, NULL, "The client's zone, whatever its address."},
+};
+static const struct api_schema route_in = SCHEMA("", of_route);
+
 /* ---- rows ---- */
 
 const struct api_route api_table[] = {
@@ -207,6 +217,8 @@ const struct api_route api_table[] = {
 	 "The last 100 events of a stream, of all nodes, by time.", &stream_in, &schema_events, api_events},
 	{"GET", "/api/v1/topology", 0, "topology",
 	 "Who writes a stream, who holds it, who takes it.", &stream_in, &schema_topology, api_topology},
+	{"GET", "/api/v1/route", 0, "route",
+	 "The best addresses for a client, those of its zone first.", &route_in, &schema_route, api_route},
 	{"GET", "/api/v1/pulls", 0, "list_pulls",
 	 "Relay pulls, and how they go.", &relays_in, &schema_pulls, api_pulls},
 	{"GET", "/api/v1/pushes", 0, "list_pushes",

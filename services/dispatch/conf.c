@@ -25,6 +25,8 @@ static const struct conf_key keys[] = {
 			  "Where the browser page plays from, as http://live.example.org:8080; empty: the edges' addresses."),
 	CONF_STRING_NAMED("web.rtmp_url", S, web_rtmp_url, 0, 255, "", CONF_FIXED,
 			  "What the browser page names for RTMP, as rtmp://live.example.org; empty: the edges' addresses."),
+	CONF_LIST(S, zones, 0, 256, "", CONF_FIXED,
+		  "Which addresses of clients are near which nodes (cluster.zone), as 10.1.0.0/16=fra1; the longest block counts."),
 	CONF_INT(S, ask_ms, "ms", 50, 60000, 2000, CONF_FIXED, "How long other nodes are waited for."),
 };
 /* clang-format on */

@@ -18,6 +18,7 @@ struct dispatch_settings {
 	const char *web_http_url;
 	const char *web_rtmp_url;
 	int64_t ask_ms;
+	struct conf_list zones; /* route.h */
 };
 
 extern const struct conf_table dispatch_conf;

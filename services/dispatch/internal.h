@@ -47,9 +47,9 @@ WEIR_MUST_CHECK int api_token_read(struct http_token *out, char *text);
 
 WEIR_MUST_CHECK int placer_new(struct placer **out, struct dispatch *d);
 void placer_free(struct placer **p);
-/* The origin with the fewest streams among those that are linked, not draining
- * and not `q->avoid`; equals are told apart by rendezvous. Who asks again soon
- * gets the same. */
+/* Of two origins that hashing names among those that are linked, not draining,
+ * not `q->avoid` and, if there are any, not full: the one with less to do, by its
+ * load and its streams. Who asks again soon gets the same. */
 void placer_place(struct placer *p, const struct question *q,
 		  struct answer *out, int64_t now_ms);
 /* The same, from a list of linked origins and what the registry says. */

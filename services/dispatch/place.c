@@ -4,6 +4,7 @@
 
 #include "common/base/hash.h"
 #include "common/media/reason.h"
+#include "common/registry/best.h"
 #include "services/dispatch/internal.h"
 
 #define ORIGINS_MAX 256
@@ -25,6 +26,7 @@ struct placer {
 
 struct candidate {
 	struct node_ref ref;
+	struct node_load load;
 	uint64_t streams;
 	uint64_t weight;
 };
@@ -99,6 +101,7 @@ static size_t candidates(struct copy *copy, const struct node_ref *origin,
 			continue;
 		out[used++] = (struct candidate){
 			.ref = origin[i],
+			.load = n ? n->load : (struct node_load){0},
 			.weight = hash_rendezvous(span_str(q->key.text),
 						  span_str(origin[i].id)),
 		};
@@ -118,21 +121,50 @@ static struct recent *find_recent(struct placer *p,
 	return NULL;
 }
 
-static const struct candidate *choose(const struct counting *c,
-				      const struct recent *before)
+/* Has `a` less to do? What the cluster says of streams is newer than what the
+ * nodes say of themselves. */
+static bool is_better(const struct candidate *a, const struct candidate *b)
+{
+	int band = load_band(&a->load) - load_band(&b->load);
+
+	if (band)
+		return band < 0;
+	if (a->streams != b->streams)
+		return a->streams < b->streams;
+	return a->weight > b->weight;
+}
+
+/* The heaviest, full ones behind all others; not `but`. */
+static const struct candidate *heaviest(const struct counting *c,
+					const struct candidate *but)
 {
 	const struct candidate *best = NULL;
 
 	for (size_t i = 0; i < c->count; i++) {
 		const struct candidate *x = &c->candidate[i];
+		bool is_lighter = best && (x->load.is_full != best->load.is_full
+						   ? x->load.is_full
+						   : x->weight < best->weight);
 
-		if (before && !strcmp(x->ref.id, before->node))
-			return x;
-		if (!best || x->streams < best->streams ||
-		    (x->streams == best->streams && x->weight > best->weight))
+		if (x != but && !is_lighter)
 			best = x;
 	}
 	return best;
+}
+
+/* Power of two choices: of the two that hashing names for the stream the one with
+ * less to do. Both dispatches find the same two. */
+static const struct candidate *choose(const struct counting *c,
+				      const struct recent *before)
+{
+	const struct candidate *one, *two;
+
+	for (size_t i = 0; before && i < c->count; i++)
+		if (!strcmp(c->candidate[i].ref.id, before->node))
+			return &c->candidate[i];
+	one = heaviest(c, NULL);
+	two = heaviest(c, one);
+	return two && is_better(two, one) ? two : one;
 }
 
 void placer_choose(struct placer *p, struct copy *copy,

@@ -1,0 +1,112 @@
+/* services/dispatch/api_route.c - GET /api/v1/route. */
+#include <stdio.h>
+
+#include "services/dispatch/api_calls.h"
+#include "services/dispatch/internal.h"
+#include "services/dispatch/route.h"
+
+static void add_text(struct json_object *o, const char *name, const char *text)
+{
+	json_object_object_add(o, name, json_object_new_string(text));
+}
+
+static const char *own_zone(const struct dispatch *d)
+{
+	const struct member_cluster_settings *s =
+		svc_settings(d->svc, &member_cluster_conf);
+
+	return s->zone;
+}
+
+/* The client's: as it is told, else that of its address, else ours. NULL: the
+ * address is none. */
+static const char *zone_of(const struct api_call *call)
+{
+	const struct conf_list *zones = &call->dispatch->settings->zones;
+	const char *ip = api_text(call, "ip"), *zone = api_text(call, "zone");
+	struct ip_addr addr;
+
+	if (ip && ip_addr_parse(&addr, span_str(ip)))
+		return NULL;
+	if (zone)
+		return zone;
+	if (ip)
+		zone = route_zone_of(zones->item, zones->count, &addr);
+	return zone ? zone : own_zone(call->dispatch);
+}
+
+/* The host by which whoever asks came here. */
+static struct span host_of(const struct http_request *req)
+{
+	const char *host = http_header(req, "Host");
+	const char *end;
+
+	if (!host)
+		return (struct span){0};
+	end = *host == '[' ? strchr(host, ']') : NULL;
+	return span_of(host,
+		       end ? (size_t)(end - host) + 1 : strcspn(host, ":"));
+}
+
+static struct json_object *address_json(const struct route_answer *a,
+					const struct route_way *way,
+					const struct stream_key *key)
+{
+	struct json_object *o = json_object_new_object();
+	struct buf url = {0};
+
+	route_put_url(&url, way, a->addr, key);
+	add_text(o, "url", buf_text(&url));
+	add_text(o, "node", a->node->ref.id);
+	add_text(o, "zone", a->node->zone);
+	json_object_object_add(o, "full",
+			       json_object_new_boolean(a->load->is_full));
+	json_object_object_add(o, "busy_permille",
+			       json_object_new_int64(a->load->busy_permille));
+	buf_fini(&url);
+	return o;
+}
+
+static void answer(struct api_call *call, const struct route_wish *wish,
+		   const struct stream_key *key)
+{
+	const struct copy *copy =
+		store_copy(member_store(call->dispatch->member));
+	struct route_answer found[ROUTE_MAX];
+	size_t count = route_find(copy, wish, found);
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(list,
+				      address_json(&found[i], wish->way, key));
+	add_text(o, "stream", key->text);
+	add_text(o, "zone", wish->zone);
+	json_object_object_add(o, "addresses", list);
+	api_answer(&call, o);
+}
+
+void api_route(struct api_call *call)
+{
+	const char *op = api_text(call, "op");
+	struct route_wish wish = {
+		.way = route_way_of(api_text(call, "proto")),
+		.is_publish = op && !strcmp(op, "publish"),
+		.zone = zone_of(call),
+	};
+	struct stream_key key = {""};
+	const char *stream = api_text(call, "stream");
+
+	if (!wish.zone) {
+		api_refuse(&call, 400, "ip", "an address such as 192.0.2.1");
+		return;
+	}
+	if (!wish.way || (wish.is_publish && !wish.way->is_publish)) {
+		api_refuse(&call, 400, "proto", "publishers come by rtmp");
+		return;
+	}
+	snprintf(key.text, sizeof(key.text), "%s", stream ? stream : "");
+	wish.came_by = host_of(call->req);
+	io_random(&wish.seed, sizeof(wish.seed));
+	answer(call, &wish, &key);
+}
