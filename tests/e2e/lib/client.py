@@ -122,7 +122,8 @@ class HttpViewer(Viewer):
         self._thread.start()
 
     def request(self, url):
-        return (f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\n"
+        target = url.path + ("?" + url.query if url.query else "")
+        return (f"GET {target} HTTP/1.1\r\nHost: {url.netloc}\r\n"
                 "User-Agent: weirtest\r\nAccept: */*\r\n\r\n").encode()
 
     def play(self):
