@@ -1,34 +1,33 @@
-/* common/member/gate.c - who is let in, and who may stay. */
+/* common/member/gate.c - who is let in. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/member/gate_priv.h"
 
-#define CHECKED_AT_ONCE 1000 /* passes, after the rules have changed */
-#define REFERER_MAX     1024
-#define AGENT_MAX       512
+#define REFERER_MAX 1024
+#define AGENT_MAX   512
 
 static int64_t now_ms(const struct gate *g)
 {
 	return g->world->now_ms(g->world->ctx);
 }
 
-static int64_t utc_ms(const struct gate *g)
+int64_t gate_utc_ms(const struct gate *g)
 {
 	return g->world->utc_ms(g->world->ctx);
 }
 
-static const struct ruleset *rules(const struct gate *g)
+const struct ruleset *gate_rules(const struct gate *g)
 {
 	return g->world->rules(g->world->ctx);
 }
 
-static void wake_now(struct gate *g)
+void gate_wake_now(struct gate *g)
 {
 	g->world->wake_at(g->world->ctx, now_ms(g));
 }
 
-static struct gate_pass *pass_at(struct list *it)
+struct gate_pass *gate_pass_at(struct list *it)
 {
 	return list_entry(it, struct gate_pass, link);
 }
@@ -59,7 +58,7 @@ const char *gate_credential(const struct gate_pass *pass)
 	return name_at(pass, 1);
 }
 
-static const char *kid_of(const struct gate_pass *pass)
+const char *gate_kid(const struct gate_pass *pass)
 {
 	return name_at(pass, 2);
 }
@@ -89,7 +88,7 @@ static int add_user(struct gate_pass *pass, const char *user)
 	if (!*user || *gate_user(pass))
 		return 0;
 	snprintf(credential, sizeof(credential), "%s", gate_credential(pass));
-	snprintf(kid, sizeof(kid), "%s", kid_of(pass));
+	snprintf(kid, sizeof(kid), "%s", gate_kid(pass));
 	return set_names(pass, user, credential, kid);
 }
 
@@ -107,7 +106,7 @@ static void uncount(struct gate_pass *pass)
 {
 	char ip[NET_ADDR_TEXT_SIZE];
 
-	if (!pass->is_in)
+	if (!pass->is_in || !pass->session)
 		return;
 	pass->is_in = false;
 	limits_leave(&pass->gate->limits, (enum access_op)pass->op,
@@ -136,10 +135,10 @@ void gate_leave(struct gate_pass *pass)
 	pass->gate = NULL;
 }
 
-static void let_in(struct gate_pass *pass)
+static void let_in(struct gate *g, struct gate_pass *pass)
 {
 	list_remove(&pass->link);
-	list_append(&pass->gate->in, &pass->link);
+	list_append(&g->in, &pass->link);
 }
 
 /* ---- waiting ---- */
@@ -199,45 +198,7 @@ void gate_tell(struct gate *g, struct gate_wait *wait,
 	wait->answer = *a;
 	list_remove(&wait->link);
 	list_append(&g->told, &wait->link);
-	wake_now(g);
-}
-
-/* ---- who may stay ---- */
-
-static bool key_is_gone(const struct gate *g, const char *kid)
-{
-	return *kid && !ruleset_get(rules(g), RULES_SETTINGS, RULE_KEY, kid) &&
-	       !ruleset_get(rules(g), RULES_REGISTRY, RULE_KEY, kid);
-}
-
-static enum reason may_stay(const struct gate *g, const struct gate_pass *pass,
-			    const char **detail)
-{
-	const struct stream_key *key =
-		pass->session ? pass->session->key : &pass->wait->key;
-	struct ip_addr addr;
-	const struct ip_addr *ip =
-		ip_addr_of(&addr, &pass->peer->ss) ? NULL : &addr;
-	const enum access_op op = (enum access_op)pass->op;
-	const struct rule_subject who = {
-		.op = op,
-		.session = pass->session ? pass->session->id : NULL,
-		.key = key,
-		.ip = ip,
-		.user = gate_user(pass),
-	};
-	int64_t utc = utc_ms(g);
-
-	*detail = "";
-	if (ruleset_ban(rules(g), &who, utc))
-		return REASON_banned;
-	if (ip && (ruleset_denies(rules(g), ip, op, utc) ||
-		   !ruleset_allows(rules(g), ip, op, utc)))
-		return REASON_denied;
-	if (!key_is_gone(g, kid_of(pass)))
-		return REASON_none;
-	*detail = "the key that it was signed with is gone";
-	return REASON_unauthorized;
+	gate_wake_now(g);
 }
 
 /* ---- the decision ---- */
@@ -276,7 +237,7 @@ static enum gate_word name_and_check(struct gate *g, struct gate_pass *pass,
 
 	if (add_user(pass, a->user))
 		return refuse(a, REASON_no_resources, "");
-	why = may_stay(g, pass, &detail);
+	why = stay_judge(g, pass, &detail);
 	return refuse(a, why, detail);
 }
 
@@ -304,7 +265,7 @@ static enum gate_word judge(struct gate *g, struct gate_pass *pass,
 	const char *detail;
 	enum reason why;
 
-	access_decide(&d, rq, g->settings, rules(g), utc_ms(g));
+	access_decide(&d, rq, g->settings, gate_rules(g), gate_utc_ms(g));
 	if (d.verdict == ACCESS_NO)
 		return refuse(out, d.reason, d.detail);
 	if (set_names(pass, d.user, d.credential, d.kid))
@@ -350,7 +311,7 @@ gate_ask(struct gate *g, struct gate_pass *pass, struct gate_answer *why,
 		return word;
 	drop_wait(pass);
 	if (word == GATE_YES && session)
-		let_in(pass);
+		let_in(g, pass);
 	else
 		gate_leave(pass);
 	return word;
@@ -371,21 +332,21 @@ int gate_adopt(struct gate *g, struct gate_pass *pass, enum access_op op,
 	if (err)
 		gate_leave(pass);
 	else
-		let_in(pass);
+		let_in(g, pass);
 	return err;
 }
 
 void gate_names_of(const struct gate_pass *pass, struct gate_names *out)
 {
 	*out = (struct gate_names){gate_user(pass), gate_credential(pass),
-				   kid_of(pass)};
+				   gate_kid(pass)};
 }
 
 enum reason gate_lists(struct gate *g, const struct access_request *rq)
 {
 	struct access_decision d;
 
-	access_decide(&d, rq, g->settings, rules(g), utc_ms(g));
+	access_decide(&d, rq, g->settings, gate_rules(g), gate_utc_ms(g));
 	return d.verdict == ACCESS_NO ? d.reason : REASON_none;
 }
 
@@ -396,156 +357,11 @@ enum reason gate_is_full(const struct gate *g, enum access_op op)
 	return limits_budget(&g->limits, op, &detail);
 }
 
-/* ---- after the rules have changed ---- */
-
-static void end(struct gate_pass *pass, enum reason why, const char *detail)
-{
-	pass->is_ending = true;
-	pass->owner->on_end(pass->ctx, why, detail);
-}
-
-/* Some of those who were let in before the rules changed; the others have the
- * next ticks. */
-static void check_some(struct gate *g)
-{
-	for (unsigned i = 0;
-	     i < CHECKED_AT_ONCE && !list_is_empty(&g->unchecked); i++) {
-		struct gate_pass *pass = pass_at(g->unchecked.next);
-		const char *detail;
-		enum reason why = pass->is_ending || pass->is_ours
-					  ? REASON_none
-					  : may_stay(g, pass, &detail);
-
-		list_remove(&pass->link);
-		list_append(&g->in, &pass->link);
-		if (why)
-			end(pass, why, detail);
-	}
-}
-
-/* Who waits for the webhook had been judged by the old rules. */
-static void check_waiting(struct gate *g)
-{
-	list_each (it, &g->waiting) {
-		struct gate_pass *pass = pass_at(it);
-		struct gate_answer a = {.why = REASON_none};
-		const char *detail;
-		enum reason why;
-
-		if (!pass->wait || !pass->wait->question)
-			continue;
-		why = may_stay(g, pass, &detail);
-		if (refuse(&a, why, detail) == GATE_YES)
-			continue;
-		hook_leave(pass->wait);
-		gate_tell(g, pass->wait, &a);
-	}
-}
-
-void gate_on_rules(struct gate *g)
-{
-	while (!list_is_empty(&g->in)) {
-		struct list *it = g->in.next;
-
-		list_remove(it);
-		list_append(&g->unchecked, it);
-	}
-	check_waiting(g);
-	wake_now(g);
-}
-
 void gate_on_load(struct gate *g, const struct node_load *load)
 {
 	g->limits.load = *load;
 	g->limits.new_viewers = 0;
 	g->world->usage(g->world->ctx, &g->limits.usage);
-}
-
-/* ---- kicking ---- */
-
-static void add(struct json_object *o, const char *name, const char *text)
-{
-	if (text)
-		json_object_object_add(o, name, json_object_new_string(text));
-}
-
-/* As a ban of this moment, so that a kick and a ban find the same. */
-static struct rule *ban_of(const struct gate_match *who)
-{
-	struct json_object *o = json_object_new_object();
-	struct rule *r = NULL;
-
-	if (!o)
-		return NULL;
-	add(o, "session", who->session_id);
-	add(o, "stream", who->stream);
-	add(o, "ip", who->ip);
-	add(o, "user", who->user);
-	if (rule_read_json(&r, o, rule_kind_name(RULE_BAN), "kick", NULL))
-		r = NULL;
-	json_object_put(o);
-	return r;
-}
-
-static bool fits(const struct gate_pass *pass, const struct ruleset *ban)
-{
-	struct ip_addr addr;
-	const struct rule_subject who = {
-		.op = (enum access_op)pass->op,
-		.session = pass->session ? pass->session->id : NULL,
-		.key = pass->session ? pass->session->key : &pass->wait->key,
-		.ip = ip_addr_of(&addr, &pass->peer->ss) ? NULL : &addr,
-		.user = gate_user(pass),
-	};
-
-	return ruleset_ban(ban, &who, 0) != NULL;
-}
-
-static size_t kick_of(struct list *passes, const struct ruleset *ban)
-{
-	size_t kicked = 0;
-
-	list_each_safe (it, passes) {
-		struct gate_pass *pass = pass_at(it);
-
-		if (!pass->session || !fits(pass, ban))
-			continue;
-		kicked++;
-		if (!pass->is_ending)
-			end(pass, REASON_kicked, "");
-	}
-	return kicked;
-}
-
-size_t gate_kick(struct gate *g, const struct gate_match *who)
-{
-	struct rule *r = ban_of(who);
-	struct ruleset *ban = NULL;
-	size_t kicked = 0;
-
-	if (r && !ruleset_new(&ban, 0) && !ruleset_put(ban, RULES_SETTINGS, r))
-		kicked = kick_of(&g->in, ban) + kick_of(&g->unchecked, ban) +
-			 kick_of(&g->waiting, ban);
-	ruleset_free(&ban);
-	rule_unref(&r);
-	return kicked;
-}
-
-struct json_object *gate_kick_json(struct gate *g, struct json_object *args)
-{
-	const struct gate_match who = {
-		.session_id = member_json_text(args, "session_id"),
-		.stream = member_json_text(args, "stream"),
-		.ip = member_json_text(args, "ip"),
-		.user = member_json_text(args, "user"),
-	};
-	struct json_object *o = json_object_new_object();
-
-	if (o)
-		json_object_object_add(
-			o, "kicked",
-			json_object_new_int64((int64_t)gate_kick(g, &who)));
-	return o;
 }
 
 /* ---- answers ---- */
@@ -562,7 +378,7 @@ static void release_held(struct gate *g)
 	}
 }
 
-static void deliver(struct gate_wait *w)
+static void deliver(struct gate *g, struct gate_wait *w)
 {
 	struct gate_pass *pass = w->pass;
 	const struct gate_owner *owner = pass->owner;
@@ -570,10 +386,10 @@ static void deliver(struct gate_wait *w)
 	void *ctx = pass->ctx;
 
 	if (!a.why)
-		name_and_check(pass->gate, pass, &a);
+		name_and_check(g, pass, &a);
 	drop_wait(pass);
 	if (!a.why && pass->session)
-		let_in(pass);
+		let_in(g, pass);
 	else
 		gate_leave(pass);
 	owner->on_word(ctx, &a);
@@ -586,8 +402,8 @@ void gate_tick(struct gate *g)
 	release_held(g);
 	due_ms = hook_tick(g, now_ms(g));
 	while (!list_is_empty(&g->told))
-		deliver(wait_at(g->told.next));
-	check_some(g);
+		deliver(g, wait_at(g->told.next));
+	stay_check_some(g);
 	if (!list_is_empty(&g->unchecked))
 		due_ms = now_ms(g);
 	if (!list_is_empty(&g->holding))
@@ -621,7 +437,7 @@ int gate_make(struct gate **out, const struct gate_start *s)
 static void leave_all(struct list *passes)
 {
 	while (!list_is_empty(passes))
-		gate_leave(pass_at(passes->next));
+		gate_leave(gate_pass_at(passes->next));
 }
 
 void gate_unmake(struct gate **pg)

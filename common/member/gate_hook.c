@@ -65,9 +65,10 @@ static void add_text(struct json_object *o, const char *name, struct span text)
 
 	text = span_first(text, sizeof(plain));
 	for (size_t i = 0; i < text.len; i++)
-		plain[i] = text.data[i] < ' ' || text.data[i] >= 0x7f
-				   ? '?'
-				   : (char)text.data[i];
+		plain[i] = (char)text.data[i];
+	for (size_t i = 0; i < text.len; i++)
+		if (plain[i] < ' ' || plain[i] == 0x7f)
+			plain[i] = '?';
 	json_object_object_add(
 		o, name, json_object_new_string_len(plain, (int)text.len));
 }

@@ -1,7 +1,7 @@
-/* common/member/gate_priv.h - the inside of a gate. gate.c (who is in, and who
- * may stay), gate_limits.c and gate_hook.c are pure: they reach what is around
- * them through struct gate_world, which gate_member.c fills and a test fakes.
- * Nobody else includes it.
+/* common/member/gate_priv.h - the inside of a gate. gate.c, gate_stay.c,
+ * gate_limits.c and gate_hook.c are pure: they reach what is around them through
+ * struct gate_world, which gate_member.c fills and a test fakes. Nobody else
+ * includes it.
  */
 #ifndef WEIR_MEMBER_GATE_PRIV_H
 #define WEIR_MEMBER_GATE_PRIV_H
@@ -99,6 +99,14 @@ int64_t hook_tick(struct gate *g, int64_t now_ms);
 void gate_hook_answer(struct gate *g, uint64_t tag, int err,
 		      struct json_object *json);
 
+/* ---- gate_stay.c ---- */
+
+/* By rules alone: REASON_none, or why it may not be here; *detail is static. */
+enum reason stay_judge(const struct gate *g, const struct gate_pass *pass,
+		       const char **detail);
+/* Some of gate.unchecked; the others have the next ticks. */
+void stay_check_some(struct gate *g);
+
 /* ---- gate.c ---- */
 
 struct gate {
@@ -129,6 +137,12 @@ void gate_unmake(struct gate **g);
 
 /* Give the answers that have come, check who may stay. */
 void gate_tick(struct gate *g);
+
+struct gate_pass *gate_pass_at(struct list *it);
+int64_t gate_utc_ms(const struct gate *g);
+const struct ruleset *gate_rules(const struct gate *g);
+void gate_wake_now(struct gate *g);
+const char *gate_kid(const struct gate_pass *pass); /* "": none */
 
 /* A wait has its answer: it goes out at the next tick. */
 void gate_tell(struct gate *g, struct gate_wait *wait,

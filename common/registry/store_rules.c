@@ -61,8 +61,8 @@ static void on_deadline(struct store *st)
 	static const struct rule_reply late = {.err = WEIR_ETIMEOUT};
 	uint64_t now = loop_now_ms(st->loop);
 
-	while (!list_is_empty(&st->rule_calls)) {
-		struct rule_call *c = call_at(st->rule_calls.next);
+	list_each_safe (it, &st->rule_calls) {
+		struct rule_call *c = call_at(it);
 
 		if (c->deadline_ms > now) {
 			timer_start(st->rule_timer, c->deadline_ms - now);
