@@ -526,6 +526,7 @@ void writers_on_record(struct writers *ws, link_id link, const struct record *r,
 		writer_on_fenced(w, r, now_ms);
 		break;
 	case RECORD_WANTED:
+		w->has_heard_wanted = true;
 		on_wanted(w, r->flags & WANTED_YES);
 		break;
 	case RECORD_FEEDBACK:

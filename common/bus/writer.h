@@ -31,8 +31,8 @@ struct writer_events {
 	 * writer is spent; free it (also from inside). */
 	void (*on_end)(void *ctx, struct writer *w, enum reason why,
 		       const char *detail);
-	/* Does any wanting consumer exist (pulls stop on false)? It may come
-	 * before on_granted. */
+	/* Does any wanting consumer exist (pulls stop on false)? Whenever a home
+	 * is open, and when it changes. It may come before on_granted. */
 	void (*on_wanted)(void *ctx, struct writer *w, bool is_wanted);
 	/* Its term is another one: what writer_pass has saved is of no use.
 	 * NULL is fine. */

@@ -90,6 +90,7 @@ void writer_open(struct writer *w, int64_t now_ms)
 	stateset_unref(&w->told);
 	w->home = link;
 	w->sid = ++w->ws->sids;
+	w->has_heard_wanted = false;
 	w->tries = 0;
 	send_pub(w, now_ms);
 }
@@ -396,7 +397,6 @@ static void start_feed(struct writer *w, const struct record *r)
 void writer_on_resume(struct writer *w, const struct record *r, int64_t now_ms)
 {
 	bool is_first = !w->has_epoch;
-	bool is_wanted = r->flags & RESUME_WANTED;
 	struct writer_start start;
 
 	if (w->state != WRITER_OPENING || !term_eq(&r->term, &w->entry.term))
@@ -411,10 +411,10 @@ void writer_on_resume(struct writer *w, const struct record *r, int64_t now_ms)
 	if (!w->is_leaving && w->must_settle)
 		w->settle_ms = now_ms;
 	writer_copy_open(w, now_ms);
-	if (w->events.on_wanted && w->is_wanted != is_wanted) {
-		w->is_wanted = is_wanted;
-		w->events.on_wanted(w->ctx, w, is_wanted);
-	}
+	if (!w->has_heard_wanted)
+		w->is_wanted = r->flags & RESUME_WANTED;
+	if (w->events.on_wanted)
+		w->events.on_wanted(w->ctx, w, w->is_wanted);
 	if (is_first && !w->is_leaving) {
 		tell_epoch(w, &start.open);
 		w->events.on_granted(w->ctx, w, &start);

@@ -92,6 +92,7 @@ struct writer {
 	bool is_lost_noted;  /* the registry knows that the publisher left */
 	bool must_settle;    /* the registry has to be told of the entry */
 	bool is_wanted;
+	bool has_heard_wanted; /* behind PUB: newer than what RESUME says */
 	enum reason leave_why;
 	int64_t due_ms;    /* of the state */
 	int64_t settle_ms; /* when to try again */

@@ -24,6 +24,34 @@ TEST(it_is_granted_only_when_the_home_says_resume)
 	finish(&s);
 }
 
+TEST(wanted_overtakes_resume_and_is_newer)
+{
+	struct record no = {.type = RECORD_WANTED};
+	struct scene s;
+
+	claim(&s);
+	take_pub(&s, HOME);
+	no.sid = s.sid;
+	s.is_wanted = true;
+	writers_on_record(s.writers, HOME, &no, BEGIN);
+	CHECK(s.is_wanted); /* it is no news until the home is open */
+	resume(&s, HOME, RESUME_WANTED, (struct position){0}, BEGIN);
+	CHECK(!s.is_wanted);
+	finish(&s);
+}
+
+TEST(who_opens_a_home_that_nobody_reads_hears_of_it)
+{
+	struct scene s;
+
+	claim(&s);
+	take_pub(&s, HOME);
+	s.is_wanted = true;
+	resume(&s, HOME, 0, (struct position){0}, BEGIN);
+	CHECK(!s.is_wanted);
+	finish(&s);
+}
+
 TEST(a_new_epoch_goes_on_from_what_the_home_says_of_the_old_one)
 {
 	struct scene s;
