@@ -11,7 +11,7 @@
 
 #define INGESTS_MAX 256
 #define ORDER_MS    5000 /* a claim may have to ask whether somebody lives */
-#define TICK_MS     500
+#define TICK_MS     200
 
 struct order {
 	struct list link; /* in relay.orders */

@@ -9,6 +9,7 @@
 #include "services/dispatch/relay.h"
 
 #define RELAY_RECENT_MAX 1024
+#define RELAY_WANTED_MAX 256
 #define RELAY_TRIES_MAX  3
 
 struct relay {
@@ -23,6 +24,15 @@ struct relay {
 		int64_t until_ms;
 	} recent[RELAY_RECENT_MAX];
 	size_t next_recent;
+	/* What is looked for though somebody seemed to have it: one may just
+	 * have died. */
+	struct relay_wanted {
+		struct stream_key key;
+		char via[VIA_SIZE];
+		uint64_t term_number; /* that who looks for it knows */
+		int64_t until_ms;
+	} wanted[RELAY_WANTED_MAX];
+	size_t next_wanted;
 };
 
 /* Has it a publisher, or a pull, as far as this dispatch can see? */

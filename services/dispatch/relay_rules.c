@@ -120,25 +120,70 @@ static void order(struct relay *r, const struct rule *rule,
 
 /* ---- who wants one ---- */
 
-void relay_wanted(struct relay *r, const struct question *q, int64_t now_ms)
+/* Order it, if nobody has it and there is a rule. Returns whether that is to be
+ * looked at again: somebody seems to have it, or it was ordered a moment ago. */
+static bool want(struct relay *r, const struct stream_key *key, const char *via)
 {
 	const struct ruleset *rules = member_rules(r->dispatch->member);
-	const struct rule *rule;
+	const struct rule *rule =
+		rules ? ruleset_pull(rules, key, io_utc_us() / 1000) : NULL;
 
-	(void)now_ms;
-	if (!rules || !ruleset_count(rules, RULE_PULL) ||
-	    is_recent(r, &q->key) || relay_is_live(r, &q->key))
-		return;
+	if (!rule)
+		return false;
+	if (relay_is_live(r, key) || is_recent(r, key))
+		return true;
 	/* What comes back to us by others is not begun for them. */
-	if (via_has(span_str(q->via), r->cluster))
-		return;
-	rule = ruleset_pull(rules, &q->key, io_utc_us() / 1000);
-	if (rule)
-		order(r, rule, &q->key, q->via);
+	if (!via_has(span_str(via), r->cluster))
+		order(r, rule, key, via);
+	return false;
+}
+
+static void look_again(struct relay *r, const struct question *q,
+		       int64_t now_ms)
+{
+	const struct world *world = member_world(r->dispatch->member);
+	struct relay_wanted *w = NULL;
+
+	for (size_t i = 0; i < RELAY_WANTED_MAX; i++)
+		if (!strcmp(r->wanted[i].key.text, q->key.text))
+			w = &r->wanted[i];
+	if (!w)
+		w = &r->wanted[r->next_wanted++ % RELAY_WANTED_MAX];
+	w->key = q->key;
+	w->term_number = q->term.number;
+	memcpy(w->via, q->via, sizeof(w->via));
+	w->until_ms = now_ms + world->resolve_retry_ms; /* it asks again then */
+}
+
+void relay_wanted(struct relay *r, const struct question *q, int64_t now_ms)
+{
+	if (want(r, &q->key, q->via))
+		look_again(r, q, now_ms);
+}
+
+/* Has it come since, even if it has gone again? Then who looked for it has found
+ * it. */
+static bool has_come(const struct relay *r, const struct relay_wanted *w)
+{
+	const struct stream_entry *e = copy_stream(
+		store_copy(member_store(r->dispatch->member)), &w->key);
+
+	return e && e->term.number > w->term_number;
+}
+
+static void want_again(struct relay *r)
+{
+	for (size_t i = 0; i < RELAY_WANTED_MAX; i++) {
+		struct relay_wanted *w = &r->wanted[i];
+
+		if (w->until_ms > now_of(r) &&
+		    (has_come(r, w) || !want(r, &w->key, w->via)))
+			w->until_ms = 0;
+	}
 }
 
 /* The rules that are kept on, whether somebody wants them or not. */
-void relay_rules_tick(struct relay *r)
+static void keep_on(struct relay *r)
 {
 	const struct ruleset *rules = member_rules(r->dispatch->member);
 	size_t count = rules ? ruleset_count(rules, RULE_PULL) : 0;
@@ -155,4 +200,10 @@ void relay_rules_tick(struct relay *r)
 		if (!is_recent(r, &key) && !relay_is_live(r, &key))
 			order(r, rule, &key, "");
 	}
+}
+
+void relay_rules_tick(struct relay *r)
+{
+	want_again(r);
+	keep_on(r);
 }
