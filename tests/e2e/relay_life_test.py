@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Relay pull, what happens to it: orders from everywhere at once, a dead ingest, rules
+that come and go, two hundred beginnings and ends."""
+
+import os
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+
+from lib import clips
+from lib.client import HttpViewer
+from lib.nginx_rtmp import NginxRtmp, free_ports, missing
+from lib.process import open_files, rss_kb
+from lib.weirtest import Cluster, Skip, case, main, wait_for
+
+CYCLES = 200
+CLUSTER = Cluster(edge=1, dispatch=2, ingest=3, settings={
+    "cluster.publish_grace_ms": 2000, "cluster.resume_window_ms": 0,
+    "edge.wait_publish_ms": 15000})
+
+
+def origin(t, name):
+    """An nginx that somebody publishes `name` to."""
+    if missing():
+        raise Skip(missing())
+    nginx = NginxRtmp(t, *free_ports(2)).start()
+    nginx.push = t.push(clips.reference(4), f"live/{name}", "--loop",
+                        url=nginx.url(f"live/{name}"))
+    return nginx
+
+
+def put_rule(t, id_, **rule):
+    status, answer = call(t, "PUT", f"/api/v1/rules/pull/{id_}", rule)
+    assert status in (200, 201), (status, answer)
+
+
+def call(t, method, path, body=None):
+    return t.cluster.ask(path, body, method=method)
+
+
+def events(t, stream, event):
+    return [e for e in t.cluster.events(stream) if e["event"] == event]
+
+
+def wait_players(nginx, name, count, timeout_s=20):
+    wait_for(lambda: nginx.players(name) == count,
+             f"{count} to play {name}, not {nginx.players(name)}", timeout_s)
+
+
+def pull_of(t, stream):
+    listed = t.cluster.api("/api/v1/pulls?stream=" + urllib.parse.quote(stream))
+    return next((p for p in listed["pulls"] if p["stream"] == stream), None)
+
+
+def start_at_once(t, nginx, stream, count):
+    """What so many askers are told, and how many dispatches they found."""
+    ask = {"url": nginx.url("live/cam"), "stream_name": stream,
+           "auto_stop_pull_after_no_out_ms": -1}
+    before = calls_by_dispatch(t)
+    with ThreadPoolExecutor(count) as pool:
+        said = list(pool.map(
+            lambda _: t.cluster.api("/api/ctrl/start_relay_pull", ask), range(count)))
+    after = calls_by_dispatch(t)
+    return said, sum(a > b for a, b in zip(after, before))
+
+
+def calls_by_dispatch(t):
+    return [t.cluster.log(n.id).count("start_relay_pull")
+            for n in t.cluster.role("dispatch")]
+
+
+@case
+def both_dispatches_are_asked_at_once_and_one_pull_is_dialed(t):
+    nginx = origin(t, "cam")
+    for n in range(1, 21):
+        stream, accepted = f"once/cam{n}", nginx.accepted()
+        said, dispatches = start_at_once(t, nginx, stream, 8)
+        assert sorted(a["error_code"] for a in said) == [0] + [2001] * 7, said
+        wait_players(nginx, "cam", 1)
+        assert len(events(t, stream, "pull.start")) == 1
+        t.view(stream).wait_media(5)
+        assert nginx.accepted() == accepted + 1, "two were dialed"
+        answer = t.cluster.api(f"/api/ctrl/stop_relay_pull?stream_name={stream}")
+        good = next(a for a in said if not a["error_code"])
+        assert answer["data"]["session_id"] == good["data"]["session_id"], answer
+        wait_players(nginx, "cam", 0)
+        if dispatches == 2:
+            t.note(f"both took calls in round {n}")
+            return
+    raise AssertionError("one dispatch took all calls, each time")
+
+
+@case
+def a_pull_goes_on_elsewhere_when_its_ingest_dies(t):
+    nginx = origin(t, "moves")
+    put_rule(t, "moves", streams="moves/*", urls=[nginx.url("live/$name")])
+    viewer = t.view("moves/moves")
+    viewer.wait_media(20)
+    node = pull_of(t, "moves/moves")["node"]
+    seen = len(viewer.media)
+    t.cluster.kill(node)
+    viewer.wait_media(seen + 100)
+    other = pull_of(t, "moves/moves")
+    assert other and other["node"] != node, other
+    assert nginx.players("moves") == 1, nginx.players("moves")
+
+
+@case
+def a_rule_that_is_kept_on_pulls_for_nobody_and_ends_with_the_rule(t):
+    nginx = origin(t, "kept")
+    put_rule(t, "kept", streams="kept/kept", urls=[nginx.url("live/$name")],
+             on_demand=False)
+    wait_players(nginx, "kept", 1, 5)
+    nginx.stop()
+    wait_for(lambda: events(t, "kept/kept", "pull.fail"), "the pull to fail")
+    nginx.start()
+    t.push(clips.reference(4), "live/kept", "--loop", url=nginx.url("live/kept"))
+    wait_players(nginx, "kept", 1, 15)
+    status, _ = call(t, "DELETE", "/api/v1/rules/pull/kept")
+    assert status in (200, 204), status
+    wait_players(nginx, "kept", 0, 5)
+
+
+@case
+def an_api_pull_without_viewers_that_stops_at_once_does_not_begin(t):
+    answer = t.cluster.api("/api/ctrl/start_relay_pull", {
+        "url": "rtmp://127.0.0.1:1/live/x", "stream_name": "live/unwatched",
+        "auto_stop_pull_after_no_out_ms": 0})
+    assert answer["error_code"] == 2001, answer
+    assert answer["desp"] == "should auto stop pull", answer
+
+
+def measure(t):
+    """{node: (descriptors, RSS in kB)}"""
+    return {n.id: (open_files(n.pid), rss_kb(n.pid)) for n in t.cluster.nodes
+            if n.role in ("ingest", "origin", "edge")}
+
+
+@case
+def two_hundred_times_begun_and_stopped_leaves_nothing(t):
+    nginx = origin(t, "cycle")
+    put_rule(t, "cycle", streams="cycle/*", urls=[nginx.url("live/$name")],
+             auto_stop_ms=0)
+
+    def cycle():
+        viewer = HttpViewer(t.cluster.flv_url("cycle/cycle"))
+        viewer.wait_media(1)
+        viewer.close()
+        wait_players(nginx, "cycle", 0)
+    for _ in range(20):
+        cycle()
+    before = measure(t)
+    for _ in range(CYCLES):
+        cycle()
+    # Each life of the stream is over when its grace is.
+    wait_for(lambda: "cycle/cycle" not in t.cluster.streams(), "the stream to end")
+    after = measure(t)
+    for node, (files, kb) in after.items():
+        assert files <= before[node][0] + 3, (node, before[node], after[node])
+        assert kb <= before[node][1] + 4096, (node, before[node], after[node])
+    t.note(f"{os.linesep.join(f'{n} {before[n]} {after[n]}' for n in after)}"
+           .replace(os.linesep, ", "))
+
+
+if __name__ == "__main__":
+    main(CLUSTER, at_once=1)
