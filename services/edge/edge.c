@@ -168,6 +168,23 @@ static const struct streams_events streams_events = {
 	.on_work = on_stream_work,
 };
 
+bool edge_put_elsewhere(struct edge *e, struct buf *out,
+			const struct elsewhere_request *rq)
+{
+	const struct elsewhere_self self = {
+		.copy = e->passer.copy,
+		.id = e->id,
+		.zone = e->zone,
+	};
+	uint64_t seed;
+	bool is_there;
+
+	io_random(&seed, sizeof(seed));
+	is_there = elsewhere_put(out, &self, rq, seed);
+	e->stats.sent_on += is_there;
+	return is_there;
+}
+
 struct search {
 	char *out;
 	size_t size;
@@ -480,6 +497,8 @@ int edge_new(struct edge **out, struct svc *svc)
 {
 	const struct svc_cluster_settings *cluster =
 		svc_settings(svc, &svc_cluster_conf);
+	const struct member_cluster_settings *rules =
+		svc_settings(svc, &member_cluster_conf);
 	struct edge *e = calloc(1, sizeof(*e));
 	int err;
 
@@ -491,6 +510,8 @@ int edge_new(struct edge **out, struct svc *svc)
 	e->settings = svc_settings(svc, &edge_conf);
 	e->identity = (enum stream_identity)cluster->stream_identity;
 	e->cluster = cluster->id;
+	e->id = svc_node_id(svc);
+	e->zone = rules->zone;
 	e->origins = (struct http_origins){e->settings->http_origins.item,
 					   e->settings->http_origins.count};
 	err = start(e);

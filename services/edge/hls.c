@@ -357,6 +357,39 @@ static struct access_request request_of(const struct http_request *req,
 	};
 }
 
+static bool send_on(struct edge_hls *h, struct http_request *req,
+		    enum reason why)
+{
+	const char *host = http_header(req, "Host");
+	const struct elsewhere_request rq = {
+		.path = http_raw_path(req),
+		.query = http_raw_query(req),
+		.came_by = host ? span_str(host) : (struct span){0},
+	};
+	struct http_header to = {.name = "Location"};
+	const struct http_answer a = {
+		.status = 302, .headers = &to, .header_count = 1};
+	struct buf url = {0};
+	bool is_sent = elsewhere_helps(why) &&
+		       edge_put_elsewhere(h->edge, &url, &rq) &&
+		       !buf_error(&url);
+
+	to.value = buf_text(&url);
+	if (is_sent)
+		http_answer(req, &a);
+	buf_fini(&url);
+	return is_sent;
+}
+
+/* A full edge has players take playlists elsewhere, with the segments that they
+ * name; where nobody else has room they are served. */
+static bool is_sent_on(struct edge_hls *h, struct http_request *req)
+{
+	enum reason why = gate_is_full(h->edge->gate, ACCESS_PLAY);
+
+	return why && send_on(h, req, why);
+}
+
 static void put_out(struct edge_hls *h, struct http_request *req,
 		    enum reason why, const char *detail)
 {
@@ -370,6 +403,8 @@ static void put_out(struct edge_hls *h, struct http_request *req,
 	};
 
 	h->edge->stats.reason[why].refused++;
+	if (send_on(h, req, why))
+		return;
 	h->stats.unavailable += a.status == 503;
 	http_reason_put(&body, why, detail);
 	a.body = buf_span(&body);
@@ -470,7 +505,7 @@ static void serve(void *ctx, struct http_request *req)
 		refuse(h, req, 404, "nothing is recorded");
 	else if (path.kind == HLS_PATH_SEGMENT)
 		serve_segment(h, req, &path);
-	else
+	else if (!is_sent_on(h, req))
 		ask_gate(h, req, &path);
 }
 

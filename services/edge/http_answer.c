@@ -17,6 +17,17 @@ static void put_field(void *ctx, const char *name, const char *value)
 
 /* ---- a request ---- */
 
+/* For who may have to go elsewhere; without memory it cannot. */
+static void keep_asked(struct buf *out, const struct http_head *head)
+{
+	const struct span parts[] = {head->path, head->query, head->host};
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(parts); i++) {
+		buf_put(out, parts[i]);
+		buf_put_u8(out, '\0');
+	}
+}
+
 int http_visit_begin(struct guest *g, const struct http_head *head)
 {
 	struct http_visit *v = calloc(1, sizeof(*v));
@@ -25,6 +36,8 @@ int http_visit_begin(struct guest *g, const struct http_head *head)
 		return WEIR_ENOMEM;
 	g->protocol = v;
 	http_cors_fields(&g->edge->origins, head->origin, put_field, &v->cors);
+	if (!head->is_websocket_upgrade)
+		keep_asked(&v->asked, head);
 	return buf_error(&v->cors);
 }
 
@@ -37,6 +50,7 @@ void http_visit_end(struct guest *g)
 	g->protocol = NULL;
 	buf_fini(&v->cors);
 	buf_fini(&v->switching);
+	buf_fini(&v->asked);
 	ws_reader_free(&v->ws);
 	free(v);
 }
@@ -134,6 +148,42 @@ void http_answer_reason(struct guest *g, unsigned status, enum reason why,
 	(void)!http_answer_send(g, &out);
 }
 
+static struct elsewhere_request asked_of(const struct guest *g)
+{
+	const struct buf *asked = &visit_of(g)->asked;
+	const char *path = (const char *)asked->data;
+	const char *query = path + strlen(path) + 1;
+
+	return (struct elsewhere_request){
+		.has_tls = g->has_tls,
+		.path = span_str(path),
+		.query = span_str(query),
+		.came_by = span_str(query + strlen(query) + 1),
+	};
+}
+
+bool http_answer_elsewhere(struct guest *g, enum reason why)
+{
+	struct buf out = {0}, url = {0};
+	struct elsewhere_request rq;
+	bool is_there;
+
+	if (!elsewhere_helps(why) || !visit_of(g) || !visit_of(g)->asked.len ||
+	    buf_error(&visit_of(g)->asked))
+		return false;
+	rq = asked_of(g);
+	is_there = edge_put_elsewhere(g->edge, &url, &rq);
+	if (is_there) {
+		http_answer_head(g, &out, 302);
+		http_field_put(&out, "Location", buf_span(&url));
+		http_field_put_str(&out, "Content-Length", "0");
+		http_head_end(&out);
+		(void)!http_answer_send(g, &out);
+	}
+	buf_fini(&url);
+	return is_there;
+}
+
 void http_answer_preflight(struct guest *g)
 {
 	struct buf out = {0};
@@ -156,5 +206,6 @@ int http_answer_live(struct guest *g)
 	if (g->is_relay)
 		http_field_put_str(&out, VIA_HEADER, g->edge->cluster);
 	http_head_end(&out);
+	buf_fini(&((struct http_visit *)g->protocol)->asked);
 	return http_answer_send(g, &out);
 }

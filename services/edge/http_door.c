@@ -78,7 +78,8 @@ static int http_open(struct guest *g)
 
 static void http_refuse(struct guest *g, enum reason why, const char *detail)
 {
-	http_answer_reason(g, http_status_of(why), why, detail);
+	if (!http_answer_elsewhere(g, why))
+		http_answer_reason(g, http_status_of(why), why, detail);
 }
 
 static void refuse_with(struct guest *g, unsigned status, enum reason why,

@@ -13,6 +13,9 @@ struct http_visit {
 	struct buf cors;      /* fields that each answer to it has */
 	struct buf switching; /* WebSocket: all of the 101; else empty */
 	struct ws_reader *ws; /* likewise; else NULL */
+	/* Until it is accepted, of a plain request: path, query and Host, each
+	 * with a NUL behind it. */
+	struct buf asked;
 };
 
 /* Returns 0 or WEIR_ENOMEM. */
@@ -28,6 +31,10 @@ WEIR_MUST_CHECK int http_answer_live(struct guest *g);
 /* Send a status, with the reason as JSON. `detail` is ours, and plain. */
 void http_answer_reason(struct guest *g, unsigned status, enum reason why,
 			const char *detail);
+
+/* Send 302 to another edge that has room. false: there is none, or it is not
+ * that which is lacking, and nothing was sent. */
+bool http_answer_elsewhere(struct guest *g, enum reason why);
 
 /* What a page is told that asks first. */
 void http_answer_preflight(struct guest *g);

@@ -5,6 +5,7 @@
 #include "services/edge/crowd.h"
 #include "services/edge/door.h"
 #include "services/edge/edge.h"
+#include "services/edge/elsewhere.h"
 #include "services/edge/hls.h"
 #include "services/edge/passing.h"
 #include "services/edge/web.h"
@@ -15,7 +16,8 @@ struct edge {
 	struct logger *log;
 	const struct edge_settings *settings;
 	enum stream_identity identity;
-	const char *cluster; /* its id; borrowed */
+	const char *cluster;   /* its id; borrowed */
+	const char *id, *zone; /* of this node; borrowed */
 	struct member *member;
 	struct gate *gate;
 	struct followers *followers;
@@ -48,6 +50,10 @@ extern const struct log_event edge_play_start, edge_play_end, edge_play_refused,
 WEIR_MUST_CHECK int edge_load_identity(struct tls_identity **out,
 				       const struct edge_settings *s,
 				       char why[SVC_WHY_SIZE]);
+
+/* elsewhere_put, counted. */
+bool edge_put_elsewhere(struct edge *e, struct buf *out,
+			const struct elsewhere_request *rq);
 
 /* Is it the path of a live stream by HTTP (".flv", ".ts"), no file's? */
 bool edge_is_live_path(struct span raw_path);

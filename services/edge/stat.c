@@ -23,6 +23,8 @@ static const struct stat_metric metrics[] = {
 	STAT_GAUGE(S, half_open, "weir_edge_half_open", "count", "Connections that have not asked for a stream yet."),
 	STAT_GAUGE(S, waiting, "weir_edge_waiting", "count", "Connections that wait for their stream to begin."),
 	STAT_GAUGE(S, passing, "weir_edge_passing", "count", "Publishers that wait for an ingest of this machine."),
+	STAT_COUNTER(S, sent_on, "weir_edge_sent_on_total", "count",
+		     "Players for whom there was no room and who were sent to another edge (302)."),
 	STAT_COUNTER(S, passed, "weir_edge_passed_total", "count",
 		     "Publishers that were handed to an ingest of this machine."),
 	STAT_GAUGE(S, streams, "weir_edge_streams", "count", "Streams that this edge follows: one subscription each."),

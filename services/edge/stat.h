@@ -40,6 +40,7 @@ struct edge_stats {
 	uint64_t half_open;
 	uint64_t waiting;
 	uint64_t passing; /* publishers */
+	uint64_t sent_on; /* players, to other edges */
 	uint64_t passed;
 	uint64_t streams; /* with a subscription, as seen from here */
 	uint64_t gaps;
