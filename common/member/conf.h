@@ -61,6 +61,7 @@ struct member_limits_settings {
 	int64_t viewers_per_stream;
 	int64_t viewers_per_ip;
 	int64_t publishers_per_ip;
+	int64_t failures_per_ip;
 	int64_t out_bps;
 	int64_t memory_bytes;
 	int64_t descriptors_percent;

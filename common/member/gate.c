@@ -265,9 +265,15 @@ static enum gate_word judge(struct gate *g, struct gate_pass *pass,
 	const char *detail;
 	enum reason why;
 
+	if (!limits_may_try(&g->limits, rq->ip, now_ms(g)))
+		return refuse(out, REASON_too_many,
+			      "wrong tries from this address");
 	access_decide(&d, rq, g->settings, gate_rules(g), gate_utc_ms(g));
-	if (d.verdict == ACCESS_NO)
+	if (d.verdict == ACCESS_NO) {
+		if (d.reason == REASON_unauthorized)
+			limits_failed(&g->limits, rq->ip, now_ms(g));
 		return refuse(out, d.reason, d.detail);
+	}
 	if (set_names(pass, d.user, d.credential, d.kid))
 		return refuse(out, REASON_no_resources, "");
 	why = count(g, pass, &detail);

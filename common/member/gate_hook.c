@@ -314,6 +314,17 @@ static struct hook_question *find_open(struct gate_hook *h, uint64_t tag)
 	return NULL;
 }
 
+/* Once for all who asked the same: who guesses asks for something else. */
+static void note_failure(struct gate *g, const struct hook_question *q)
+{
+	const struct gate_wait *w;
+
+	if (list_is_empty(&q->waits))
+		return;
+	w = list_entry(q->waits.next, struct gate_wait, link);
+	limits_failed(&g->limits, w->rq.ip, g->world->now_ms(g->world->ctx));
+}
+
 void gate_hook_answer(struct gate *g, uint64_t tag, int err,
 		      struct json_object *json)
 {
@@ -337,6 +348,7 @@ void gate_hook_answer(struct gate *g, uint64_t tag, int err,
 	if (!json_object_get_boolean(allow)) {
 		a.why = REASON_unauthorized;
 		copy_reason(a.detail, json);
+		note_failure(g, q);
 	} else {
 		copy_user(a.user, json);
 	}

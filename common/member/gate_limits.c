@@ -1,6 +1,10 @@
 /* common/member/gate_limits.c - how many are in, and what the node still has. */
 #include "common/member/gate_priv.h"
 
+#define WINDOW_MS        10000
+#define GUESSERS_MAX     10000
+#define IPV6_PREFIX_BITS 64
+
 void limits_init(struct gate_limits *l,
 		 const struct member_limits_settings *settings, uint64_t seed)
 {
@@ -8,6 +12,7 @@ void limits_init(struct gate_limits *l,
 	tally_init(&l->streams, seed);
 	tally_init(&l->viewers, ~seed);
 	tally_init(&l->publishers, seed + 1);
+	tally_init(&l->failures, seed + 2);
 }
 
 void limits_fini(struct gate_limits *l)
@@ -15,6 +20,52 @@ void limits_fini(struct gate_limits *l)
 	tally_fini(&l->streams);
 	tally_fini(&l->viewers);
 	tally_fini(&l->publishers);
+	tally_fini(&l->failures);
+}
+
+/* ---- who guesses ---- */
+
+static struct span guesser(struct ip_addr *prefix, const struct ip_addr *ip)
+{
+	*prefix =
+		ip_addr_is_v4(ip) ? *ip : ip_addr_prefix(ip, IPV6_PREFIX_BITS);
+	return SPAN(prefix->byte);
+}
+
+/* A new window begins with nobody in it. */
+static void turn_window(struct gate_limits *l, int64_t now_ms)
+{
+	uint64_t seed = l->failures.counts.seed;
+
+	if (now_ms < l->window_ms)
+		return;
+	l->window_ms = now_ms + WINDOW_MS;
+	tally_fini(&l->failures);
+	tally_init(&l->failures, seed);
+}
+
+bool limits_may_try(struct gate_limits *l, const struct ip_addr *ip,
+		    int64_t now_ms)
+{
+	size_t max = (size_t)l->settings->failures_per_ip;
+	struct ip_addr prefix;
+
+	if (!max || !ip)
+		return true;
+	turn_window(l, now_ms);
+	return tally_of(&l->failures, guesser(&prefix, ip)) < max;
+}
+
+void limits_failed(struct gate_limits *l, const struct ip_addr *ip,
+		   int64_t now_ms)
+{
+	struct ip_addr prefix;
+
+	if (!l->settings->failures_per_ip || !ip)
+		return;
+	turn_window(l, now_ms);
+	if (l->failures.counts.count < GUESSERS_MAX)
+		(void)!tally_enter(&l->failures, guesser(&prefix, ip), 0);
 }
 
 /* ---- what the node still has ---- */

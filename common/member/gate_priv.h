@@ -40,6 +40,8 @@ struct gate_world {
 struct gate_limits {
 	const struct member_limits_settings *settings;
 	struct tally streams, viewers, publishers; /* by stream, by address */
+	struct tally failures; /* by address, in this window of time */
+	int64_t window_ms;     /* which ends then */
 	size_t viewer_count;
 	size_t new_viewers; /* since the load was told */
 	struct node_load load;
@@ -55,6 +57,11 @@ enum reason limits_enter(struct gate_limits *l, enum access_op op,
 			 const char **detail);
 void limits_leave(struct gate_limits *l, enum access_op op, const char *stream,
 		  const char *ip);
+/* One who guesses: may this address try, and it has been refused again. */
+bool limits_may_try(struct gate_limits *l, const struct ip_addr *ip,
+		    int64_t now_ms);
+void limits_failed(struct gate_limits *l, const struct ip_addr *ip,
+		   int64_t now_ms);
 /* Is there room for anybody? */
 enum reason limits_budget(const struct gate_limits *l, enum access_op op,
 			  const char **detail);

@@ -297,6 +297,38 @@ TEST(one_stream_or_address_has_so_many_and_who_leaves_makes_room)
 	rig_end(&rig);
 }
 
+TEST(who_guesses_is_refused_unseen_for_a_while)
+{
+	struct gate_rig rig = {.limits = {.failures_per_ip = 3}};
+	struct visitor v;
+	enum reason tried[6];
+	enum reason later;
+	enum gate_word other;
+
+	CHECK_EQ(rig_begin(&rig), 0);
+	rig.settings.signature = ACCESS_NEEDED_PLAY;
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(tried); i++) {
+		/* Of IPv6 all of a /64 are one. */
+		visit(&v, &rig, "live/a",
+		      i % 2 ? "[2001:db8::1]" : "[2001:db8::2]");
+		tried[i] = v.why.why;
+		go(&v);
+	}
+	visit(&v, &rig, "live/a", "[2001:db8:0:1::1]");
+	other = v.why.why == REASON_unauthorized;
+	go(&v);
+	rig.now_ms += 10000;
+	visit(&v, &rig, "live/a", "[2001:db8::1]");
+	later = v.why.why;
+	go(&v);
+	rig_end(&rig);
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(tried); i++)
+		CHECK_EQ(tried[i],
+			 i < 3 ? REASON_unauthorized : REASON_too_many);
+	CHECK(other);
+	CHECK_EQ(later, REASON_unauthorized);
+}
+
 static enum gate_word load_and_visit(struct gate_rig *rig,
 				     const struct node_load *load,
 				     enum access_op op, struct visitor *v)

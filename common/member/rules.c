@@ -54,7 +54,7 @@ static void gather(void *ctx, const char *name, const char *text)
 {
 	struct gathering *g = ctx;
 	struct rule_fault fault = {.what = "it has another name"};
-	char own[RULEBOOK_NAME_MAX + 1];
+	char own[RULEBOOK_NAME_MAX + 1] = "";
 	struct rule *r = NULL;
 	int err;
 
