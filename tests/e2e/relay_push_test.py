@@ -3,28 +3,43 @@
 home of the stream, whatever becomes of it and of them."""
 
 import base64
+import contextlib
 import hashlib
 import json
+import os
 import random
+import re
+import subprocess
 import time
 
-from lib import clips, flv, node_media
+from lib import clips, flv, node_media, tls
 from lib.client import RtmpViewer
-from lib.env import SLOWER
+from lib.env import ROOT, SLOWER
 from lib.nginx_rtmp import NginxRtmp, free_ports, missing
 from lib.node_media import NodeMedia
 from lib.rtmp_server import Server
 from lib.sockets import is_listening
 from lib.weirtest import Cluster, Skip, case, main, wait_for
 
-APPS = ("exact", "two", "gone", "death", "node", "absent", "query", "password")
-SERVERS = (*APPS, "second")
+APPS = ("exact", "two", "gone", "death", "node", "absent", "query", "password", "tls")
+SERVERS = (*APPS, "second", "shop", "archive")
 FREE = free_ports(2 * len(SERVERS))
 PORTS = {name: (FREE[2 * i], FREE[2 * i + 1]) for i, name in enumerate(SERVERS)}
 
 
 def url(name, stream="live/$name"):
     return f"rtmp://127.0.0.1:{PORTS[name][0]}/{stream}"
+
+
+def documented(kind, mark):
+    """The block of docs/relay.md of this kind with these words in it, its hosts
+    replaced by servers here."""
+    with open(os.path.join(ROOT, "docs/relay.md"), encoding="utf-8") as f:
+        blocks = re.findall(rf"^```{kind}\n(.*?)^```", f.read(), re.M | re.S)
+    text = next(b for b in blocks if mark in b)
+    for host, name in (("cdn1", "shop"), ("cdn2", "second"), ("archive", "archive")):
+        text = text.replace(host + ".example.org", f"127.0.0.1:{PORTS[name][0]}")
+    return text
 
 
 def rule(app, urls, **more):
@@ -46,8 +61,12 @@ RULES.append(rule("password", [url("password").replace("//", "//bob:s3cret@")]))
 RULES.append(rule("two", [url("two"), url("second")]))
 RULES.append(rule("round", [f"rtmp://127.0.0.1:{THERE}/$key"]))
 
+RULES.append(rule("tls", [f"rtmps://localhost:{PORTS['tls'][0]}/live/$name"]))
+RULES += json.loads(documented("json", '"push"'))["cluster"]["rules"]
+IDENTITY = tls.make_identity()
 CLUSTER = Cluster(origin=2, packager=0, options=["--base-port", HERE], settings={
-    "cluster.rules": json.dumps(RULES), "cluster.publish_grace_ms": 4000})
+    "cluster.rules": json.dumps(RULES), "cluster.publish_grace_ms": 4000,
+    "cluster.ca_file": IDENTITY[0]})
 
 
 def server(t, name):
@@ -189,6 +208,59 @@ def a_server_that_wants_a_password_gets_it_proven(t):
 
 def md5(text):
     return base64.b64encode(hashlib.md5(text.encode()).digest()).decode()
+
+
+@case
+def a_server_by_rtmps_must_be_who_it_says(t):
+    server_ = Server(t, PORTS["tls"][0], IDENTITY)
+    t.push(clips.reference(4), "tls/cam", "--loop")
+    assert server_.accept().let_publish() == "cam"
+    wait_event(t, "tls/cam", "push.start")
+    server_.identity = tls.make_identity()  # of somebody else
+    for guest in server_.guests:
+        guest.sock.close()
+    with contextlib.suppress(OSError):
+        server_.accept()
+    wait_for(lambda: "certificate" in pushes(t, "tls/cam")[0]["detail"],
+             "the refusal of the certificate")
+
+
+def pushes(t, stream):
+    return t.cluster.api(f"/api/v1/pushes?stream={stream}")["pushes"]
+
+
+@case
+def the_settings_of_the_document_push(t):
+    nginx = server(t, "shop")
+    t.push(clips.reference(4), "shop/cam?a=1&token=hidden", "--loop")
+    play(t, nginx, "cam").wait_media(10)
+    told = {p["url"]: p for p in pushes(t, "shop/cam")}
+    first, second = (told[url] for url in sorted(told, key=len))
+    assert first["state"] == "runs" and first["rule"] == "cdn", first
+    assert first["frames"] > 0 and first["wrote_bytes"] > 0, first
+    assert second["reason"] == "remote_lost" and "password" not in second["url"], second
+
+
+@case
+def the_calls_of_the_document_begin_and_end_a_push(t):
+    nginx = server(t, "archive")
+    t.push(clips.reference(4), "live/cam1", "--loop")
+    put, look, delete = documented("sh", "archive").replace("\\\n", "").splitlines()
+    call(t, put)
+    wait_published(nginx, "cam1")
+    told = json.loads(call(t, look))["pushes"]
+    assert [(p["rule"], p["state"]) for p in told] == [("archive", "runs")], told
+    begin = time.monotonic()
+    call(t, delete)
+    wait_for(lambda: not nginx.is_published("cam1"), "the push to end")
+    assert time.monotonic() - begin < 2 * SLOWER
+    assert pushes(t, "live/cam1") == []
+
+
+def call(t, command):
+    env = {**os.environ, "API": t.cluster.told["api"], "TOKEN": t.cluster.told["token"]}
+    return subprocess.run(["sh", "-c", command], env=env, check=True, text=True,
+                          capture_output=True).stdout
 
 
 @case

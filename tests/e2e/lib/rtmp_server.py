@@ -3,6 +3,7 @@ so far as a test wants."""
 
 import os
 import socket
+import ssl
 
 from lib import flv
 from lib.env import SLOWER
@@ -58,7 +59,10 @@ class Guest(Rtmp):
 
 
 class Server:
-    def __init__(self, t, port):
+    """With an identity (tls.make_identity) it speaks RTMPS."""
+
+    def __init__(self, t, port, identity=None):
+        self.identity, self.guests = identity, []
         self.listener = socket.create_server(("127.0.0.1", port))
         self.listener.settimeout(20 * SLOWER)
         t.at_end(self.listener.close)
@@ -66,4 +70,9 @@ class Server:
     def accept(self):
         sock, _ = self.listener.accept()
         sock.settimeout(20 * SLOWER)
-        return Guest(sock)
+        if self.identity:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.identity)
+            sock = context.wrap_socket(sock, server_side=True)
+        self.guests.append(Guest(sock))
+        return self.guests[-1]
