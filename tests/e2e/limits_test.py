@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Who is new is refused beyond a limit, and who is in stays; what only we lack is
-waited for."""
+waited for; rules outlive every process that knows them."""
 
 import json
 import os
@@ -103,6 +103,55 @@ def a_publisher_does_not_wait_for_ever(t):
         took = time.monotonic() - since
         assert "no origin" in push.text(), push.text()
         assert 4 < took < 9 * SLOWER, took
+
+
+class Restarting(Cluster):
+    """What dies is started again."""
+
+    def command(self, folder):
+        return [w for w in super().command(folder) if w != "--no-restart"]
+
+
+def api(t, method, path, body=None):
+    out = subprocess.run(
+        ["curl", "-sS", "--max-time", "5", "-X", method, "-w", "\n%{http_code}",
+         "-H", f"Authorization: Bearer {t.cluster.told['token']}",
+         "-H", "Content-Type: application/json", "-d", json.dumps(body or {}),
+         f"{t.cluster.told['api']}/api/v1/{path}"],
+        capture_output=True, text=True, check=False).stdout
+    return out.rpartition("\n")[2]
+
+
+@case
+def rules_outlive_dispatch_registry_and_edges(t):
+    with Restarting(edge=2, packager=0) as t.cluster:
+        push = t.push(clips.reference(), "live/a", "--loop")
+        urls = [t.cluster.flv_url("live/a", edge) for edge in (0, 1)]
+        assert api(t, "PUT", "rules/ban/b", {"stream": "live/a", "ops": "play"}) == "200"
+        for victim in ("dispatch", "redis", "edge"):
+            if victim == "redis":
+                t.cluster.kill_redis()  # it comes back empty
+            else:
+                t.cluster.kill(t.cluster.role(victim)[0].id)
+            wait_for(lambda: api(t, "GET", "rules/ban/b") == "200",
+                     f"the rule after the death of {victim}", 30)
+            for url in urls:
+                wait_for(lambda u=url: subprocess.run(["curl", "-s", "-m1", u], check=False,
+                                                      capture_output=True).stdout,
+                         "an answer of the edge", 30)
+                assert reason_of(url)[1] == "banned", f"after the death of {victim}"
+        assert api(t, "DELETE", "rules/ban/b") == "200"
+        viewers = [t.run("curl", "-sS", "-o", t.file(f"{i}.flv"), url)
+                   for i, url in enumerate(urls)]
+        for i in (0, 1):
+            wait_for(lambda i=i: os.path.exists(t.file(f"{i}.flv"))
+                     and os.path.getsize(t.file(f"{i}.flv")) > 10000, "media")
+        since = time.monotonic()
+        assert api(t, "PUT", "rules/ban/again", {"stream": "live/a", "ops": "play"}) == "200"
+        for v in viewers:
+            v.wait(10)
+        assert time.monotonic() - since < 1.0 * SLOWER
+        assert not push.has_ended(), push.text()
 
 
 @case
