@@ -79,9 +79,10 @@ def a_node_at_its_limit_refuses_who_is_new_and_keeps_who_is_in(t):
 @case
 def a_publisher_waits_for_an_origin_that_is_not_there(t):
     with Cluster(packager=0, settings={"cluster.publish_grace_ms": 1000}) as t.cluster:
-        origin = t.cluster.role("origin")[0]
+        origin, ingest = t.cluster.role("origin")[0], t.cluster.role("ingest")[0]
+        wait_for(lambda: f"link.up node={origin.id}" in t.cluster.log(ingest.id),
+                 "the ingest to have its origin")
         t.cluster.kill(origin.id, signal.SIGSTOP)
-        ingest = t.cluster.role("ingest")[0]
         wait_for(lambda: "link.down" in t.cluster.log(ingest.id),
                  "the ingest to miss its origin")
         push = t.try_push(clips.reference(), "live/held", "--loop")
