@@ -3,11 +3,7 @@
 
 #include <stdlib.h>
 
-#include "common/io/tls.h"
 #include "services/origin/internal.h"
-#include "services/origin/push.h"
-
-#define QUERY_MS 1000 /* until an ingest tells with which query one came */
 
 /* A stream's counters, while it is here. */
 struct shown {
@@ -16,22 +12,6 @@ struct shown {
 	struct stat_series series;
 	struct origin_stream_stats stats;
 	bool is_here;
-};
-
-struct origin {
-	struct svc *svc;
-	struct member *member;
-	struct homes *homes;
-	struct pushes *pushes;
-	struct tls_trust *trust; /* of servers that are pushed to */
-	struct list queries;     /* under way to ingests */
-	struct stat_series series;
-	struct stat_refresh refresh;
-	struct origin_stats stats;
-	struct list shown;
-	struct map by_key;
-	struct timer *drain;
-	uint64_t pushed_before; /* bytes, a second ago */
 };
 
 /* ---- what the cluster says ---- */
@@ -113,122 +93,6 @@ static int64_t tick(void *ctx, int64_t now_ms)
 	struct origin *o = ctx;
 
 	return homes_tick(o->homes, now_ms);
-}
-
-/* ---- relay push ---- */
-
-struct query {
-	struct list link; /* origin.queries */
-	struct origin *origin;
-	struct stream_key key;
-};
-
-static const struct ruleset *push_rules(void *ctx)
-{
-	struct origin *o = ctx;
-
-	return member_rules(o->member);
-}
-
-static void push_want(void *ctx, const struct stream_key *key, bool wants)
-{
-	struct origin *o = ctx;
-
-	homes_want(o->homes, key, wants, member_now_ms(o->member));
-}
-
-static void push_event(void *ctx, const struct stream_key *key,
-		       const char *what, enum reason why, const char *detail)
-{
-	struct origin *o = ctx;
-
-	member_event(o->member, key, what, (int)why, detail);
-}
-
-static void on_query(void *ctx, int err, struct json_object *json)
-{
-	struct query *q = ctx;
-	struct origin *o = q->origin;
-
-	if (o && o->pushes)
-		pushes_on_query(o->pushes, &q->key,
-				err ? NULL : member_json_text(json, "query"));
-	list_remove(&q->link);
-	free(q);
-}
-
-static bool push_ask_query(void *ctx, const struct stream_key *key,
-			   const char *writer_node)
-{
-	struct origin *o = ctx;
-	link_id link = bus_link_to(member_bus(o->member), writer_node);
-	struct query *q = link ? calloc(1, sizeof(*q)) : NULL;
-	struct json_object *args;
-	int err;
-
-	if (!q)
-		return false;
-	q->origin = o;
-	q->key = *key;
-	list_init(&q->link);
-	list_append(&o->queries, &q->link);
-	args = json_object_new_object();
-	json_object_object_add(args, "stream",
-			       json_object_new_string(key->text));
-	err = member_ask(o->member, link, "query", args, QUERY_MS, on_query, q);
-	json_object_put(args);
-	if (err) {
-		list_remove(&q->link);
-		free(q);
-	}
-	return !err;
-}
-
-static void on_home(void *ctx, const struct home_info *info)
-{
-	struct origin *o = ctx;
-
-	if (o->pushes)
-		pushes_on_change(o->pushes, info);
-}
-
-static void on_rules(void *ctx, int64_t now_ms)
-{
-	struct origin *o = ctx;
-
-	(void)now_ms;
-	if (!o->pushes)
-		return;
-	pushes_on_rules(o->pushes);
-	homes_each(o->homes, on_home, o);
-}
-
-static int open_pushes(struct origin *o)
-{
-	const struct origin_settings *s = svc_settings(o->svc, &origin_conf);
-	const struct svc_cluster_settings *cluster =
-		svc_settings(o->svc, &svc_cluster_conf);
-	const struct push_world world = {
-		.loop = svc_loop(o->svc),
-		.log = svc_log(o->svc),
-		.cluster = cluster->id,
-		.trust = o->trust,
-		.ctx = o,
-		.rules = push_rules,
-		.want = push_want,
-		.ask_query = push_ask_query,
-		.event = push_event,
-	};
-	const struct push_limits limits = {
-		.connect_ms = (uint32_t)s->push_connect_ms,
-		.retry_ms = (uint32_t)s->push_retry_ms,
-		.retry_max_ms = (uint32_t)s->push_retry_max_ms,
-		.max_lag_ms = (uint32_t)s->push_max_lag_ms,
-		.stall_ms = (uint32_t)s->push_stall_ms,
-		.max = (uint32_t)s->pushes_max,
-	};
-
-	return pushes_new(&o->pushes, &world, &limits);
 }
 
 /* ---- counters ---- */
@@ -390,21 +254,6 @@ static struct json_object *streams_json(const struct origin *o,
 	return answer;
 }
 
-static struct json_object *push_list_json(const struct origin *o,
-					  struct json_object *args)
-{
-	struct json_object *answer = json_object_new_object();
-	struct member_page page = {
-		.list = json_object_new_array(),
-		.from = member_json_int(args, "from"),
-	};
-
-	pushes_json(o->pushes, member_json_text(args, "stream"), &page);
-	json_object_object_add(answer, "pushes", page.list);
-	member_page_end(&page, answer);
-	return answer;
-}
-
 static bool on_call(void *ctx, struct member_call *call, const char *name,
 		    struct json_object *args)
 {
@@ -413,7 +262,7 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	if (!strcmp(name, "streams"))
 		member_answer(&call, streams_json(o, args));
 	else if (!strcmp(name, "pushes"))
-		member_answer(&call, push_list_json(o, args));
+		member_answer(&call, origin_pushes_json(o, args));
 	else
 		return false;
 	return true;
@@ -432,7 +281,7 @@ static const struct member_events events = {
 	.tick = tick,
 	.on_call = on_call,
 	.on_load = on_load,
-	.on_rules = on_rules,
+	.on_rules = origin_on_rules,
 };
 
 /* ---- life ---- */
@@ -480,23 +329,10 @@ static struct home_limits limits_of(struct svc *svc)
 	};
 }
 
-static int open_trust(struct origin *o)
-{
-	const struct member_cluster_settings *s =
-		svc_settings(o->svc, &member_cluster_conf);
-	char why[TLS_WHY_SIZE];
-	int err = tls_trust_new(&o->trust, s->ca_file, why);
-
-	if (err == WEIR_ECONF)
-		logger_event(svc_log(o->svc), &origin_failed,
-			     kv_str("what", "cluster.ca_file"),
-			     kv_str("why", why));
-	return err;
-}
-
 int origin_new(struct origin **out, struct svc *svc)
 {
-	static const struct home_events on_homes = {.on_change = on_home};
+	static const struct home_events on_homes = {.on_change =
+							    origin_on_home};
 	struct home_limits limits = limits_of(svc);
 	struct origin *o = calloc(1, sizeof(*o));
 	uint64_t seed;
@@ -516,9 +352,7 @@ int origin_new(struct origin **out, struct svc *svc)
 		err = homes_new(&o->homes, member_world(o->member), &limits,
 				&on_homes, o);
 	if (!err)
-		err = open_trust(o);
-	if (!err)
-		err = open_pushes(o);
+		err = origin_pushes_open(o);
 	if (!err)
 		err = stat_add(svc_stats(svc), &origin_stat, &o->series,
 			       &o->stats, NULL);
@@ -545,10 +379,7 @@ void origin_free(struct origin **po)
 	pushes_free(&o->pushes);
 	homes_free(&o->homes);
 	member_free(&o->member);
-	while (!list_is_empty(&o->queries))
-		on_query(list_entry(o->queries.next, struct query, link),
-			 WEIR_ECLOSED, NULL);
-	tls_trust_free(&o->trust);
+	origin_pushes_fini(o);
 	timer_free(&o->drain);
 	while (!list_is_empty(&o->shown))
 		drop_shown(o, list_entry(o->shown.next, struct shown, link));
