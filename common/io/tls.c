@@ -416,6 +416,16 @@ static int expect(SSL *ssl, const char *host)
 
 static int failed(struct tls *t);
 
+/* The answer may be there at once, and be refused: tls_read tells what comes of
+ * it, as it always does. */
+static void greet(struct tls *t)
+{
+	SSL_set_connect_state(t->ssl);
+	ERR_clear_error();
+	if (SSL_do_handshake(t->ssl) != 1)
+		(void)failed(t);
+}
+
 int tls_new_client(struct tls **out, struct tls_trust *trust, int fd,
 		   const char *host)
 {
@@ -426,19 +436,14 @@ int tls_new_client(struct tls **out, struct tls_trust *trust, int fd,
 		return err;
 	t->is_past_hello = true; /* it is we who greet */
 	err = expect(t->ssl, host);
-	if (!err) {
-		SSL_set_connect_state(t->ssl);
+	if (err) {
 		ERR_clear_error();
-		(void)SSL_do_handshake(t->ssl);
-		err = failed(t); /* it waits for the answer */
+		tls_free(&t);
+		return err;
 	}
-	if (err == WEIR_EAGAIN) {
-		*out = t;
-		return 0;
-	}
-	ERR_clear_error();
-	tls_free(&t);
-	return err;
+	greet(t);
+	*out = t;
+	return 0;
 }
 
 void tls_free(struct tls **pt)

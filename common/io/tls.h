@@ -50,8 +50,8 @@ void tls_trust_free(struct tls_trust **trust);
 
 /* The dialing end, on a connected non-blocking socket (borrowed): the greeting
  * is sent. The peer must prove to be `host`, a name or an address without
- * brackets; else tls_read returns WEIR_EPROTO. Returns 0, WEIR_EINVAL (no name),
- * WEIR_ENOMEM or -errno. */
+ * brackets; else tls_read returns WEIR_EPROTO. Returns 0, WEIR_EINVAL (no name) or
+ * WEIR_ENOMEM. */
 WEIR_MUST_CHECK int tls_new_client(struct tls **out, struct tls_trust *trust,
 				   int fd, const char *host);
 
