@@ -162,9 +162,6 @@ static int on_tag(void *ctx, uint8_t type, uint32_t timestamp_ms,
 	struct pull *p = ctx;
 	int err;
 
-	if (p->state != PULL_RUNS)
-		begin_to_run(p);
-	publish_input(p->publish, bytes_of(p));
 	if (type == FLV_SCRIPT) {
 		buf_clear(&p->meta);
 		err = via_mark_metadata(&p->meta, body,
@@ -175,6 +172,9 @@ static int on_tag(void *ctx, uint8_t type, uint32_t timestamp_ms,
 		if (p->meta.len)
 			body = buf_span(&p->meta);
 	}
+	if (p->state != PULL_RUNS)
+		begin_to_run(p);
+	publish_input(p->publish, bytes_of(p));
 	return publish_tag(p->publish, type, timestamp_ms, body);
 }
 
