@@ -176,7 +176,11 @@ void follower_set_wanting(struct follower *f, bool is_wanting)
 
 void follower_set_via(struct follower *f, const char *via)
 {
+	if (!strcmp(f->via, via))
+		return;
 	snprintf(f->via, sizeof(f->via), "%s", via);
+	f->must_tell_via = f->resolve_tag != 0; /* else it is told by itself */
+	f->fs->has_news = true;
 }
 
 void follower_want_key(struct follower *f, uint16_t track)
@@ -340,6 +344,10 @@ static bool is_unserved(struct follower *f, int64_t now_ms)
 
 static void do_due(struct follower *f, int64_t now_ms)
 {
+	if (f->must_tell_via) {
+		f->resolve_ms = now_ms + f->fs->world->resolve_retry_ms;
+		follower_ask_dispatch(f);
+	}
 	if (is_unserved(f, now_ms))
 		follower_set_state(f, FOLLOWER_LOST, REASON_bus_silent,
 				   now_ms + f->fs->world->publish_grace_ms);

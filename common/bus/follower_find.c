@@ -165,7 +165,7 @@ static void ask_link(struct follower *f, link_id link)
 	f->where[f->where_count++] = (struct follower_where){link, r.sid};
 }
 
-static void ask_dispatch(struct follower *f)
+void follower_ask_dispatch(struct follower *f)
 {
 	const struct world *world = f->fs->world;
 	struct question q = {
@@ -174,6 +174,7 @@ static void ask_dispatch(struct follower *f)
 		.term = f->info.entry.term,
 	};
 
+	f->must_tell_via = false;
 	if (f->mode == FOLLOW_EXACT || !f->is_wanting)
 		return; /* it must not start a pull */
 	memcpy(q.via, f->via, sizeof(q.via));
@@ -200,7 +201,7 @@ void follower_search(struct follower *f, int64_t now_ms)
 	if (now_ms < f->resolve_ms)
 		return;
 	f->resolve_ms = now_ms + world->resolve_retry_ms;
-	ask_dispatch(f);
+	follower_ask_dispatch(f);
 }
 
 void follower_found(struct follower *f)

@@ -42,6 +42,7 @@ struct follower {
 	uint32_t sid;
 	bool is_wanting;      /* as follower_set_wanting has it */
 	char via[VIA_SIZE];   /* as follower_set_via has it */
+	bool must_tell_via;   /* to dispatch, which heard of another one */
 	bool is_resumed;      /* RESUME came: what follows counts */
 	struct position head; /* of the home, when it said RESUME */
 	bool is_stopped;      /* the sender of MOVED or END sends no more */
@@ -73,6 +74,8 @@ void follower_event(struct follower *f, const char *what, enum reason why,
 		    const char *detail);
 
 /* ---- follower_find.c ---- */
+
+void follower_ask_dispatch(struct follower *f);
 
 /* Somebody says where it is. Returns true when it is followed there. */
 bool follower_hear(struct follower *f, const struct epoch *epoch,

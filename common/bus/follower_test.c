@@ -201,6 +201,26 @@ TEST(who_wants_a_stream_again_asks_dispatch_at_once_and_says_whence_it_comes)
 	finish(&s);
 }
 
+TEST(dispatch_hears_at_once_by_which_clusters_it_is_wanted_now)
+{
+	struct scene s;
+
+	scene_init(&s, true);
+	resume(&s, test_take(&s.w, HOME, RECORD_SUB).sid, RESUME_KNOWN);
+	s.w.asked_count = 0;
+	follower_set_via(s.f, "");
+	followers_tick(s.all, BEGIN + 1);
+	CHECK_EQ(test_count_asked(&s.w, 0, QUESTION_RESOLVE), 0);
+	follower_set_via(s.f, "paris");
+	followers_tick(s.all, BEGIN + 2);
+	CHECK_STR(test_take_asked(&s.w, 0, QUESTION_RESOLVE).question.via,
+		  "paris");
+	s.w.asked_count = 0;
+	followers_tick(s.all, BEGIN + 3);
+	CHECK_EQ(test_count_asked(&s.w, 0, QUESTION_RESOLVE), 0);
+	finish(&s);
+}
+
 TEST(it_has_caught_up_when_all_is_here_that_the_home_had)
 {
 	struct scene s;

@@ -126,6 +126,18 @@ static void on_ordered(void *ctx, int err, struct json_object *json)
 	     err ? weir_strerror(err) : text_of(json, "detail"));
 }
 
+static bool ask_node(struct order *o, const char *node, link_id link)
+{
+	struct member *m = o->relay->dispatch->member;
+
+	snprintf(o->tried[o->tried_count++], NODE_ID_SIZE, "%s", node);
+	if (!link ||
+	    member_ask(m, link, "pull", o->args, ORDER_MS, on_ordered, o))
+		return false;
+	member_event(m, &o->key, "pull.ordered", REASON_none, node);
+	return true;
+}
+
 /* The same one for every dispatch that asks. false: nobody is left. */
 static bool ask_next(struct order *o)
 {
@@ -136,13 +148,7 @@ static bool ask_next(struct order *o)
 
 	if (o->tried_count < RELAY_TRIES_MAX)
 		best = rank_best(node, count, &o->key, may_ask, o);
-	if (!best)
-		return false;
-	snprintf(o->tried[o->tried_count++], NODE_ID_SIZE, "%s", best->id);
-	if (member_ask(m, best->link, "pull", o->args, ORDER_MS, on_ordered, o))
-		return false;
-	member_event(m, &o->key, "pull.ordered", REASON_none, best->id);
-	return true;
+	return best && ask_node(o, best->id, best->link);
 }
 
 static struct order *order_new(struct relay *r, const struct stream_key *key,
@@ -176,6 +182,22 @@ int relay_order(struct relay *r, const struct stream_key *key,
 		return WEIR_ENOMEM;
 	if (!ask_next(o))
 		tell_later(o, RELAY_NO_INGEST, "no ingest is reached");
+	return 0;
+}
+
+int relay_order_of(struct relay *r, const struct stream_key *key,
+		   const char *node, struct json_object *args, relay_fn *fn,
+		   void *ctx)
+{
+	struct order *o = order_new(r, key, args, fn, ctx);
+	link_id link = bus_link_to(member_bus(r->dispatch->member), node);
+
+	if (!o)
+		return WEIR_ENOMEM;
+	if (!ask_node(o, node, link))
+		tell_later(o, RELAY_NO_INGEST, "it is not reached");
+	else
+		o->tried_count = RELAY_TRIES_MAX; /* no other one */
 	return 0;
 }
 

@@ -44,6 +44,11 @@ bool relay_is_live(const struct relay *r, const struct stream_key *key);
 WEIR_MUST_CHECK int relay_order(struct relay *r, const struct stream_key *key,
 				struct json_object *args, relay_fn *fn,
 				void *ctx);
+/* The same of one ingest alone. */
+WEIR_MUST_CHECK int relay_order_of(struct relay *r,
+				   const struct stream_key *key,
+				   const char *node, struct json_object *args,
+				   relay_fn *fn, void *ctx);
 
 /* relay_rules.c */
 void relay_rules_tick(struct relay *r);

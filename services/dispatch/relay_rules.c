@@ -101,8 +101,10 @@ args_of(const struct rule *rule, const struct stream_key *key, const char *via)
 	return args;
 }
 
+/* `node`: the ingest that pulls it already, and hears of the way; NULL: any. */
 static void order(struct relay *r, const struct rule *rule,
-		  const struct stream_key *key, const char *via)
+		  const struct stream_key *key, const char *via,
+		  const char *node)
 {
 	struct json_object *args = args_of(rule, key, via);
 	struct ruled *w = args ? calloc(1, sizeof(*w)) : NULL;
@@ -114,11 +116,17 @@ static void order(struct relay *r, const struct rule *rule,
 	}
 	w->relay = r;
 	w->key = *key;
-	if (relay_order(r, key, args, on_ordered, w))
+	if (node ? relay_order_of(r, key, node, args, on_ordered, w)
+		 : relay_order(r, key, args, on_ordered, w))
 		free(w);
 }
 
 /* ---- who wants one ---- */
+
+static bool is_pulled(const struct stream_entry *e)
+{
+	return e && !strcmp(e->kind, "pull");
+}
 
 /* Order it, if nobody has it and there is a rule. Returns whether that is to be
  * looked at again: somebody seems to have it, or it was ordered a moment ago. */
@@ -127,14 +135,21 @@ static bool want(struct relay *r, const struct stream_key *key, const char *via)
 	const struct ruleset *rules = member_rules(r->dispatch->member);
 	const struct rule *rule =
 		rules ? ruleset_pull(rules, key, io_utc_us() / 1000) : NULL;
+	const struct stream_entry *e =
+		copy_stream(store_copy(member_store(r->dispatch->member)), key);
 
 	if (!rule)
 		return false;
-	if (relay_is_live(r, key) || is_recent(r, key))
+	if (is_recent(r, key))
 		return true;
+	if (relay_is_live(r, key)) {
+		if (is_pulled(e))
+			order(r, rule, key, via, e->writer_node);
+		return true;
+	}
 	/* What comes back to us by others is not begun for them. */
 	if (!via_has(span_str(via), r->cluster))
-		order(r, rule, key, via);
+		order(r, rule, key, via, NULL);
 	return false;
 }
 
@@ -198,7 +213,7 @@ static void keep_on(struct relay *r)
 		snprintf(key.text, sizeof(key.text), "%s",
 			 rule->pull.streams.text);
 		if (!is_recent(r, &key) && !relay_is_live(r, &key))
-			order(r, rule, &key, "");
+			order(r, rule, &key, "", NULL);
 	}
 }
 

@@ -494,6 +494,13 @@ static void look_soon(struct pull *p)
 	loop_at_pass_end(p->owner->in->loop, &p->task, look, p);
 }
 
+void pull_go_another_way(struct pull *p)
+{
+	p->resume_ms = 0;
+	p->failures = 0;
+	look_soon(p);
+}
+
 static void on_sweep(struct pulls *ps)
 {
 	list_each_safe (it, &ps->all)

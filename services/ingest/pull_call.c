@@ -103,7 +103,13 @@ static const char *take_order(struct pull_order *o, const struct pulls *ps,
 static void join(struct pull *p, const struct pull_order *o,
 		 struct member_call **call)
 {
-	via_common(p->order.via, span_str(p->order.via), span_str(o->via));
+	char via[VIA_SIZE];
+
+	via_common(via, span_str(p->order.via), span_str(o->via));
+	if (strcmp(via, p->order.via) != 0) {
+		snprintf(p->order.via, sizeof(p->order.via), "%s", via);
+		pull_go_another_way(p);
+	}
 	pull_answer(call, "exists", p->session_id, "");
 }
 

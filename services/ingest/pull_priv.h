@@ -84,6 +84,8 @@ WEIR_MUST_CHECK int pull_start(struct pulls *ps, struct pull_order *order,
 			       struct member_call **call);
 /* It is over. */
 void pull_finish(struct pull *p, enum reason why, const char *detail);
+/* Its via has changed: who refused it may take it now. */
+void pull_go_another_way(struct pull *p);
 void pull_order_fini(struct pull_order *o);
 /* Answer the call, if nobody has. */
 void pull_answer(struct member_call **call, const char *verdict,
