@@ -29,8 +29,11 @@ def origin(t, name):
 
 
 def put_rule(t, id_, **rule):
-    status, answer = call(t, "PUT", f"/api/v1/rules/pull/{id_}", rule)
-    assert status in (200, 201), (status, answer)
+    def is_put():
+        status, answer = call(t, "PUT", f"/api/v1/rules/pull/{id_}", rule)
+        assert status in (200, 201, 503), (status, answer)
+        return status != 503
+    wait_for(is_put, "the registry to be read")
 
 
 def call(t, method, path, body=None):
