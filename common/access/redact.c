@@ -16,11 +16,12 @@ static bool ends_with(struct span name, const char *end)
 static bool is_secret(struct span name)
 {
 	static const char *const whole[] = {
-		"token", "secret", "password",  "passwd", "pwd",  "pass",
-		"key",   "sign",   "signature", "auth",   "hash",
+		"passwd", "pwd",  "pass", "key",  "apikey",
+		"sig",    "sign", "auth", "hash", "jwt",
 	};
 	static const char *const ends[] = {
-		"_secret", "_token", "_key", "_password", "_sig",
+		"token", "secret",    "password", "_key",
+		"_sig",  "signature", "_sign",    "_auth",
 	};
 
 	for (size_t i = 0; i < WEIR_ARRAY_LEN(whole); i++)

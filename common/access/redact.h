@@ -1,9 +1,9 @@
 /* common/access/redact.h - texts for logs and answers, without what is secret.
  *
- * In a query the values of these parameters, whatever their case: lal_secret,
- * token, secret, password, passwd, pwd, pass, key, sign, signature, hash,
- * auth, auth_key, access_token, and all that end in _secret, _token, _key,
- * _password or _sig. In an address also the password of "user:password@". The
+ * In a query the values of these parameters, whatever their case: passwd, pwd,
+ * pass, key, apikey, sig, sign, auth, hash, jwt, and all that end in token,
+ * secret, password, signature, _key, _sig, _sign or _auth (lal_secret, weir_sig,
+ * auth_key, accessToken, txSecret, X-Amz-Signature, …). In an address also the password of "user:password@". The
  * values become "***". Pure code.
  */
 #ifndef WEIR_ACCESS_REDACT_H

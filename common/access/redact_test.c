@@ -23,6 +23,11 @@ TEST(secrets_are_cut_out_and_the_rest_stays)
 	check("http://h/a?tokens=x&monkey=y", "http://h/a?tokens=x&monkey=y");
 	check("rtmp://h/live?token=a/b?key=c",
 	      "rtmp://h/live?token=***?key=***");
+	check("http://h/a?txSecret=x&accessToken=y&apikey=z&jwt=a&sig=b",
+	      "http://h/a?txSecret=***&accessToken=***&apikey=***&jwt=***&"
+	      "sig=***");
+	check("http://h/a?X-Amz-Signature=x&X-Amz-Security-Token=y&n=1",
+	      "http://h/a?X-Amz-Signature=***&X-Amz-Security-Token=***&n=1");
 	check("http://h/a?x;pass=1;y", "http://h/a?x;pass=***;y");
 	check("", "");
 	check("?", "?");
