@@ -77,20 +77,24 @@ static bool is_method(const struct http_request *req, const char *method)
 	return !strcmp(req->method, method);
 }
 
+/* An image of another site's page, for example: it has no Origin. */
+static bool is_of_other_site(const struct http_request *req)
+{
+	const char *site = http_header(req, "Sec-Fetch-Site");
+
+	return site && strcmp(site, "same-origin") != 0 &&
+	       strcmp(site, "none") != 0 && !http_header(req, "Origin");
+}
+
 /* Could a page of somebody else have had the browser send this unasked? Browsers
  * ask first (CORS) for all but GET and simple POSTs. */
 static unsigned guard_forged(const struct http_request *req, const char **why)
 {
-	const char *site = http_header(req, "Sec-Fetch-Site");
-
 	*why = "Content-Type must be application/json";
 	if (is_method(req, "POST") && !is_json(req))
 		return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
 	*why = "this comes from another site";
-	if (site && strcmp(site, "same-origin") != 0 &&
-	    strcmp(site, "none") != 0 && !http_header(req, "Origin"))
-		return MHD_HTTP_FORBIDDEN;
-	return 0;
+	return is_of_other_site(req) ? MHD_HTTP_FORBIDDEN : 0;
 }
 
 /* Who may ask without a token. */
@@ -120,6 +124,16 @@ static bool is_read_by(const struct http_server *s, const char *origin)
 	       http_cors_allows(s->options.origins, span_str(origin));
 }
 
+static bool takes_all_pages(const struct http_server *s)
+{
+	const struct http_origins *list = s->options.origins;
+
+	for (size_t i = 0; list && i < list->count; i++)
+		if (!strcmp(list->item[i], "*"))
+			return true;
+	return false;
+}
+
 /* "http://h:8083" for "h:8083". */
 static bool is_of_host(const char *origin, const char *host)
 {
@@ -128,9 +142,15 @@ static bool is_of_host(const char *origin, const char *host)
 	return at && host && !strcasecmp(at + 3, host);
 }
 
-static unsigned guard_open(const struct http_request *req, const char **why)
+static unsigned guard_open(const struct http_request *req, unsigned flags,
+			   const char **why)
 {
 	const char *origin = http_header(req, "Origin");
+
+	*why = "this comes from another site";
+	if ((flags & HTTP_CONTROL) && is_of_other_site(req) &&
+	    !takes_all_pages(req->server))
+		return MHD_HTTP_FORBIDDEN;
 
 	*why = "the Origin is not this server";
 	if (origin && !is_of_host(origin, http_header(req, "Host")) &&
@@ -188,7 +208,7 @@ unsigned http_guard(struct http_request *req, unsigned flags, const char **why)
 	if (flags & HTTP_OPEN)
 		return 0;
 	if (req->server->options.is_open)
-		return guard_open(req, why);
+		return guard_open(req, flags, why);
 	if (!req->server->token_count)
 		return guard_local(req, flags, why);
 	if ((flags & HTTP_LOCAL) && !guard_local(req, flags, &local_why))

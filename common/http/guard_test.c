@@ -211,11 +211,20 @@ TEST_NO_OOM(an_open_server_answers_all_but_pages_of_others)
 		 "HTTP/1.1 403 "},
 		{ASK("GET /list", "any.example", "Origin: null\r\n"),
 		 "HTTP/1.1 403 "},
+		{ASK("GET /stop", "any.example", ""), "HTTP/1.1 200 "},
+		/* An image in a page of somebody else. */
+		{ASK("GET /stop", "any.example",
+		     "Sec-Fetch-Site: cross-site\r\n"),
+		 "HTTP/1.1 403 "},
+		{ASK("GET /list", "any.example",
+		     "Sec-Fetch-Site: cross-site\r\n"),
+		 "HTTP/1.1 200 "},
 	};
 	struct site s = {0};
 
 	OPEN_SITE(&s, &o, {"GET", "/list", 0, answer_caller, &s},
-		  {"POST", "/do", HTTP_CONTROL, answer_caller, &s});
+		  {"POST", "/do", HTTP_CONTROL, answer_caller, &s},
+		  {NULL, "/stop", HTTP_CONTROL, answer_caller, &s});
 	ask_all(&s, cases, WEIR_ARRAY_LEN(cases));
 	close_site(&s);
 }
