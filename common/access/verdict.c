@@ -11,7 +11,6 @@ struct judging {
 	const struct ruleset *rules;
 	int64_t now_ms;
 	struct access_decision *out;
-	bool is_signed; /* and rightly */
 };
 
 static void refuse(struct judging *j, enum reason reason, const char *detail)
@@ -148,7 +147,8 @@ static const char *signature_fault(const struct judging *j,
 
 	if (!key)
 		return "the key of the signature is not known";
-	if (!sign_is_of(c, span_str(key->key.secret)))
+	j->out->is_signed = sign_is_of(c, span_str(key->key.secret));
+	if (!j->out->is_signed)
 		return "the signature is wrong";
 	if (!(key->key.ops & j->rq->op))
 		return "the key is not for this";
@@ -166,10 +166,10 @@ static void check_signature(struct judging *j)
 	if (!err)
 		fault = signature_fault(j, &c);
 	if (fault) {
+		j->out->is_guess = !j->out->is_signed;
 		refuse(j, REASON_unauthorized, fault);
 		return;
 	}
-	j->is_signed = true;
 	snprintf(j->out->kid, sizeof(j->out->kid), "%s", c.kid);
 	snprintf(j->out->user, sizeof(j->out->user), "%s", c.user);
 	/* Without the key: the next one is still the same user's. */
@@ -206,12 +206,17 @@ static bool needs_lal(const struct judging *j)
 
 static bool has_lal(const struct judging *j)
 {
+	bool is_right;
 	struct span given;
 
-	return query_find(&given, j->rq->query, "lal_secret") &&
-	       sign_lal_is_right(span_str(j->settings->lal_key),
-				 span_str(j->settings->dangerous_lal_secret),
-				 span_str(stream_key_name(j->rq->key)), given);
+	if (!query_find(&given, j->rq->query, "lal_secret"))
+		return false;
+	is_right =
+		sign_lal_is_right(span_str(j->settings->lal_key),
+				  span_str(j->settings->dangerous_lal_secret),
+				  span_str(stream_key_name(j->rq->key)), given);
+	j->out->is_guess = !is_right;
+	return is_right;
 }
 
 /* Where both are demanded, either is enough: so one follows the other without a
@@ -220,7 +225,7 @@ static void check_demand(struct judging *j)
 {
 	bool is_lal = needs_lal(j);
 
-	if (j->is_signed)
+	if (j->out->is_signed)
 		return;
 	if (is_lal && !has_lal(j))
 		refuse(j, REASON_unauthorized,

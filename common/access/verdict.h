@@ -50,6 +50,9 @@ struct access_decision {
 	enum reason reason; /* of ACCESS_NO: unauthorized (who it is, or what it
 			       may, is not shown), denied, banned */
 	const char *detail; /* static words for people, no secret; "" */
+	bool is_signed;     /* rightly: nobody comes to that by guessing */
+	bool is_guess;      /* refused for a signature or secret that is wrong,
+			       not for one that is old, or absent */
 	char user[SIGN_USER_MAX + 1]; /* that a right signature names; "" */
 	char kid[SIGN_KID_MAX + 1];   /* of a right signature; "" */
 	char credential[64];          /* for the claim: the same for the same

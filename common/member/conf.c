@@ -94,8 +94,8 @@ static const struct conf_key limits_keys[] = {
 	CONF_INT(LIMITS, publishers_per_ip, "count", 0, 1000000, 0, CONF_FIXED,
 		 "Most publishers from one address at one ingest; 0: no limit."),
 	CONF_INT(LIMITS, failures_per_ip, "count", 0, 1000000, 100, CONF_FIXED,
-		 "Who was refused as unauthorized so often within 10 s is refused unseen until they are over; 0: no limit. "
-		 "An address, of IPv6 a /64."),
+		 "From an address (of IPv6 a /64) with so many wrong secrets or signatures within 10 s, only who has a right "
+		 "signature is let in until they are over; 0: no limit."),
 	CONF_INT(LIMITS, out_bps, "bps", 0, 1000000000000000, 0, CONF_FIXED,
 		 "An edge that sends so much lets no new viewers in; 0: no limit."),
 	CONF_INT(LIMITS, memory_bytes, "bytes", 0, 1125899906842624, 0, CONF_FIXED,

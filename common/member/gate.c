@@ -265,15 +265,15 @@ static enum gate_word judge(struct gate *g, struct gate_pass *pass,
 	const char *detail;
 	enum reason why;
 
-	if (!limits_may_try(&g->limits, rq->ip, now_ms(g)))
+	access_decide(&d, rq, g->settings, gate_rules(g), gate_utc_ms(g));
+	/* Others behind the same address may be right. */
+	if (!d.is_signed && !limits_may_try(&g->limits, rq->ip, now_ms(g)))
 		return refuse(out, REASON_too_many,
 			      "wrong tries from this address");
-	access_decide(&d, rq, g->settings, gate_rules(g), gate_utc_ms(g));
-	if (d.verdict == ACCESS_NO) {
-		if (d.reason == REASON_unauthorized)
-			limits_failed(&g->limits, rq->ip, now_ms(g));
+	if (d.is_guess)
+		limits_failed(&g->limits, rq->ip, now_ms(g));
+	if (d.verdict == ACCESS_NO)
 		return refuse(out, d.reason, d.detail);
-	}
 	if (set_names(pass, d.user, d.credential, d.kid))
 		return refuse(out, REASON_no_resources, "");
 	why = count(g, pass, &detail);
@@ -335,11 +335,15 @@ int gate_adopt(struct gate *g, struct gate_pass *pass, enum access_op op,
 	pass->session = session;
 	pass->peer = peer;
 	err = set_names(pass, names->user, names->credential, names->kid);
-	if (err)
+	if (err) {
 		gate_leave(pass);
-	else
-		let_in(g, pass);
-	return err;
+		return err;
+	}
+	/* A rule may have come while it was on its way, between two gates. */
+	list_remove(&pass->link);
+	list_append(&g->unchecked, &pass->link);
+	gate_wake_now(g);
+	return 0;
 }
 
 void gate_names_of(const struct gate_pass *pass, struct gate_names *out)

@@ -96,7 +96,7 @@ struct gate_names {
 void gate_names_of(const struct gate_pass *pass, struct gate_names *out);
 
 /* It was let in by another process, and is here now: in the list, and not
- * counted. Returns 0 or WEIR_ENOMEM: it is not in. */
+ * counted. If by the rules it may not stay any more, on_end comes soon. Returns 0 or WEIR_ENOMEM: it is not in. */
 WEIR_MUST_CHECK int gate_adopt(struct gate *g, struct gate_pass *pass,
 			       enum access_op op, const struct session *session,
 			       const struct net_addr *peer,

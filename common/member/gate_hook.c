@@ -5,12 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/access/text.h"
 #include "common/member/gate_priv.h"
 
 #define QUESTIONS_MAX 10000
-#define RETRY_MS      100 /* no dispatch, or it went: the next try */
-#define SLACK_MS      300 /* for dispatch to say that the webhook is late */
-#define TEXT_MAX      1024
+#define RETRY_MS      100  /* no dispatch, or it went: the next try */
+#define SLACK_MS      300  /* for dispatch to say that the webhook is late */
+#define TEXT_MAX      4096 /* of a query: tokens are long */
 
 _Static_assert(GATE_HOOK_KEY == SHA256_DIGEST_LENGTH, "a digest");
 
@@ -170,6 +171,15 @@ static void ask(struct gate *g, struct hook_question *q, int64_t now_ms)
 		      (uint32_t)(q->due_ms - now_ms));
 }
 
+/* What is remembered makes room for what is asked: else whoever asks for much
+ * would keep others out. */
+static bool make_room(struct gate_hook *h)
+{
+	if (h->questions.count >= QUESTIONS_MAX && !list_is_empty(&h->kept))
+		question_free(h, question_at(h->kept.next));
+	return h->questions.count < QUESTIONS_MAX;
+}
+
 /* Takes `args`. NULL: no memory, or too many. */
 static struct hook_question *question_new(struct gate *g, struct gate_wait *w,
 					  const uint8_t key[GATE_HOOK_KEY],
@@ -178,7 +188,7 @@ static struct hook_question *question_new(struct gate *g, struct gate_wait *w,
 	struct hook_question *q = NULL;
 	int64_t now_ms = g->world->now_ms(g->world->ctx);
 
-	if (g->hook.questions.count < QUESTIONS_MAX)
+	if (make_room(&g->hook))
 		q = calloc(1, sizeof(*q));
 	if (!q) {
 		json_object_put(args);
@@ -298,11 +308,8 @@ static void copy_user(char out[SIGN_USER_MAX + 1], struct json_object *json)
 {
 	const char *text = member_json_text(json, "user");
 
-	if (!text || strlen(text) > SIGN_USER_MAX)
+	if (!text || !text_is_line(span_str(text), SIGN_USER_MAX))
 		return;
-	for (const char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return;
 	snprintf(out, SIGN_USER_MAX + 1, "%s", text);
 }
 
@@ -325,6 +332,15 @@ static void note_failure(struct gate *g, const struct hook_question *q)
 	limits_failed(&g->limits, w->rq.ip, g->world->now_ms(g->world->ctx));
 }
 
+/* It has too many questions under way. */
+static bool is_busy(struct json_object *json)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(json, "busy", &v) &&
+	       json_object_get_boolean(v);
+}
+
 void gate_hook_answer(struct gate *g, uint64_t tag, int err,
 		      struct json_object *json)
 {
@@ -334,7 +350,9 @@ void gate_hook_answer(struct gate *g, uint64_t tag, int err,
 
 	if (!q)
 		return;
-	if (err) { /* that dispatch is not there: another one may be */
+	/* That dispatch is not there, or has no time: another one may, or it
+	 * may in a moment. */
+	if (err || is_busy(json)) {
 		q->tag = 0;
 		q->retry_ms = g->world->now_ms(g->world->ctx) + RETRY_MS;
 		g->world->wake_at(g->world->ctx, q->retry_ms);

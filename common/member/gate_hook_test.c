@@ -175,6 +175,84 @@ TEST(a_second_dispatch_may_answer)
 	CHECK(v.words == 1 && !v.why.why);
 }
 
+TEST(a_dispatch_that_has_no_time_is_asked_again)
+{
+	struct gate_rig rig = {.settings = HOOK_SETTINGS};
+	struct visitor v;
+	unsigned words;
+
+	CHECK_EQ(rig_begin(&rig), 0);
+	CHECK_EQ(visit(&v, &rig, "live/a", "10.0.0.1"), GATE_WAITS);
+	answer(&rig, 0, "{\"busy\":true,\"error\":\"too many\"}");
+	words = v.words;
+	rig.now_ms = rig.due_ms;
+	rig_tick(&rig);
+	CHECK_EQ(rig.asked_count, 2);
+	answer(&rig, 1, "{\"allow\":true}");
+	go(&v);
+	rig_end(&rig);
+	CHECK_EQ(words, 0);
+	CHECK(v.words == 1 && !v.why.why);
+}
+
+/* Who asks for ever something else, and is refused each time, keeps nobody out
+ * who comes then. */
+TEST_NO_OOM(answers_that_are_remembered_make_room_for_questions)
+{
+	struct gate_rig rig = {.settings = HOOK_SETTINGS};
+	unsigned refused = 0;
+
+	CHECK_EQ(rig_begin(&rig), 0);
+	for (unsigned i = 0; i < 10100; i++) {
+		struct visitor v;
+		char query[32];
+
+		snprintf(query, sizeof(query), "n=%u", i);
+		refused += visit_as(&v, &rig, ACCESS_PLAY, "live/a", "10.0.0.1",
+				    query) != GATE_WAITS;
+		answer(&rig, 0, "{\"allow\":false}");
+		go(&v);
+		while (rig.asked_count)
+			free(rig.asked[--rig.asked_count].text);
+	}
+	rig_end(&rig);
+	CHECK_EQ(refused, 0);
+}
+
+TEST(a_user_that_is_no_text_is_nobody)
+{
+	struct gate_rig rig = {.settings = HOOK_SETTINGS};
+	struct visitor v;
+	char user[16];
+
+	CHECK_EQ(rig_begin(&rig), 0);
+	CHECK_EQ(visit(&v, &rig, "live/a", "10.0.0.1"), GATE_WAITS);
+	answer(&rig, 0, "{\"allow\":true,\"user\":\"b\xff\"}");
+	snprintf(user, sizeof(user), "%s", gate_user(&v.pass));
+	go(&v);
+	rig_end(&rig);
+	CHECK(v.words == 1 && !v.why.why);
+	CHECK_STR(user, "");
+}
+
+/* Tokens are long, and end in what proves them. */
+TEST(a_long_token_is_asked_about_whole)
+{
+	struct gate_rig rig = {.settings = HOOK_SETTINGS};
+	struct visitor v;
+	char query[3000];
+
+	memset(query, 'x', sizeof(query));
+	memcpy(query, "jwt=", 4);
+	memcpy(query + sizeof(query) - 8, ".proof!", 8);
+	CHECK_EQ(rig_begin(&rig), 0);
+	CHECK_EQ(visit_as(&v, &rig, ACCESS_PLAY, "live/a", "10.0.0.1", query),
+		 GATE_WAITS);
+	CHECK(strstr(rig.asked[0].text, ".proof!\""));
+	go(&v);
+	rig_end(&rig);
+}
+
 TEST(a_silent_dispatch_is_late_too)
 {
 	struct gate_rig rig = {.settings = HOOK_SETTINGS};

@@ -1,6 +1,7 @@
 /* common/member/gate_member.c - a gate in a process: rules of the member, links
  * to dispatch, the loop's time, what the process uses.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -97,8 +98,8 @@ static unsigned lowest_free(unsigned none)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return none;
+	if (fd < 0) /* or it may not be opened, which says nothing */
+		return errno == EMFILE || errno == ENFILE ? none : 0;
 	close(fd);
 	return (unsigned)fd;
 }

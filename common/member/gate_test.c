@@ -227,6 +227,34 @@ TEST(what_is_ours_is_kicked_but_not_put_out_by_rules)
 	CHECK_EQ(v.ends, 1);
 }
 
+TEST(who_comes_from_another_process_is_judged_by_the_rules_of_now)
+{
+	static const struct gate_names bob = {"bob", "user:bob", ""};
+	struct gate_rig rig = {0};
+	struct visitor v = {.key = {"live/a"}};
+	unsigned at_once;
+
+	CHECK_EQ(rig_begin(&rig), 0);
+	session_init(&v.session, "RTMPPUBSUB", "RTMP", "PUB", &v.key, &v.addr,
+		     (struct span){0}, 0);
+	CHECK_EQ(rig_rule(&rig,
+			  "{\"kind\":\"ban\",\"id\":\"x\","
+			  "\"user\":\"bob\"}"),
+		 0);
+	gate_on_rules(rig.gate);
+	rig_tick(&rig);
+	CHECK_EQ(gate_adopt(rig.gate, &v.pass, ACCESS_PUBLISH, &v.session,
+			    &v.addr, &bob, &visitor_owner, &v),
+		 0);
+	at_once = v.ends;
+	rig_tick(&rig);
+	go(&v);
+	rig_end(&rig);
+	CHECK_EQ(at_once, 0);
+	CHECK_EQ(v.ends, 1);
+	CHECK_EQ(v.end, REASON_banned);
+}
+
 TEST_NO_OOM(many_are_checked_in_turns) /* many allocations */
 {
 	enum { MANY = 2500 };
@@ -297,36 +325,73 @@ TEST(one_stream_or_address_has_so_many_and_who_leaves_makes_room)
 	rig_end(&rig);
 }
 
+/* What comes of it when that address comes with that query. */
+static enum reason try_by(struct gate_rig *rig, const char *ip,
+			  const char *query)
+{
+	struct visitor v;
+	enum reason why;
+
+	visit_as(&v, rig, ACCESS_PLAY, "live/a", ip, query);
+	why = v.why.why;
+	go(&v);
+	return why;
+}
+
+#define GUESS "lal_secret=guess"
+
 TEST(who_guesses_is_refused_unseen_for_a_while)
 {
 	struct gate_rig rig = {.limits = {.failures_per_ip = 3}};
-	struct visitor v;
 	enum reason tried[6];
 	enum reason later;
 	enum gate_word other;
 
 	CHECK_EQ(rig_begin(&rig), 0);
-	rig.settings.signature = ACCESS_NEEDED_PLAY;
-	for (size_t i = 0; i < WEIR_ARRAY_LEN(tried); i++) {
+	rig.settings.sub_httpflv_enable = true;
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(tried); i++)
 		/* Of IPv6 all of a /64 are one. */
-		visit(&v, &rig, "live/a",
-		      i % 2 ? "[2001:db8::1]" : "[2001:db8::2]");
-		tried[i] = v.why.why;
-		go(&v);
-	}
-	visit(&v, &rig, "live/a", "[2001:db8:0:1::1]");
-	other = v.why.why == REASON_unauthorized;
-	go(&v);
+		tried[i] = try_by(
+			&rig, i % 2 ? "[2001:db8::1]" : "[2001:db8::2]", GUESS);
+	other = try_by(&rig, "[2001:db8:0:1::1]", GUESS) == REASON_unauthorized;
 	rig.now_ms += 10000;
-	visit(&v, &rig, "live/a", "[2001:db8::1]");
-	later = v.why.why;
-	go(&v);
+	later = try_by(&rig, "[2001:db8::1]", GUESS);
 	rig_end(&rig);
 	for (size_t i = 0; i < WEIR_ARRAY_LEN(tried); i++)
 		CHECK_EQ(tried[i],
 			 i < 3 ? REASON_unauthorized : REASON_too_many);
 	CHECK(other);
 	CHECK_EQ(later, REASON_unauthorized);
+}
+
+/* Many share an address: what some of them guess keeps nobody out who is right,
+ * and whose address has become old guesses nothing. */
+TEST(who_guesses_keeps_out_nobody_who_is_right)
+{
+	struct gate_rig rig = {.limits = {.failures_per_ip = 2}};
+	struct buf right = {0};
+	enum reason after_old, after_guesses, other;
+
+	CHECK_EQ(rig_begin(&rig), 0);
+	rig.settings.signature = ACCESS_NEEDED_PLAY;
+	CHECK_EQ(add_key(&rig, "k1"), 0);
+	CHECK_EQ(sign(&right, "k1", ""), 0);
+	rig.utc_ms = 2000000; /* it is old from now on */
+	for (unsigned i = 0; i < 4; i++) {
+		try_by(&rig, "10.0.0.1", buf_text(&right));
+		try_by(&rig, "10.0.0.1", "");
+	}
+	after_old = try_by(&rig, "10.0.0.1", "");
+	rig.utc_ms = 1000000;
+	for (unsigned i = 0; i < 4; i++)
+		try_by(&rig, "10.0.0.1", "weir_kid=k1&weir_sig=0");
+	other = try_by(&rig, "10.0.0.1", "");
+	after_guesses = try_by(&rig, "10.0.0.1", buf_text(&right));
+	buf_fini(&right);
+	rig_end(&rig);
+	CHECK_EQ(after_old, REASON_unauthorized);
+	CHECK_EQ(other, REASON_too_many);
+	CHECK_EQ(after_guesses, REASON_none);
 }
 
 static enum gate_word load_and_visit(struct gate_rig *rig,

@@ -37,6 +37,17 @@ static struct json_object *failed(const char *what)
 	return o;
 }
 
+/* Another dispatch may have time, or this one in a moment. */
+static struct json_object *busy(void)
+{
+	struct json_object *o = failed("too many questions");
+
+	if (o)
+		json_object_object_add(o, "busy",
+				       json_object_new_boolean(true));
+	return o;
+}
+
 /* NULL: it is no JSON object. */
 static struct json_object *parse(struct span body)
 {
@@ -55,12 +66,26 @@ static struct json_object *parse(struct span body)
 	return o;
 }
 
+/* "false" as a text would be true to json-c. */
 static bool allows(struct json_object *body)
 {
 	struct json_object *v;
 
-	return !json_object_object_get_ex(body, "allow", &v) ||
+	if (!json_object_object_get_ex(body, "allow", &v))
+		return true;
+	return (json_object_is_type(v, json_type_boolean) ||
+		json_object_is_type(v, json_type_int)) &&
 	       json_object_get_boolean(v);
+}
+
+/* It would say something, and does not get to its end. */
+static bool is_broken(struct json_object *said, struct span body)
+{
+	size_t i = 0;
+
+	while (i < body.len && body.data[i] && strchr(" \t\r\n", body.data[i]))
+		i++;
+	return !said && i < body.len && body.data[i] == '{';
 }
 
 struct json_object *hook_verdict(int err, unsigned status, struct span body)
@@ -72,8 +97,10 @@ struct json_object *hook_verdict(int err, unsigned status, struct span body)
 	if (err || status < 200 || (status >= 300 && status < 400) ||
 	    status >= 500)
 		return failed(err ? weir_strerror(err) : "no answer of use");
-	o = json_object_new_object();
 	said = parse(body);
+	if (is_broken(said, body))
+		return failed("no answer of use");
+	o = json_object_new_object();
 	is_yes = status < 300 && allows(said);
 	reason = member_json_text(said, "reason");
 	user = member_json_text(said, "user");
@@ -150,7 +177,8 @@ void hook_serve(struct hook *h, struct member_call *call,
 	list_append(&h->asking, &a->link);
 	err = post(h, a, url, args);
 	if (err)
-		finish(a, failed(weir_strerror(err)));
+		finish(a, err == WEIR_ELIMIT ? busy()
+					     : failed(weir_strerror(err)));
 }
 
 /* ---- life ---- */

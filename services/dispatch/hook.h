@@ -3,8 +3,9 @@
  * Ingests and edges ask by the call "auth", with what they know of who asks;
  * they hold the answer for a moment, and ask once for all who wait for the same.
  * It is POSTed as JSON to auth.webhook.on_publish_auth or on_play_auth. Answers:
- * 2xx is yes, unless the body says {"allow":false}; 4xx is no; the body's
- * "reason" goes to the peer. Anything else is none: auth.webhook.on_timeout.
+ * 2xx is yes, unless the body is a JSON object with an "allow" that is not true
+ * (or a number but 0); 4xx is no; the body's "reason" goes to the peer. Anything
+ * else, half a JSON object too, is none: auth.webhook.on_timeout.
  */
 #ifndef WEIR_DISPATCH_HOOK_H
 #define WEIR_DISPATCH_HOOK_H
@@ -19,7 +20,8 @@ WEIR_MUST_CHECK int hook_new(struct hook **out, struct svc *svc);
 void hook_free(struct hook **h);
 
 /* The call "auth": {"allow":true,"user":"…"}, {"allow":false,"reason":"…"} (user and
- * reason where the webhook says them) or {"error":…}. */
+ * reason where the webhook says them) or {"error":…}, with "busy":true if there
+ * are too many questions under way to ask now. */
 void hook_serve(struct hook *h, struct member_call *call,
 		struct json_object *args);
 
