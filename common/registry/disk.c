@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct disk {
@@ -100,7 +101,10 @@ static int replace(const struct disk *d)
 
 	if (fd < 0)
 		return -errno;
-	err = write_all(fd, buf_span(&d->text));
+	/* One that is left from before may be open to others. */
+	err = fchmod(fd, 0600) ? -errno : 0;
+	if (!err)
+		err = write_all(fd, buf_span(&d->text));
 	close(fd);
 	if (!err && rename(d->beside, d->file))
 		err = -errno;

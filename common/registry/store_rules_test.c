@@ -277,20 +277,40 @@ static bool is_on_disk(const char *file, const char *text)
 	return strstr(all, text) != NULL;
 }
 
+/* A file that others may read, as a copy by hand would be. */
+static void leave_open_file(const char *file)
+{
+	FILE *f = fopen(file, "w");
+
+	CHECK(f);
+	CHECK_EQ(fchmod(fileno(f), 0644), 0);
+	fclose(f);
+}
+
+static bool is_ours_alone(const char *file)
+{
+	struct stat st;
+
+	return !stat(file, &st) && (st.st_mode & 0777) == 0600;
+}
+
 TEST_NO_OOM(rules_outlive_the_process_without_a_registry)
 {
-	char file[128];
+	char file[128], beside[sizeof(file) + 4];
 	struct member m;
 	struct scene sc;
 
 	if (!open_scene(&sc))
 		return;
 	snprintf(file, sizeof(file), "%s/a.rules", sc.s.dir);
+	snprintf(beside, sizeof(beside), "%s.new", file);
+	leave_open_file(beside);
 	join(&m, &sc, "a", 60000, file);
 	CHECK(!store_rules_are_known(m.store)); /* there is no file yet */
 	SERVE_UNTIL(sc.loop, m.ups == 1);
 	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{\"n\":1}", NULL).err, 0);
 	SERVE_UNTIL(sc.loop, is_on_disk(file, "ban x\n{\"n\":1}\n"));
+	CHECK(is_ours_alone(file)); /* there are secrets in it */
 	store_free(&m.store);
 	server_stop(&sc.s);
 	join(&m, &sc, "a", 60000, file);
