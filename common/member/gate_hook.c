@@ -11,7 +11,7 @@
 #define QUESTIONS_MAX 10000
 #define RETRY_MS      100  /* no dispatch, or it went: the next try */
 #define SLACK_MS      300  /* for dispatch to say that the webhook is late */
-#define TEXT_MAX      4096 /* of a query: tokens are long */
+#define TEXT_MAX      8192 /* of a query: tokens are long */
 
 _Static_assert(GATE_HOOK_KEY == SHA256_DIGEST_LENGTH, "a digest");
 

@@ -110,6 +110,26 @@ TEST(one_question_is_asked_for_all_who_wait_for_the_same_answer)
 	CHECK_EQ(other.words, 0);
 }
 
+TEST(long_tokens_that_differ_at_their_ends_are_two_questions)
+{
+	struct gate_rig rig = {.settings = HOOK_SETTINGS};
+	char query[4000];
+	struct visitor a, b;
+
+	memset(query, 't', sizeof(query));
+	query[sizeof(query) - 1] = '\0';
+	CHECK_EQ(rig_begin(&rig), 0);
+	CHECK_EQ(visit_as(&a, &rig, ACCESS_PLAY, "live/a", "10.0.0.1", query),
+		 GATE_WAITS);
+	query[sizeof(query) - 2] = 'u';
+	CHECK_EQ(visit_as(&b, &rig, ACCESS_PLAY, "live/a", "10.0.0.1", query),
+		 GATE_WAITS);
+	CHECK_EQ(rig.asked_count, 2);
+	go(&a);
+	go(&b);
+	rig_end(&rig);
+}
+
 TEST(an_answer_holds_for_a_moment)
 {
 	struct gate_rig rig = {.settings = HOOK_SETTINGS};

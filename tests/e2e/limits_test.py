@@ -10,6 +10,7 @@ import time
 
 from lib import clips
 from lib.env import SLOWER
+from lib.process import is_alive
 from lib.weirtest import Cluster, case, main, wait_for
 
 
@@ -153,6 +154,45 @@ def rules_outlive_dispatch_registry_and_edges(t):
             v.wait(10)
         assert time.monotonic() - since < 1.0 * SLOWER
         assert not push.has_ended(), push.text()
+
+
+def signed_by_shell(stream, user, secret):
+    """As docs/auth.md has it."""
+    script = ('Q="weir_kid=k1&weir_exp=$(($(date +%s) + 3600))&weir_stream=$1&weir_op=publish'
+              '&weir_user=$2"; echo "$Q&weir_sig=$(printf %s "$Q" | '
+              'openssl dgst -r -sha256 -hmac "$3" | cut -c1-64)"')
+    return subprocess.run(["sh", "-c", script, "sh", stream, user, secret], check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+@case
+def who_is_handed_to_another_ingest_is_still_known(t):
+    secret = "0123456789abcdefghij"
+    with Cluster(ingest=2, packager=0, settings={
+            "auth.signature": "publish", "cluster.rules":
+            json.dumps([{"kind": "key", "id": "k1", "secret": secret}])}) as t.cluster:
+        def session():
+            sessions = t.cluster.api("/api/v1/sessions?stream=live/a")["sessions"]
+            return next((s for s in sessions if s["base_type"] == "PUB"), None)
+
+        refused = t.try_push(clips.reference(), "live/a")
+        assert refused.wait(20) != 0 and "Denied" in refused.text(), refused.text()
+        query = signed_by_shell("live/a", "bob", secret)
+        push = t.push(clips.reference(), "", "--loop",
+                      url=t.cluster.publish_url("live/a") + "?" + query)
+        t.view("live/a").wait_media()
+        first = wait_for(session, "a session")
+        assert first["user"] == "bob", first
+        old = t.cluster.node(first["node"])
+        assert api(t, "POST", f"nodes/{old.id}/drain") == "200"
+        wait_for(lambda: not is_alive(old.pid), "the ingest to end")
+        t.cluster.nodes.remove(old)
+        second = wait_for(session, "a session at the other ingest")
+        assert (second["session_id"], second["user"]) == (first["session_id"], "bob"), second
+        assert second["node"] != first["node"] and not push.has_ended(), push.text()
+        assert api(t, "PUT", "rules/ban/bob", {"user": "bob"}) == "200"
+        push.wait(10)
+        assert "kicked out" in push.text(), push.text()
 
 
 @case
