@@ -2,27 +2,35 @@
 """Relay pull, what happens to it: orders from everywhere at once, a dead ingest, rules
 that come and go, two hundred beginnings and ends."""
 
+import json
 import os
+import subprocess
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 from lib import clips
 from lib.client import HttpViewer
+from lib.document import block, commands
 from lib.nginx_rtmp import NginxRtmp, free_ports, missing
 from lib.process import open_files, rss_kb
 from lib.weirtest import Cluster, Skip, case, main, wait_for
 
 CYCLES = 200
+SHOWN = free_ports(2)  # where the server of docs/relay.md stands
+HOSTS = {name: f"127.0.0.1:{SHOWN[0]}" for name in ("origin1", "origin2", "cam")}
+RULES = json.loads(block("docs/relay.md", "json", '"pull"', HOSTS))["cluster"]["rules"]
+
 CLUSTER = Cluster(edge=1, dispatch=2, ingest=3, settings={
+    "cluster.rules": json.dumps(RULES),
     "cluster.publish_grace_ms": 2000, "cluster.resume_window_ms": 0,
     "edge.wait_publish_ms": 15000})
 
 
-def origin(t, name):
+def origin(t, name, ports=None):
     """An nginx that somebody publishes `name` to."""
     if missing():
         raise Skip(missing())
-    nginx = NginxRtmp(t, *free_ports(2)).start()
+    nginx = NginxRtmp(t, *(ports or free_ports(2))).start()
     nginx.push = t.push(clips.reference(4), f"live/{name}", "--loop",
                         url=nginx.url(f"live/{name}"))
     return nginx
@@ -130,6 +138,27 @@ def an_api_pull_without_viewers_that_stops_at_once_does_not_begin(t):
         "auto_stop_pull_after_no_out_ms": 0})
     assert answer["error_code"] == 2001, answer
     assert answer["desp"] == "should auto stop pull", answer
+
+
+@case
+def what_the_document_shows_pulls(t):
+    nginx = origin(t, "lobby", SHOWN)
+    feed = t.push(clips.reference(4), "live/news", "--loop", url=nginx.url("live/news"))
+    t.view("tv/news").wait_media(20)
+    put, look, delete = commands(block("docs/relay.md", "sh", "pull/lobby", HOSTS))
+    run(t, put)
+    wait_players(nginx, "lobby", 1)
+    told = json.loads(run(t, look))["pulls"]
+    assert [p["rule"] for p in told] == ["lobby"], told
+    run(t, delete)
+    wait_players(nginx, "lobby", 0, 5)
+    assert not feed.has_ended()
+
+
+def run(t, command):
+    env = {**os.environ, "API": t.cluster.told["api"], "TOKEN": t.cluster.told["token"]}
+    return subprocess.run(["sh", "-c", command], env=env, check=True, text=True,
+                          capture_output=True).stdout
 
 
 def measure(t):

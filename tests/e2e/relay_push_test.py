@@ -8,13 +8,13 @@ import hashlib
 import json
 import os
 import random
-import re
 import subprocess
 import time
 
 from lib import clips, flv, node_media, tls
 from lib.client import RtmpViewer
-from lib.env import ROOT, SLOWER
+from lib.document import block, commands
+from lib.env import SLOWER
 from lib.nginx_rtmp import NginxRtmp, free_ports, missing
 from lib.node_media import NodeMedia
 from lib.rtmp_server import Server
@@ -32,14 +32,9 @@ def url(name, stream="live/$name"):
 
 
 def documented(kind, mark):
-    """The block of docs/relay.md of this kind with these words in it, its hosts
-    replaced by servers here."""
-    with open(os.path.join(ROOT, "docs/relay.md"), encoding="utf-8") as f:
-        blocks = re.findall(rf"^```{kind}\n(.*?)^```", f.read(), re.M | re.S)
-    text = next(b for b in blocks if mark in b)
-    for host, name in (("cdn1", "shop"), ("cdn2", "second"), ("archive", "archive")):
-        text = text.replace(host + ".example.org", f"127.0.0.1:{PORTS[name][0]}")
-    return text
+    hosts = {"cdn1": "shop", "cdn2": "second", "archive": "archive"}
+    return block("docs/relay.md", kind, mark, {
+        host: f"127.0.0.1:{PORTS[name][0]}" for host, name in hosts.items()})
 
 
 def rule(app, urls, **more):
@@ -245,7 +240,7 @@ def the_settings_of_the_document_push(t):
 def the_calls_of_the_document_begin_and_end_a_push(t):
     nginx = server(t, "archive")
     t.push(clips.reference(4), "live/cam1", "--loop")
-    put, look, delete = documented("sh", "archive").replace("\\\n", "").splitlines()
+    put, look, delete = commands(documented("sh", "archive"))
     call(t, put)
     wait_published(nginx, "cam1")
     told = json.loads(call(t, look))["pushes"]
