@@ -128,9 +128,7 @@ static void set_base(struct outlet *o, int64_t ms)
 	if (o->has_base)
 		return;
 	o->has_base = true;
-	if (o->starts_at_zero)
-		o->base_ms = ms;
-	else if (ms >= OUTLET_OLD_MS)
+	if (ms >= OUTLET_OLD_MS)
 		o->base_ms = ms - LEAD_MS;
 }
 

@@ -26,9 +26,6 @@ typedef const char *outlet_refusal_fn(const struct track *track);
 /* Read-only to others, but where it says so. */
 struct outlet {
 	outlet_refusal_fn *refusal;
-	bool starts_at_zero; /* set it before the first frame: the first
-				     * one is at 0; else only a late one is moved
-				     * near it */
 	struct tracks tracks;
 	struct frame *tracks_frame; /* which says: `tracks` */
 	struct stateset *set;       /* whose headers were written last */

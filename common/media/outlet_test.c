@@ -88,18 +88,17 @@ TEST(a_configuration_that_changed_is_told_and_no_other)
 	end(&s);
 }
 
-TEST(times_begin_at_zero_for_whom_they_shall_and_else_where_the_stream_is)
+TEST(times_are_the_streams_but_near_zero_when_that_is_far)
 {
 	struct scene s;
 	struct outlet_item item;
 
-	begin(&s, takes_all, 5000);
-	s.out.starts_at_zero = true;
+	begin(&s, takes_all, OUTLET_OLD_MS - 1);
 	CHECK_EQ(tell(&s, FRAME_VIDEO, true, &item), OUTLET_FRAME);
-	CHECK_EQ(item.ms, 0);
+	CHECK_EQ(item.ms, OUTLET_OLD_MS - 1);
 	write(&s, &item);
 	CHECK_EQ(tell(&s, FRAME_AUDIO, true, &item), OUTLET_FRAME);
-	CHECK_EQ(item.ms, 40);
+	CHECK_EQ(item.ms, OUTLET_OLD_MS + 39);
 	end(&s);
 	begin(&s, takes_all, OUTLET_OLD_MS + 7);
 	CHECK_EQ(tell(&s, FRAME_VIDEO, true, &item), OUTLET_FRAME);

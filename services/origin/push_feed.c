@@ -13,7 +13,6 @@ void push_feed_init(struct push_feed *f, struct log *log, const char *cluster)
 {
 	*f = (struct push_feed){.log = log, .cluster = cluster};
 	outlet_init(&f->out, refusal);
-	f->out.starts_at_zero = true;
 }
 
 void push_feed_fini(struct push_feed *f)

@@ -2,7 +2,8 @@
  * that a server which is published to gets from there on.
  *
  * It begins at the newest join, with metadata and sequence headers; headers that
- * change are sent again. Time begins at 0. What the server does not take in time
+ * change are sent again. Time is the stream's, so that a push which is begun again,
+ * here or by another home, goes on in it. What the server does not take in time
  * is left out up to the newest join. Pure: the log in, messages out.
  */
 #ifndef WEIR_ORIGIN_PUSH_FEED_H

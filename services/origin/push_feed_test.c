@@ -83,7 +83,7 @@ static void check_said(struct scene *s, const char *expected)
 		CHECK_STR(buf_text(&s->said), expected);
 }
 
-TEST(it_begins_at_the_newest_join_with_metadata_and_headers_at_zero)
+TEST(it_begins_at_the_newest_join_with_metadata_and_headers)
 {
 	struct scene s;
 
@@ -93,11 +93,11 @@ TEST(it_begins_at_the_newest_join_with_metadata_and_headers_at_zero)
 	gop(&s, 3);
 	gop(&s, 2);
 	CHECK_EQ(run(&s), WEIR_EAGAIN);
-	check_said(&s, "data 0\nconfig 0\nkey 0\nvideo 40\n");
+	check_said(&s, "data 0\nconfig 7120\nkey 7120\nvideo 7160\n");
 	CHECK(s.names_cluster);
 	tell(&s, FRAME_VIDEO, false);
 	CHECK_EQ(run(&s), WEIR_EAGAIN);
-	check_said(&s, "video 80\n");
+	check_said(&s, "video 7200\n");
 	CHECK_EQ(s.feed.frames, 3);
 	CHECK_EQ(s.feed.skipped, 0);
 	end(&s);
@@ -113,7 +113,7 @@ TEST(headers_that_change_are_sent_again_before_the_frame)
 	CHECK(story_config(&s.story));
 	gop(&s, 1);
 	CHECK_EQ(run(&s), WEIR_EAGAIN);
-	check_said(&s, "config 40\nkey 40\n");
+	check_said(&s, "config 7040\nkey 7040\n");
 	end(&s);
 }
 
@@ -129,7 +129,7 @@ TEST(a_publisher_that_comes_back_goes_on_in_the_same_time)
 	CHECK(story_config(&s.story));
 	gop(&s, 1);
 	CHECK_EQ(run(&s), WEIR_EAGAIN);
-	check_said(&s, "config 80\nkey 80\n");
+	check_said(&s, "config 7080\nkey 7080\n");
 	end(&s);
 }
 
@@ -150,7 +150,9 @@ TEST(who_lags_goes_on_at_the_newest_join)
 	CHECK_EQ(push_feed_lag_ms(&s.feed), 4 * 40);
 	CHECK(!push_feed_skip(&s.feed, &frames));
 	CHECK_EQ(run(&s), WEIR_EAGAIN);
-	check_said(&s, "key 400\nvideo 440\nvideo 480\nvideo 520\nvideo 560\n");
+	check_said(
+		&s,
+		"key 7400\nvideo 7440\nvideo 7480\nvideo 7520\nvideo 7560\n");
 	CHECK_EQ(s.feed.skipped, 9);
 	end(&s);
 }
@@ -194,6 +196,6 @@ TEST(a_message_that_was_not_taken_is_given_again)
 	CHECK_EQ(run(&s), WEIR_ELIMIT);
 	s.answer = 0;
 	CHECK_EQ(run(&s), WEIR_EAGAIN);
-	check_said(&s, "data 0\nconfig 0\nkey 0\n");
+	check_said(&s, "data 0\nconfig 7000\nkey 7000\n");
 	end(&s);
 }
