@@ -100,6 +100,29 @@ TEST_NO_OOM(who_guesses_is_not_listened_to_even_when_he_is_right)
 	close_site(&s);
 }
 
+static void note_refused(void *ctx, const struct http_request *req,
+			 unsigned status, const char *why)
+{
+	struct site *s = ctx;
+
+	s->gone_count += status;
+	CHECK_STR(http_path(req), "/list");
+	CHECK(strlen(why) > 0);
+}
+
+TEST_NO_OOM(whoever_is_refused_is_told_of)
+{
+	struct site s = {0};
+	const struct http_server_options o = {
+		.token = "s3cret", .refused = note_refused, .refused_ctx = &s};
+
+	OPEN_SITE(&s, &o, {"GET", "/list", 0, answer_caller, &s});
+	check_answer(&s, ASK("GET /list", "h", ""), "HTTP/1.1 401 ", "");
+	check_answer(&s, ASK("PUT /list", "h", ""), "HTTP/1.1 405 ", "");
+	CHECK_EQ(s.gone_count, 401 + 405);
+	close_site(&s);
+}
+
 TEST_NO_OOM(right_tokens_are_no_guesses)
 {
 	const struct http_server_options o = {.token = "s3cret",

@@ -111,8 +111,12 @@ static bool take_head(struct http_request *req, const char *url,
 
 static void refuse(struct http_request *req, unsigned status, const char *why)
 {
+	const struct http_server_options *o = &req->server->options;
+
 	req->server->stats.refused_count++;
 	req->is_refused = true;
+	if (o->refused)
+		o->refused(o->refused_ctx, req, status, why);
 	http_answer_error(req, status, why);
 }
 

@@ -86,6 +86,11 @@ struct http_server_options {
 	const struct http_origins *origins;
 	/* They may also send POST, PUT and DELETE, and a token [GET, HEAD]. */
 	bool has_cors_control;
+	/* Told of each request that is refused before it is looked at; may be
+	 * NULL. It must not answer. */
+	void (*refused)(void *ctx, const struct http_request *req,
+			unsigned status, const char *why);
+	void *refused_ctx;
 	/* Asked first for paths that no route has [404]; may be NULL. */
 	http_handler_fn *fallback;
 	void *fallback_ctx;

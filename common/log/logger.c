@@ -229,16 +229,11 @@ static bool may_say(struct logger *lg, const struct log_event *ev,
 
 /* ---- saying ---- */
 
-void logger_write(struct logger *lg, const struct log_event *ev,
-		  const struct kv *kv, size_t count)
+static void say(struct logger *lg, const struct log_event *ev,
+		const struct kv *kv, size_t count, uint64_t held)
 {
 	struct line l;
-	uint64_t held;
 
-	if (!logger_is_on(lg, ev->level) || lg->outlet == OUTLET_NONE)
-		return;
-	if (!may_say(lg, ev, &held))
-		return;
 	l.len = 0;
 	l.is_cut = false;
 	put_head(&l, ev->level);
@@ -255,6 +250,27 @@ void logger_write(struct logger *lg, const struct log_event *ev,
 	}
 	lg->dropped_count++;
 	lg->stats.dropped_count++;
+}
+
+static bool is_heard(const struct logger *lg, const struct log_event *ev)
+{
+	return logger_is_on(lg, ev->level) && lg->outlet != OUTLET_NONE;
+}
+
+void logger_write(struct logger *lg, const struct log_event *ev,
+		  const struct kv *kv, size_t count)
+{
+	uint64_t held;
+
+	if (is_heard(lg, ev) && may_say(lg, ev, &held))
+		say(lg, ev, kv, count, held);
+}
+
+void logger_write_each(struct logger *lg, const struct log_event *ev,
+		       const struct kv *kv, size_t count)
+{
+	if (is_heard(lg, ev))
+		say(lg, ev, kv, count, 0);
 }
 
 void logger_stats(const struct logger *lg, struct logger_stats *out)

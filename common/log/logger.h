@@ -140,6 +140,19 @@ void logger_set_level(struct logger *lg, enum log_level level);
 void logger_write(struct logger *lg, const struct log_event *ev,
 		  const struct kv *kv, size_t count);
 
+/* The same, however many there are in a second: what has a limit of its own, and
+ * must be found in the log. */
+#define logger_event_each(lg, ev, ...)                                         \
+	do {                                                                   \
+		if (logger_is_on((lg), (ev)->level)) {                         \
+			const struct kv kv_[] = {__VA_ARGS__};                 \
+			logger_write_each((lg), (ev), kv_,                     \
+					  WEIR_ARRAY_LEN(kv_));                \
+		}                                                              \
+	} while (0)
+void logger_write_each(struct logger *lg, const struct log_event *ev,
+		       const struct kv *kv, size_t count);
+
 void logger_stats(const struct logger *lg, struct logger_stats *out);
 
 /* The line alone, without time and newline: for rings of recent events. At most

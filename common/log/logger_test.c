@@ -187,6 +187,20 @@ TEST(one_event_cannot_flood_the_log)
 	end(&o);
 }
 
+TEST(what_must_be_found_in_the_log_is_there_each_time)
+{
+	struct out o;
+	struct logger_stats stats;
+
+	begin(&o, LOG_INFO, 5);
+	for (int i = 0; i < 20; i++)
+		logger_event_each(o.lg, &start, kv_int("n", i));
+	logger_stats(o.lg, &stats);
+	CHECK_EQ(stats.lines_count[LOG_INFO], 20);
+	CHECK_EQ(stats.suppressed_count, 0);
+	end(&o);
+}
+
 static void fill(struct out *o)
 {
 	char text[401];

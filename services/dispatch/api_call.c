@@ -88,12 +88,12 @@ static void tell(const struct api_call *call, unsigned status, int code)
 	if (!(call->route->flags & API_CONTROL))
 		return;
 	put_told(&what, call);
-	logger_event(log, &dispatch_api_call, kv_str("call", call->route->name),
-		     kv_addr("peer", &call->peer),
-		     kv_str("caller", call->caller),
-		     kv_str("request_id", call->request_id),
-		     kv_span("what", buf_span(&what)),
-		     kv_uint("status", status), kv_int("error_code", code));
+	logger_event_each(
+		log, &dispatch_api_call, kv_str("call", call->route->name),
+		kv_addr("peer", &call->peer), kv_str("caller", call->caller),
+		kv_str("request_id", call->request_id),
+		kv_span("what", buf_span(&what)), kv_uint("status", status),
+		kv_int("error_code", code));
 	buf_fini(&what);
 }
 

@@ -11,6 +11,10 @@ const struct log_event dispatch_api_open = {
 	"api.open", LOG_WARN, "listen",
 	"The API answers everybody without a token (dispatch.api.open)."};
 
+const struct log_event dispatch_api_refused = {
+	"api.refused", LOG_INFO, "method path peer caller status why",
+	"A request was refused before it was looked at."};
+
 static bool is_name(const char *text)
 {
 	static const char plain[] =
@@ -101,6 +105,19 @@ int dispatch_check(const struct conf *conf, char why[SVC_WHY_SIZE])
 
 /* ---- the server ---- */
 
+static void on_refused(void *ctx, const struct http_request *req,
+		       unsigned status, const char *why)
+{
+	struct dispatch *d = ctx;
+
+	logger_event(svc_log(d->svc), &dispatch_api_refused,
+		     kv_str("method", http_method(req)),
+		     kv_str("path", http_path(req)),
+		     kv_addr("peer", http_peer(req)),
+		     kv_str("caller", http_caller(req)),
+		     kv_uint("status", status), kv_str("why", why));
+}
+
 /* Their texts are in *kept, which is the caller's. */
 static int read_tokens(struct http_token *out, char **kept,
 		       const struct conf_list *list)
@@ -126,6 +143,8 @@ static int make_server(struct dispatch *d, const struct http_token *tokens)
 		.failures_per_minute = (unsigned)s->api_failures_per_minute,
 		.origins = s->api_origins.count ? &d->api_origins : NULL,
 		.has_cors_control = true,
+		.refused = on_refused,
+		.refused_ctx = d,
 	};
 
 	return http_server_new(&d->http, svc_loop(d->svc), &options);

@@ -76,7 +76,7 @@ static const struct api_field of_sessions[] = {
 	{"node", API_TEXT, API_IN_QUERY, 1, 64, NULL, NULL, NULL, "Only those of this node."},
 	{"protocol", API_TEXT, API_IN_QUERY, 0, 0, "RTMP|RTSP|FLV|TS|PS|HLS", NULL, NULL, "Only those."},
 	{"base_type", API_TEXT, API_IN_QUERY, 0, 0, "PUB|SUB|PULL|PUSH", NULL, NULL, "Only those."},
-	{"ip", API_TEXT, API_IN_QUERY, 1, 64, NULL, NULL, NULL, "Only those from this address."},
+	{"ip", API_TEXT, API_IN_QUERY, 1, 64, NULL, NULL, NULL, "Only those from this address, or of this block (192.0.2.0/24)."},
 	{"user", API_TEXT, API_IN_QUERY, 1, 128, NULL, NULL, NULL, "Only those of this user."},
 	AFTER, LIMIT,
 };

@@ -8,7 +8,7 @@
 #include "services/dispatch/relay.h"
 
 const struct log_event *const dispatch_log_events[] = {
-	&dispatch_api_call, &dispatch_api_open, NULL};
+	&dispatch_api_call, &dispatch_api_open, &dispatch_api_refused, NULL};
 
 #define S struct dispatch_stats
 /* clang-format off */

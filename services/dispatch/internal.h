@@ -32,7 +32,8 @@ struct dispatch {
 	struct stat_refresh refresh;
 };
 
-extern const struct log_event dispatch_api_call, dispatch_api_open;
+extern const struct log_event dispatch_api_call, dispatch_api_open,
+	dispatch_api_refused;
 
 /* ---- api_guard.c: who may call the API ---- */
 

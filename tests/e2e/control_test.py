@@ -120,6 +120,9 @@ def kicks_find_by_session_stream_address_and_user(t):
         return ask(t, "GET", f"/sessions?stream={stream}&{query}")["sessions"]
     bob = wait_for(lambda: listed(user="bob"), "bob's session")
     assert [s["node"] for s in bob] == ["edge-2"], bob
+    for ip, count in (("127.0.0.1", 4), ("127.0.0.0/8", 4), ("127.0.0.2", 0), ("::1", 0)):
+        assert len(listed(ip=ip)) == count, (ip, listed(ip=ip))
+    ask(t, "GET", "/sessions?ip=localhost", want=400)
     host, port = viewers["session"].sock.getsockname()
     first = [s for s in listed(protocol="FLV") if s["remote_addr"] == f"{host}:{port}"]
     assert ask(t, "POST", "/kick", {"session": first[0]["session_id"]})["kicked"] == 1
@@ -302,6 +305,10 @@ def who_guesses_tokens_is_not_listened_to(t):
         statuses = [t.cluster.ask("/api/v1/nodes", token=f"guess{i}")[0] for i in range(8)]
         assert statuses == [401] * 5 + [429] * 3, statuses
         assert t.cluster.ask("/api/v1/nodes")[0] == 429, "right ones are guesses, too"
+        log = t.cluster.log("dispatch-1")
+        refused = [x for x in log.splitlines() if " api.refused " in x]
+        assert [x.split("status=")[1][:3] for x in refused] == ["401"] * 5 + ["429"] * 4, refused
+        assert "guess" not in "".join(refused) and "peer=127.0.0.1:" in refused[0], refused
 
 
 @case
