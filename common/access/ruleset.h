@@ -92,6 +92,9 @@ struct rule_subject {
 	const char *user; /* "": nobody */
 };
 
+/* Does a ban fit? Whether it is over is not looked at. */
+bool rule_ban_fits(const struct rule_ban *ban, const struct rule_subject *who);
+
 /* A ban that fits, or NULL. */
 const struct rule *ruleset_ban(const struct ruleset *rs,
 			       const struct rule_subject *who, int64_t now_ms);

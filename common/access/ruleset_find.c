@@ -98,7 +98,7 @@ const struct rule *ruleset_key(const struct ruleset *rs, const char *kid,
 
 /* ---- bans ---- */
 
-static bool fits(const struct rule_ban *b, const struct rule_subject *who)
+bool rule_ban_fits(const struct rule_ban *b, const struct rule_subject *who)
 {
 	if (!(b->ops & who->op))
 		return false;
@@ -119,7 +119,7 @@ static const struct rule *ban_hit(const struct rule_ref *ref,
 {
 	for (; ref; ref = ref->next)
 		if (!rule_is_over(ref->rule, now_ms) &&
-		    fits(&ref->rule->ban, who))
+		    rule_ban_fits(&ref->rule->ban, who))
 			return ref->rule;
 	return NULL;
 }

@@ -5,7 +5,11 @@
 
 #include "common/member/gate_priv.h"
 
-#define CHECKED_AT_ONCE 1000 /* passes, after the rules have changed */
+/* Passes, after the rules have changed; and what many bans may make of that:
+ * those of patterns are looked at one by one. */
+#define CHECKED_AT_ONCE 1000
+#define CHECKED_LEAST   50
+#define LOOKS_AT_ONCE   100000
 
 /* `addr` is for the answer. */
 static struct rule_subject subject_of(const struct gate_pass *pass,
@@ -62,8 +66,12 @@ static void end(struct gate_pass *pass, enum reason why, const char *detail)
  * next ticks. */
 void stay_check_some(struct gate *g)
 {
-	for (unsigned i = 0;
-	     i < CHECKED_AT_ONCE && !list_is_empty(&g->unchecked); i++) {
+	size_t count =
+		LOOKS_AT_ONCE / (ruleset_count(gate_rules(g), RULE_BAN) + 1);
+
+	count = WEIR_MIN(WEIR_MAX(count, (size_t)CHECKED_LEAST),
+			 (size_t)CHECKED_AT_ONCE);
+	for (size_t i = 0; i < count && !list_is_empty(&g->unchecked); i++) {
 		struct gate_pass *pass = gate_pass_at(g->unchecked.next);
 		const char *detail;
 		enum reason why = pass->is_ending || pass->is_ours
@@ -136,15 +144,15 @@ static struct rule *ban_of(const struct gate_match *who)
 	return r;
 }
 
-static bool fits(const struct gate_pass *pass, const struct ruleset *ban)
+static bool fits(const struct gate_pass *pass, const struct rule_ban *ban)
 {
 	struct ip_addr addr;
 	const struct rule_subject who = subject_of(pass, &addr);
 
-	return ruleset_ban(ban, &who, 0) != NULL;
+	return rule_ban_fits(ban, &who);
 }
 
-static size_t kick_of(struct list *passes, const struct ruleset *ban)
+static size_t kick_of(struct list *passes, const struct rule_ban *ban)
 {
 	size_t kicked = 0;
 
@@ -163,13 +171,12 @@ static size_t kick_of(struct list *passes, const struct ruleset *ban)
 size_t gate_kick(struct gate *g, const struct gate_match *who)
 {
 	struct rule *r = ban_of(who);
-	struct ruleset *ban = NULL;
 	size_t kicked = 0;
 
-	if (r && !ruleset_new(&ban, 0) && !ruleset_put(ban, RULES_SETTINGS, r))
-		kicked = kick_of(&g->in, ban) + kick_of(&g->unchecked, ban) +
-			 kick_of(&g->waiting, ban);
-	ruleset_free(&ban);
+	if (r)
+		kicked = kick_of(&g->in, &r->ban) +
+			 kick_of(&g->unchecked, &r->ban) +
+			 kick_of(&g->waiting, &r->ban);
 	rule_unref(&r);
 	return kicked;
 }
