@@ -132,6 +132,7 @@ static void next_block(struct bytelog *b, struct list *fresh)
 	struct bytelog_block *block =
 		list_entry(fresh->next, struct bytelog_block, link);
 
+	BUG_ON(list_is_empty(fresh));
 	list_remove(&block->link);
 	list_append(&b->blocks, &block->link);
 	b->kept_bytes += block->cap;
@@ -178,6 +179,7 @@ int bytelog_put(struct bytelog *b, struct span s, struct frame *shared,
 		note_payload(b, shared);
 		fill_blocks(b, &fresh, span_from(s, at));
 	}
+	BUG_ON(!list_is_empty(&fresh)); /* they were as many as it took */
 	return 0;
 }
 
