@@ -92,7 +92,8 @@ def an_edge_leaves_a_stream_that_nobody_watches_any_more(t):
     assert c.total("origin", "weir_origin_wanting_consumers") == 1
     viewer.close()
     wait_for(lambda: c.total("origin", "weir_origin_wanting_consumers") == 0,
-             "the edge to leave")
+             "the edge to want it no more")
+    wait_for(lambda: c.total("edge", "weir_edge_streams") == 0, "the edge to leave")
     before = media_bytes_to_edges(c)
     frames = c.total("origin", "weir_origin_frames_total")
     wait_for(lambda: c.total("origin", "weir_origin_frames_total") > frames + 20,
