@@ -42,8 +42,9 @@ static int on_end(void *ctx, enum rtmp_end reason)
 static void feed_client(struct span in, bool is_publish)
 {
 	static const uint8_t shake[1 + 2 * 1536] = {3};
-	const struct rtmp_client_desc desc = {is_publish, "live", "rtmp://h/a",
-					      "x", NULL, RTMP_HANDSHAKE_SIMPLE};
+	const struct rtmp_client_desc desc = {
+		is_publish, "live", "rtmp://h/a",
+		"x",        NULL,   RTMP_HANDSHAKE_SIMPLE};
 	struct rtmp_client *c = NULL;
 	const struct rtmp_client_events events = {&c,       on_send,   on_ready,
 						  on_media, on_status, on_end};

@@ -44,21 +44,12 @@ static const char *url_of(const struct pull *p)
 
 void pull_url_shown(char out[PULL_URL_SHOWN], const struct pull *p)
 {
-	struct span url = span_str(url_of(p)), host;
-	const uint8_t *query = memchr(url.data, '?', url.len), *at;
-	size_t scheme;
+	const char *url = url_of(p), *host = strstr(url, "//") + 2;
+	const char *at = memrchr(host, '@', strcspn(host, "/?"));
+	const char *rest = at ? at + 1 : host;
 
-	if (query)
-		url.len = (size_t)(query - url.data);
-	scheme = (size_t)(strstr(url_of(p), "//") + 2 - url_of(p));
-	host = span_from(url, scheme);
-	at = memchr(host.data, '/', host.len);
-	host.len = at ? (size_t)(at - host.data) : host.len;
-	at = host.len ? memrchr(host.data, '@', host.len) : NULL;
-	if (at)
-		url = span_from(url, (size_t)(at + 1 - url.data));
-	snprintf(out, PULL_URL_SHOWN, "%.*s%.*s", at ? (int)scheme : 0,
-		 url_of(p), (int)url.len, (const char *)url.data);
+	snprintf(out, PULL_URL_SHOWN, "%.*s%.*s", (int)(host - url), url,
+		 (int)strcspn(rest, "?"), rest);
 }
 
 static void note(struct pull *p, const char *what, enum reason why,
@@ -593,10 +584,8 @@ int pull_start(struct pulls *ps, struct pull_order *order,
 		p = calloc(1, sizeof(*p));
 		err = WEIR_ENOMEM;
 	}
-	if (!p) {
-		pull_order_fini(order);
+	if (!p)
 		return err;
-	}
 	p->owner = ps;
 	p->order = *order;
 	order->url_count = 0;

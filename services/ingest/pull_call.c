@@ -10,13 +10,12 @@
 
 /* ---- an order ---- */
 
-static bool take_url(struct pull_order *o, const char *url)
+/* A copy; NULL: it is no address to pull from. */
+static char *copy_url(const char *url)
 {
-	if (!url || strlen(url) > URL_BYTES_MAX || !pull_source_protocol(url))
-		return false;
-	o->url[o->url_count] = strdup(url);
-	o->url_count += o->url[o->url_count] != NULL;
-	return true;
+	return url && strlen(url) <= URL_BYTES_MAX && pull_source_protocol(url)
+		       ? strdup(url)
+		       : NULL;
 }
 
 static bool take_urls(struct pull_order *o, struct json_object *args)
@@ -30,11 +29,14 @@ static bool take_urls(struct pull_order *o, struct json_object *args)
 	count = json_object_array_length(list);
 	if (!count || count > RULE_URLS_MAX)
 		return false;
-	for (size_t i = 0; i < count; i++)
-		if (!take_url(o, json_object_get_string(
-					 json_object_array_get_idx(list, i))))
+	for (size_t i = 0; i < count; i++) {
+		o->url[i] = copy_url(json_object_get_string(
+			json_object_array_get_idx(list, i)));
+		if (!o->url[i])
 			return false;
-	return o->url_count == count;
+		o->url_count++;
+	}
+	return true;
 }
 
 static int64_t clamped(struct json_object *args, const char *name, int64_t min,
@@ -113,37 +115,31 @@ static void join(struct pull *p, const struct pull_order *o,
 	pull_answer(call, "exists", p->session_id, "");
 }
 
+static void begin(struct pulls *ps, struct pull_order *o,
+		  struct member_call **call)
+{
+	if (o->rule[0] && pull_is_spent(ps, &o->key))
+		pull_answer(call, "spent", "", "its attempts are spent");
+	else if (ps->in->is_draining)
+		pull_answer(call, "no_ingest", "", "it takes leave");
+	else if (pull_start(ps, o, call))
+		pull_answer(call, "no_ingest", "", "too many pulls");
+}
+
 void pulls_order(struct pulls *ps, struct member_call *call,
 		 struct json_object *args)
 {
 	struct pull_order o = {0};
 	const char *fault = take_order(&o, ps, args);
-	struct pull *p;
-	int err;
+	struct pull *p = map_get(&ps->by_key, span_str(o.key.text));
 
-	if (fault) {
+	if (fault)
 		pull_answer(&call, "bad_url", "", fault);
-		pull_order_fini(&o);
-		return;
-	}
-	p = map_get(&ps->by_key, span_str(o.key.text));
-	if (p) {
+	else if (p)
 		join(p, &o, &call);
-		pull_order_fini(&o);
-		return;
-	}
-	if (o.rule[0] && pull_is_spent(ps, &o.key)) {
-		pull_answer(&call, "spent", "", "its attempts are spent");
-		pull_order_fini(&o);
-		return;
-	}
-	err = ps->in->is_draining ? WEIR_ECLOSED : pull_start(ps, &o, &call);
-	if (err == WEIR_ECLOSED)
-		pull_order_fini(&o);
-	if (err)
-		pull_answer(&call, "no_ingest", "",
-			    err == WEIR_ECLOSED ? "it takes leave"
-						: "too many pulls");
+	else
+		begin(ps, &o, &call);
+	pull_order_fini(&o);
 }
 
 struct json_object *pulls_stop_json(struct pulls *ps, const char *stream)

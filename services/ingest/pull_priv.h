@@ -78,8 +78,8 @@ struct pulls {
 
 bool pull_is_spent(const struct pulls *ps, const struct stream_key *key);
 
-/* Takes what the order holds and the call, on failure too; the call then is
- * not answered. Returns 0, WEIR_ELIMIT or WEIR_ENOMEM. */
+/* Takes the call on success, and answers it later; what the order holds is taken
+ * (its url_count is 0 then), or left. Returns 0, WEIR_ELIMIT or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int pull_start(struct pulls *ps, struct pull_order *order,
 			       struct member_call **call);
 /* It is over. */
