@@ -84,6 +84,20 @@ static void put_authority(struct buf *out, struct span s)
 	buf_put(out, span_from(s, at));
 }
 
+void redact_push_url(struct buf *out, struct span templ, struct span url)
+{
+	size_t len = part_len(url, "?");
+
+	if (templ.len && memchr(templ.data, '$', templ.len)) {
+		redact_url(out, url);
+		return;
+	}
+	while (len && url.data[len - 1] != '/')
+		len--;
+	redact_url(out, span_first(url, len));
+	buf_put(out, SPAN_LIT(MASK));
+}
+
 void redact_url(struct buf *out, struct span url)
 {
 	size_t scheme = part_len(url, ":/?");

@@ -17,4 +17,8 @@ void redact_query(struct buf *out, struct span query);
 /* Append an address, a path with a query, or a referer. */
 void redact_url(struct buf *out, struct span url);
 
+/* Append the address of a server that is published to, made of `templ`: a name
+ * in it that is the same for every stream is a key to that server, mostly. */
+void redact_push_url(struct buf *out, struct span templ, struct span url);
+
 #endif

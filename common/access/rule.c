@@ -134,20 +134,30 @@ static void write_key(struct buf *out, const struct rule_key *k,
 	put_text(out, "ops", access_ops_name(k->ops));
 }
 
+static void put_url(struct buf *out, struct span url, enum rule_kind kind)
+{
+	struct buf shown = {0};
+
+	if (kind == RULE_PUSH)
+		redact_push_url(&shown, url, url);
+	else
+		redact_url(&shown, url);
+	json_put_string(out, buf_span(&shown));
+	if (buf_error(&shown))
+		out->err = buf_error(&shown);
+	buf_fini(&shown);
+}
+
 static void write_urls(struct buf *out, char *const *url, unsigned count,
-		       enum rule_form form)
+		       enum rule_kind kind, enum rule_form form)
 {
 	put_name(out, "urls");
 	for (unsigned i = 0; i < count; i++) {
-		struct buf shown = {0};
-
-		redact_url(&shown, span_str(url[i]));
 		buf_put_u8(out, i ? ',' : '[');
-		json_put_string(out, form == RULE_WHOLE ? span_str(url[i])
-							: buf_span(&shown));
-		if (buf_error(&shown))
-			out->err = buf_error(&shown);
-		buf_fini(&shown);
+		if (form == RULE_WHOLE)
+			json_put_string(out, span_str(url[i]));
+		else
+			put_url(out, span_str(url[i]), kind);
 	}
 	buf_put_u8(out, ']');
 }
@@ -156,7 +166,7 @@ static void write_pull(struct buf *out, const struct rule_pull *p,
 		       enum rule_form form)
 {
 	put_text(out, "streams", p->streams.text);
-	write_urls(out, p->url, p->url_count, form);
+	write_urls(out, p->url, p->url_count, RULE_PULL, form);
 	put_bool(out, "on_demand", p->is_on_demand);
 	put_int(out, "pull_timeout_ms", p->pull_timeout_ms);
 	put_int(out, "retry_num", p->retry_num);
@@ -167,7 +177,7 @@ static void write_push(struct buf *out, const struct rule_push *p,
 		       enum rule_form form)
 {
 	put_text(out, "streams", p->streams.text);
-	write_urls(out, p->url, p->url_count, form);
+	write_urls(out, p->url, p->url_count, RULE_PUSH, form);
 	put_bool(out, "forward_query", p->is_query_forwarded);
 }
 

@@ -124,7 +124,7 @@ WEIR_MUST_CHECK int rule_read_json(struct rule **out, struct json_object *json,
 
 enum rule_form {
 	RULE_WHOLE, /* rule_read takes it: registry, disk */
-	RULE_SHOWN, /* for people: no "secret", redacted "urls" */
+	RULE_SHOWN, /* for people: no "secret", "urls" as by redact.h */
 };
 
 /* Append a rule as JSON, in one line, all defaults spelled out: equal rules are

@@ -93,6 +93,15 @@ TEST(what_is_shown_has_no_secret)
 		      "\"urls\":[\"rtmp://u:***@a/$key?token=***&x=1\"],"
 		      "\"forward_query\":false,\"until_ms\":0,\"note\":\"\"}");
 	rule_unref(&r);
+	/* What a server has given somebody to publish to. */
+	r = read(
+		"{\"kind\":\"push\",\"id\":\"p\",\"streams\":\"**\",\"urls\":"
+		"[\"rtmp://a/live2/abcd-stream-key?x=1\"]}");
+	check_written(r, RULE_SHOWN,
+		      "{\"kind\":\"push\",\"id\":\"p\",\"streams\":\"**\","
+		      "\"urls\":[\"rtmp://a/live2/***\"],"
+		      "\"forward_query\":false,\"until_ms\":0,\"note\":\"\"}");
+	rule_unref(&r);
 }
 
 /* Common beginnings. */

@@ -20,20 +20,11 @@ static char *take_text(struct buf *b)
 	return text;
 }
 
-/* A name that is the same for every stream is a key to that server, mostly. */
 static char *shown_of(const char *template, const char *url)
 {
-	size_t len = strcspn(url, "?");
 	struct buf b = {0};
 
-	if (strchr(template, '$') == NULL) {
-		while (len && url[len - 1] != '/')
-			len--;
-		redact_url(&b, span_of(url, len));
-		buf_put(&b, SPAN_LIT("***"));
-	} else {
-		redact_url(&b, span_str(url));
-	}
+	redact_push_url(&b, span_str(template), span_str(url));
 	return take_text(&b);
 }
 
