@@ -61,4 +61,7 @@ enum reason {
 const char *reason_name(int reason); /* "unknown" outside the list */
 const char *reason_text(int reason); /* a sentence without a full stop */
 
+/* What an error (WEIR_E… or -errno) of a peer's connection means. */
+enum reason reason_of_error(int err);
+
 #endif

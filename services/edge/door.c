@@ -109,7 +109,7 @@ static void on_accept(struct entrance *in, int fd, const struct net_addr *peer)
 	set_socket(in->door->edge, fd);
 	err = admit(&g, in->door, in->identity, fd, peer, (struct span){0});
 	if (err) {
-		turn_away(in->door, peer, guest_reason_of(err));
+		turn_away(in->door, peer, reason_of_error(err));
 		listener_done(in->listener);
 		return;
 	}
@@ -125,7 +125,7 @@ void door_adopt(struct door *d, int fd, const struct net_addr *peer,
 	set_socket(d->edge, fd);
 	err = admit(&g, d, NULL, fd, peer, unread);
 	if (err)
-		turn_away(d, peer, guest_reason_of(err));
+		turn_away(d, peer, reason_of_error(err));
 	else
 		guest_let_in(g, NULL);
 }

@@ -27,8 +27,6 @@ struct door {
 
 /* ---- guest.c ---- */
 
-/* What an error of its socket means. */
-enum reason guest_reason_of(int err);
 /* The first reason stays, and is counted; NULL: the detail is there already, or
  * none. */
 void guest_set_why(struct guest *g, enum reason why, const char *detail);

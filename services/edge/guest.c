@@ -123,24 +123,6 @@ void guest_free(struct guest *g)
 	free(g);
 }
 
-enum reason guest_reason_of(int err)
-{
-	switch (err) {
-	case WEIR_ELIMIT:
-		return REASON_limit;
-	case WEIR_ENOMEM:
-		return REASON_no_resources;
-	case WEIR_ETIMEOUT:
-		return REASON_timeout;
-	case WEIR_EPROTO:
-		return REASON_protocol_error;
-	case WEIR_EUNSUPPORTED:
-		return REASON_unsupported;
-	default:
-		return REASON_peer_left;
-	}
-}
-
 void guest_set_why(struct guest *g, enum reason why, const char *detail)
 {
 	if (g->why)
@@ -186,7 +168,7 @@ static int64_t on_data(void *ctx, struct span in)
 	if (taken > 0)
 		g->session.read_bytes += (uint64_t)taken;
 	if (taken < 0)
-		guest_set_why(g, guest_reason_of((int)taken), NULL);
+		guest_set_why(g, reason_of_error((int)taken), NULL);
 	return taken;
 }
 
@@ -200,7 +182,7 @@ static void on_close(void *ctx, int err)
 	if (conn_fault(g->conn) && !g->why)
 		snprintf(g->detail, sizeof(g->detail), "TLS: %s",
 			 conn_fault(g->conn));
-	guest_set_why(g, guest_reason_of(err),
+	guest_set_why(g, reason_of_error(err),
 		      err == WEIR_ECLOSED || conn_fault(g->conn)
 			      ? NULL
 			      : weir_strerror(err));
@@ -343,7 +325,7 @@ static void start_viewing(struct guest *g)
 	int err = hand_over(g, &unread, &unsent);
 
 	if (err) {
-		guest_set_why(g, guest_reason_of(err), weir_strerror(err));
+		guest_set_why(g, reason_of_error(err), weir_strerror(err));
 		buf_fini(&unread);
 		buf_fini(&unsent);
 		guest_free(g);
@@ -368,7 +350,7 @@ static void on_ready(void *ctx)
 	else if (err == WEIR_ESTOP)
 		guest_close(g, REASON_peer_end, "no media wanted");
 	else
-		guest_close(g, guest_reason_of(err), weir_strerror(err));
+		guest_close(g, reason_of_error(err), weir_strerror(err));
 }
 
 static void on_refused(void *ctx, const char *why)
@@ -526,7 +508,7 @@ static void give_away(struct guest *g)
 	g->fd = -1;
 	err = g->door->ops->give(g, fd);
 	if (err)
-		guest_set_why(g, guest_reason_of(err), "not let in");
+		guest_set_why(g, reason_of_error(err), "not let in");
 	else
 		g->is_given = true;
 	guest_free(g);

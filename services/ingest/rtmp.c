@@ -70,20 +70,10 @@ static enum reason reason_of(const struct peer *p, int err)
 {
 	const char *fault = rtmp_server_fault(p->session);
 
-	switch (err) {
-	case WEIR_ELIMIT:
-		return REASON_limit;
-	case WEIR_ENOMEM:
-		return REASON_no_resources;
-	case WEIR_ETIMEOUT:
-		return REASON_timeout;
-	case WEIR_EPROTO:
-		return fault && !strcmp(fault, "media before publish")
-			       ? REASON_media_before_publish
-			       : REASON_protocol_error;
-	default:
-		return REASON_peer_left;
-	}
+	if (err == WEIR_EPROTO && fault &&
+	    !strcmp(fault, "media before publish"))
+		return REASON_media_before_publish;
+	return reason_of_error(err);
 }
 
 static void on_close(void *ctx, int err)
