@@ -176,9 +176,11 @@ static void refresh(void *ctx)
 static void on_load(void *ctx, struct node_load *load)
 {
 	struct origin *o = ctx;
+	const struct origin_settings *s = svc_settings(o->svc, &origin_conf);
 
 	refresh(o);
 	load->streams = (uint32_t)o->stats.streams;
+	load->is_full = load->streams >= (uint64_t)s->streams_max;
 	load->out_bps += (o->stats.push.bytes - o->pushed_before) * 8;
 	o->pushed_before = o->stats.push.bytes;
 }

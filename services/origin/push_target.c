@@ -8,8 +8,9 @@
 #include "common/media/via.h"
 #include "services/origin/push_priv.h"
 
-#define SECOND_MS  1000
-#define QUEUED_MAX ((size_t)256 * 1024) /* behind what the server takes */
+#define SECOND_MS   1000
+#define QUEUED_MAX  ((size_t)256 * 1024) /* behind what the server takes */
+#define SCRATCH_MAX ((size_t)256 * 1024) /* that is kept */
 /* Who had it for so many times the longest pause was no failure. */
 #define RAN_WELL 3
 
@@ -257,6 +258,8 @@ void push_target_pump(struct push_target *t)
 		return;
 	while (!err && remote_rtmp_queued_bytes(t->remote) <= QUEUED_MAX)
 		err = push_feed_next(&t->feed, scratch, put, t);
+	if (scratch->cap > SCRATCH_MAX)
+		buf_fini(scratch);
 	if (!err)
 		keep_up(t);
 	else if (err == WEIR_EGONE)
