@@ -117,6 +117,8 @@ static int make_parts(struct svc *svc)
 		err = timer_new(&svc->drain_timer, svc->loop, on_drain_timeout,
 				svc);
 	if (!err)
+		err = svc_watch_spare(svc);
+	if (!err)
 		err = svc_watch_signals(svc);
 	if (!err)
 		err = svc_open_admin(svc);
@@ -142,6 +144,7 @@ static void free_svc(struct svc *svc)
 	stat_remove(&svc->info_series);
 	stat_free(&svc->stats);
 	timer_free(&svc->drain_timer);
+	timer_free(&svc->spare.timer);
 	svc_unwatch_signals(svc);
 	loop_free(&svc->loop);
 	logger_free(&svc->log);

@@ -76,6 +76,11 @@ struct svc_values {
 	uint64_t log_suppressed;
 };
 
+struct svc_spare {
+	struct timer *timer;
+	size_t least_bytes; /* that were free since some were given back */
+};
+
 struct svc {
 	const struct svc_desc *desc;
 	struct conf *conf;
@@ -101,6 +106,7 @@ struct svc {
 	sigset_t old_mask;
 	bool is_mask_set;
 	struct timer *drain_timer;
+	struct svc_spare spare;
 	svc_drain_fn *on_drain;
 	void *drain_ctx;
 	bool is_draining;
@@ -125,6 +131,13 @@ extern const struct log_event svc_listen_event;
 
 /* admin.c: counters of the process, and its admin server. */
 WEIR_MUST_CHECK int svc_open_admin(struct svc *svc);
+
+/* spare.c: give memory back each time that much of the heap has become free.
+ * svc_spare_is_due decides: more than half of the heap, and 4 MB more than before;
+ * it takes for granted that its yes is acted on. */
+WEIR_MUST_CHECK int svc_watch_spare(struct svc *svc);
+bool svc_spare_is_due(struct svc_spare *s, size_t free_bytes,
+		      size_t used_bytes);
 
 /* {"admin":"127.0.0.1:9103",…} */
 void svc_put_addresses(const struct svc *svc, struct buf *out);
