@@ -316,8 +316,7 @@ static int way_of(char out[VIA_SIZE], const struct push_stream *s)
 		return via_add(out, told, s->pushes->world.cluster);
 	if (told.len >= VIA_SIZE)
 		return WEIR_ELIMIT;
-	memcpy(out, told.data, told.len);
-	out[told.len] = '\0';
+	snprintf(out, VIA_SIZE, "%.*s", (int)told.len, (const char *)told.data);
 	return 0;
 }
 
