@@ -1,6 +1,8 @@
 /* common/conf/json.c - escaping, and finding places in a JSON text. */
 #include "common/conf/json.h"
 
+#include <json-c/json.h>
+
 #include "common/base/utf8.h"
 
 static void put_char(struct buf *out, uint32_t code, struct span raw)
@@ -140,4 +142,21 @@ struct json_place json_place_of(struct span text, size_t at)
 		}
 	}
 	return p;
+}
+
+/* ---- objects ---- */
+
+void json_add_text(struct json_object *o, const char *name, const char *text)
+{
+	json_object_object_add(o, name, json_object_new_string(text));
+}
+
+void json_add_int(struct json_object *o, const char *name, int64_t n)
+{
+	json_object_object_add(o, name, json_object_new_int64(n));
+}
+
+void json_add_uint(struct json_object *o, const char *name, uint64_t n)
+{
+	json_object_object_add(o, name, json_object_new_uint64(n));
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/access/redact.h"
+#include "common/conf/json.h"
 #include "common/io/clock.h"
 
 #define URL_PARAM_MAX 1024 /* bytes; the rest is not shown */
@@ -99,36 +100,26 @@ void session_sample(struct session *s, uint64_t now_ms)
 	s->sampled_wrote = s->wrote_bytes;
 }
 
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
-
-static void add_number(struct json_object *o, const char *name, uint64_t n)
-{
-	json_object_object_add(o, name, json_object_new_uint64(n));
-}
-
 struct json_object *session_json(const struct session *s)
 {
 	struct json_object *o = json_object_new_object();
 
 	if (!o)
 		return NULL;
-	add_text(o, "stream", s->key->text);
-	add_text(o, "session_id", s->id);
-	add_text(o, "protocol", s->protocol);
-	add_text(o, "base_type", s->base_type);
-	add_text(o, "remote_addr", s->remote_addr);
+	json_add_text(o, "stream", s->key->text);
+	json_add_text(o, "session_id", s->id);
+	json_add_text(o, "protocol", s->protocol);
+	json_add_text(o, "base_type", s->base_type);
+	json_add_text(o, "remote_addr", s->remote_addr);
 	json_object_object_add(o, "start_us",
 			       json_object_new_int64(s->start_us));
-	add_number(o, "read_bytes", s->read_bytes);
-	add_number(o, "wrote_bytes", s->wrote_bytes);
-	add_number(o, "read_kbits", s->read_kbits);
-	add_number(o, "write_kbits", s->write_kbits);
-	add_number(o, "skipped", s->skipped);
-	add_text(o, "url_param", s->url_param ? s->url_param : "");
+	json_add_uint(o, "read_bytes", s->read_bytes);
+	json_add_uint(o, "wrote_bytes", s->wrote_bytes);
+	json_add_uint(o, "read_kbits", s->read_kbits);
+	json_add_uint(o, "write_kbits", s->write_kbits);
+	json_add_uint(o, "skipped", s->skipped);
+	json_add_text(o, "url_param", s->url_param ? s->url_param : "");
 	if (s->user)
-		add_text(o, "user", s->user);
+		json_add_text(o, "user", s->user);
 	return o;
 }

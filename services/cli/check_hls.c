@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "common/conf/json.h"
 #include "common/io/clock.h"
 #include "services/cli/args.h"
 #include "services/cli/commands.h"
@@ -79,16 +80,6 @@ static void print_json(struct json_object *o)
 	json_object_put(o);
 }
 
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
-
-static void add_number(struct json_object *o, const char *name, uint64_t n)
-{
-	json_object_object_add(o, name, json_object_new_int64((int64_t)n));
-}
-
 static void on_complaint(void *ctx, const struct hls_complaint *c)
 {
 	const struct check *k = ctx;
@@ -104,12 +95,12 @@ static void on_complaint(void *ctx, const struct hls_complaint *c)
 		return;
 	}
 	o = json_object_new_object();
-	add_text(o, "event", c->is_note ? "note" : "complaint");
-	add_number(o, "at_ms", at_ms);
-	add_number(o, "replica", c->replica + 1);
-	add_text(o, "rule", hls_rule_name(c->rule));
-	add_text(o, "section", hls_rule_section(c->rule));
-	add_text(o, "words", c->words);
+	json_add_text(o, "event", c->is_note ? "note" : "complaint");
+	json_add_uint(o, "at_ms", at_ms);
+	json_add_uint(o, "replica", c->replica + 1);
+	json_add_text(o, "rule", hls_rule_name(c->rule));
+	json_add_text(o, "section", hls_rule_section(c->rule));
+	json_add_text(o, "words", c->words);
 	print_json(o);
 	fflush(stdout);
 }
@@ -140,10 +131,10 @@ static void print_replica(const struct check *k, unsigned i,
 		return;
 	}
 	o = json_object_new_object();
-	add_text(o, "event", "replica");
-	add_number(o, "replica", i + 1);
-	add_text(o, "url", k->url[i]);
-#define STAT_JSON(name) add_number(o, #name, st->name);
+	json_add_text(o, "event", "replica");
+	json_add_uint(o, "replica", i + 1);
+	json_add_text(o, "url", k->url[i]);
+#define STAT_JSON(name) json_add_uint(o, #name, st->name);
 	STATS(STAT_JSON)
 	print_json(o);
 }
@@ -161,11 +152,11 @@ static void print_end(const struct check *k, uint64_t complaints,
 		return;
 	}
 	o = json_object_new_object();
-	add_text(o, "event", "end");
-	add_text(o, "reason", k->reason);
-	add_number(o, "ms", ms);
-	add_number(o, "complaints", complaints);
-	add_text(o, "verdict", verdict);
+	json_add_text(o, "event", "end");
+	json_add_text(o, "reason", k->reason);
+	json_add_uint(o, "ms", ms);
+	json_add_uint(o, "complaints", complaints);
+	json_add_text(o, "verdict", verdict);
 	print_json(o);
 }
 

@@ -5,20 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/conf/json.h"
 #include "services/cli/up.h"
-
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
 
 static struct json_object *node_json(const struct up_proc *p)
 {
 	struct json_object *o = json_object_new_object();
 	int pid = p->child ? (int)child_pid(p->child) : 0;
 
-	add_text(o, "id", p->id);
-	add_text(o, "role", plan_role_name(p->plan->role));
+	json_add_text(o, "id", p->id);
+	json_add_text(o, "role", plan_role_name(p->plan->role));
 	json_object_object_add(o, "pid", json_object_new_int(pid));
 	json_object_object_add(o, "addresses",
 			       p->addresses ? json_object_get(p->addresses)
@@ -34,11 +30,11 @@ struct json_object *up_say_json(const struct up *up)
 	char api[NET_ADDR_TEXT_SIZE + 8];
 
 	snprintf(api, sizeof(api), "http://%s", up->api.addr);
-	add_text(o, "api", api);
-	add_text(o, "token", up->token);
-	add_text(o, "redis", up->redis_addr);
-	add_text(public, "rtmp", up->rtmp.addr);
-	add_text(public, "http", up->http.addr);
+	json_add_text(o, "api", api);
+	json_add_text(o, "token", up->token);
+	json_add_text(o, "redis", up->redis_addr);
+	json_add_text(public, "rtmp", up->rtmp.addr);
+	json_add_text(public, "http", up->http.addr);
 	json_object_object_add(o, "public", public);
 	for (size_t i = 0; i < up->plan.count; i++)
 		json_object_array_add(nodes, node_json(&up->node[i]));

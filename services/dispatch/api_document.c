@@ -2,6 +2,7 @@
  */
 #include <stdio.h>
 
+#include "common/conf/json.h"
 #include "services/dispatch/api.h"
 
 #define SCHEMAS_MAX 64
@@ -17,16 +18,6 @@ static void add(struct json_object *o, const char *name,
 		struct json_object *value)
 {
 	json_object_object_add(o, name, value);
-}
-
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	add(o, name, json_object_new_string(text));
-}
-
-static void add_int(struct json_object *o, const char *name, int64_t n)
-{
-	add(o, name, json_object_new_int64(n));
 }
 
 static struct json_object *open_object(struct json_object *o, const char *name)
@@ -52,7 +43,7 @@ static struct json_object *reference(struct naming *n,
 	if (i == n->count)
 		n->schema[n->count++] = s;
 	snprintf(path, sizeof(path), "#/components/schemas/%s", s->name);
-	add_text(o, "$ref", path);
+	json_add_text(o, "$ref", path);
 	return o;
 }
 
@@ -60,7 +51,7 @@ static struct json_object *type(const char *name)
 {
 	struct json_object *o = json_object_new_object();
 
-	add_text(o, "type", name);
+	json_add_text(o, "type", name);
 	return o;
 }
 
@@ -87,9 +78,9 @@ static struct json_object *text_type(const struct api_field *f)
 	if (f->choices)
 		add(o, "enum", choices_json(f->choices));
 	if (f->min)
-		add_int(o, "minLength", 1);
+		json_add_int(o, "minLength", 1);
 	if (f->max)
-		add_int(o, "maxLength", f->max);
+		json_add_int(o, "maxLength", f->max);
 	return o;
 }
 
@@ -98,8 +89,8 @@ static struct json_object *int_type(const struct api_field *f)
 	struct json_object *o = type("integer");
 
 	if (f->min || f->max) {
-		add_int(o, "minimum", f->min);
-		add_int(o, "maximum", f->max);
+		json_add_int(o, "minimum", f->min);
+		json_add_int(o, "maximum", f->max);
 	}
 	return o;
 }
@@ -111,9 +102,9 @@ static struct json_object *list_type(const struct api_field *f,
 
 	add(o, "items", items);
 	if (f->min)
-		add_int(o, "minItems", f->min);
+		json_add_int(o, "minItems", f->min);
 	if (f->max)
-		add_int(o, "maxItems", f->max);
+		json_add_int(o, "maxItems", f->max);
 	return o;
 }
 
@@ -121,7 +112,7 @@ static struct json_object *key_type(void)
 {
 	struct json_object *o = type("string");
 
-	add_int(o, "minLength", 1);
+	json_add_int(o, "minLength", 1);
 	return o;
 }
 
@@ -177,7 +168,7 @@ static struct json_object *field_json(struct naming *n,
 	if (f->flags & API_NULL)
 		o = either(o, type("null"));
 	if (f->sentence)
-		add_text(o, "description", f->sentence);
+		json_add_text(o, "description", f->sentence);
 	if (f->initial)
 		add(o, "default", json_tokener_parse(f->initial));
 	return o;
@@ -197,7 +188,7 @@ static struct json_object *object_json(struct naming *n,
 	struct json_object *required = json_object_new_array();
 
 	if (s->sentence)
-		add_text(o, "description", s->sentence);
+		json_add_text(o, "description", s->sentence);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct api_field *f = &s->field[i];
 
@@ -221,8 +212,8 @@ static struct json_object *parameter(struct naming *n,
 	struct json_object *o = json_object_new_object();
 	bool is_path = f->flags & API_IN_PATH;
 
-	add_text(o, "name", f->name);
-	add_text(o, "in", is_path ? "path" : "query");
+	json_add_text(o, "name", f->name);
+	json_add_text(o, "in", is_path ? "path" : "query");
 	add(o, "required",
 	    json_object_new_boolean(is_path || (f->flags & API_NEEDED)));
 	add(o, "schema", field_json(n, f));
@@ -299,7 +290,7 @@ static void add_status(struct json_object *statuses, const char *status,
 {
 	struct json_object *o = open_object(statuses, status);
 
-	add_text(o, "description", sentence);
+	json_add_text(o, "description", sentence);
 	if (schema)
 		add_content(o, schema);
 }
@@ -331,10 +322,11 @@ static struct json_object *operation(struct naming *n,
 	json_object_array_add(
 		tags,
 		json_object_new_string(r->flags & API_LAL ? "lal" : "weir"));
-	add_text(o, "operationId", r->name);
-	add_text(o, "summary", r->sentence);
+	json_add_text(o, "operationId", r->name);
+	json_add_text(o, "summary", r->sentence);
 	add(o, "tags", tags);
-	add_text(o, "x-weir-role", r->flags & API_CONTROL ? "control" : "read");
+	json_add_text(o, "x-weir-role",
+		      r->flags & API_CONTROL ? "control" : "read");
 	add_request(o, n, r->in);
 	add_answers(o, n, r);
 	return o;
@@ -381,8 +373,8 @@ static void add_components(struct json_object *o, struct naming *n)
 	/* Telling one may name more. */
 	for (size_t i = 0; i < n->count; i++)
 		add(schemas, n->schema[i]->name, object_json(n, n->schema[i]));
-	add_text(bearer, "type", "http");
-	add_text(bearer, "scheme", "bearer");
+	json_add_text(bearer, "type", "http");
+	json_add_text(bearer, "scheme", "bearer");
 }
 
 static struct json_object *security_json(void)
@@ -404,12 +396,13 @@ struct json_object *api_document(const struct api_route *route, size_t count,
 
 	if (!o)
 		return NULL;
-	add_text(o, "openapi", "3.1.0");
+	json_add_text(o, "openapi", "3.1.0");
 	info = open_object(o, "info");
-	add_text(info, "title", "weir");
-	add_text(info, "version", version);
-	add_text(info, "description",
-		 "The API of a weir cluster. Any dispatch answers for all.");
+	json_add_text(info, "title", "weir");
+	json_add_text(info, "version", version);
+	json_add_text(
+		info, "description",
+		"The API of a weir cluster. Any dispatch answers for all.");
 	add(o, "security", security_json());
 	add(o, "paths", paths_json(&n, route, count));
 	add_components(o, &n);

@@ -2,13 +2,9 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 
+#include "common/conf/json.h"
 #include "services/dispatch/api_calls.h"
 #include "services/dispatch/internal.h"
-
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
 
 /* ---- stat ---- */
 
@@ -24,15 +20,15 @@ void api_lal_info(struct api_call *call)
 		 "GitTag=v%s. GitCommitLog=%s. GitStatus=. BuildTime=. "
 		 "GoVersion=none. runtime=%s/%s.",
 		 svc_version(), svc_commit(), u.sysname, u.machine);
-	add_text(o, "server_id", d->settings->server_id);
-	add_text(o, "bin_info", text);
+	json_add_text(o, "server_id", d->settings->server_id);
+	json_add_text(o, "bin_info", text);
 	snprintf(text, sizeof(text), "weir v%s", svc_version());
-	add_text(o, "lal_version", text);
-	add_text(o, "api_version", "v0.4.4");
-	add_text(o, "notify_version", "v0.2.2");
-	add_text(o, "WebUiVersion", "v0.0.3");
+	json_add_text(o, "lal_version", text);
+	json_add_text(o, "api_version", "v0.4.4");
+	json_add_text(o, "notify_version", "v0.2.2");
+	json_add_text(o, "WebUiVersion", "v0.0.3");
 	lal_time(when, svc_started_utc_us(d->svc));
-	add_text(o, "start_time", when);
+	json_add_text(o, "start_time", when);
 	api_say(&call, LAL_OK, "succ", o);
 }
 

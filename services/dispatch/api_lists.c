@@ -2,15 +2,11 @@
 #include <stdio.h>
 
 #include "common/access/cidr.h"
+#include "common/conf/json.h"
 #include "services/dispatch/api_calls.h"
 #include "services/dispatch/internal.h"
 
 #define EVENTS_SHOWN 100
-
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
 
 static struct json_object *member_of(struct json_object *o, const char *name)
 {
@@ -30,7 +26,7 @@ struct json_object *api_args(const struct api_call *call, const char *name)
 	struct json_object *o = json_object_new_object();
 
 	if (o && api_text(call, name))
-		add_text(o, name, api_text(call, name));
+		json_add_text(o, name, api_text(call, name));
 	return o;
 }
 
@@ -74,8 +70,8 @@ static void answer_page(struct api_call *call, const char *name,
 			json_object_get(json_object_array_get_idx(list, i)));
 	json_object_object_add(o, name, page);
 	if (i < count)
-		add_text(o, "next",
-			 order_of(json_object_array_get_idx(list, i - 1)));
+		json_add_text(o, "next",
+			      order_of(json_object_array_get_idx(list, i - 1)));
 	json_object_object_add(o, "silent",
 			       json_object_new_int64(g->silent_count));
 	json_object_put(list);
@@ -150,12 +146,12 @@ void api_put_position(struct json_object *o, const struct stream_entry *e)
 
 	json_object_object_add(o, "epoch",
 			       json_object_new_uint64(e->epoch.counter));
-	add_text(o, "session", uuid_text(text, &e->epoch.writer));
+	json_add_text(o, "session", uuid_text(text, &e->epoch.writer));
 	json_object_object_add(o, "term",
 			       json_object_new_uint64(e->term.number));
 	json_object_object_add(o, "live", json_object_new_boolean(e->is_live));
-	add_text(o, "writer", e->writer_node);
-	add_text(o, "home", e->home_node);
+	json_add_text(o, "writer", e->writer_node);
+	json_add_text(o, "home", e->home_node);
 	json_object_object_add(o, "start_us",
 			       json_object_new_int64(e->start_us));
 }
@@ -207,7 +203,7 @@ static void add_stream(void *ctx, const struct stream_entry *e)
 	if (!sessions || !is_wanted(sl->call, e))
 		return; /* it is over */
 	o = json_object_new_object();
-	add_text(o, "key", e->key.text);
+	json_add_text(o, "key", e->key.text);
 	api_put_position(o, e);
 	json_object_object_add(o, "viewers",
 			       json_object_new_int64(count_viewers(sessions)));

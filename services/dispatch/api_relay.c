@@ -2,14 +2,10 @@
  * pushes. */
 #include <stdio.h>
 
+#include "common/conf/json.h"
 #include "services/dispatch/api_calls.h"
 #include "services/dispatch/internal.h"
 #include "services/dispatch/relay.h"
-
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
 
 /* ---- start ---- */
 
@@ -39,8 +35,8 @@ static void on_started(void *ctx, const struct relay_answer *a)
 		return;
 	}
 	o = json_object_new_object();
-	add_text(o, "stream_name", api_text(call, "stream_name"));
-	add_text(o, "session_id", a->session_id);
+	json_add_text(o, "stream_name", api_text(call, "stream_name"));
+	json_add_text(o, "session_id", a->session_id);
 	api_say(&call, LAL_OK, "succ", o);
 }
 
@@ -98,7 +94,7 @@ static void on_stopped(void *ctx, const struct relay_answer *a)
 
 	if (a->verdict == RELAY_DONE) {
 		o = json_object_new_object();
-		add_text(o, "session_id", a->session_id);
+		json_add_text(o, "session_id", a->session_id);
 		api_say(&call, LAL_OK, "succ", o);
 	} else if (a->verdict == RELAY_NOT_FOUND) {
 		api_say(&call, LAL_NO_SESSION, "session not found", NULL);

@@ -1,14 +1,10 @@
 /* services/dispatch/api_route.c - GET /api/v1/route. */
 #include <stdio.h>
 
+#include "common/conf/json.h"
 #include "services/dispatch/api_calls.h"
 #include "services/dispatch/internal.h"
 #include "services/dispatch/route.h"
-
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
 
 static const char *own_zone(const struct dispatch *d)
 {
@@ -56,9 +52,9 @@ static struct json_object *address_json(const struct route_answer *a,
 	struct buf url = {0};
 
 	route_put_url(&url, way, a->addr, key);
-	add_text(o, "url", buf_text(&url));
-	add_text(o, "node", a->node->ref.id);
-	add_text(o, "zone", a->node->zone);
+	json_add_text(o, "url", buf_text(&url));
+	json_add_text(o, "node", a->node->ref.id);
+	json_add_text(o, "zone", a->node->zone);
 	json_object_object_add(o, "full",
 			       json_object_new_boolean(a->load->is_full));
 	json_object_object_add(o, "busy_permille",
@@ -80,8 +76,8 @@ static void answer(struct api_call *call, const struct route_wish *wish,
 	for (size_t i = 0; i < count; i++)
 		json_object_array_add(list,
 				      address_json(&found[i], wish->way, key));
-	add_text(o, "stream", key->text);
-	add_text(o, "zone", wish->zone);
+	json_add_text(o, "stream", key->text);
+	json_add_text(o, "zone", wish->zone);
 	json_object_object_add(o, "addresses", list);
 	api_answer(&call, o);
 }

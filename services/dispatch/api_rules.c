@@ -5,15 +5,11 @@
 #include <stdio.h>
 
 #include "common/access/ruleset.h"
+#include "common/conf/json.h"
 #include "services/dispatch/api_calls.h"
 #include "services/dispatch/internal.h"
 
 #define AFTER_SIZE 128
-
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
 
 /* ---- showing ---- */
 
@@ -34,7 +30,7 @@ static struct json_object *rule_json(const struct rule *rule,
 		o = json_tokener_parse(buf_text(&text));
 	buf_fini(&text);
 	if (o)
-		add_text(o, "source", source_name(source));
+		json_add_text(o, "source", source_name(source));
 	return o;
 }
 
@@ -117,7 +113,7 @@ void api_rules(struct api_call *call)
 	}
 	json_object_object_add(o, "rules", l.list);
 	if (l.has_more)
-		add_text(o, "next", l.last);
+		json_add_text(o, "next", l.last);
 	api_answer(&call, o);
 }
 
@@ -189,8 +185,8 @@ static void on_put(void *ctx, int err, bool is_repeat)
 		return;
 	}
 	o = json_object_new_object();
-	add_text(o, "kind", api_text(call, "kind"));
-	add_text(o, "id", api_text(call, "id"));
+	json_add_text(o, "kind", api_text(call, "kind"));
+	json_add_text(o, "id", api_text(call, "id"));
 	json_object_object_add(o, "repeated",
 			       json_object_new_boolean(is_repeat));
 	api_answer(&call, o);
@@ -213,7 +209,7 @@ void api_put_rule(struct api_call *call)
 	struct rule *rule = NULL;
 	int err;
 
-	add_text(call->in, "kind", kind);
+	json_add_text(call->in, "kind", kind);
 	err = rule_read_json(&rule, call->in, NULL, NULL, &fault);
 	if (err == WEIR_EINVAL || err == WEIR_ELIMIT)
 		refuse_fault(call, &fault);

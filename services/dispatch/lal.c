@@ -2,18 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/conf/json.h"
 #include "common/media/track.h"
 #include "services/dispatch/internal.h"
-
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
-
-static void add_int(struct json_object *o, const char *name, int64_t v)
-{
-	json_object_object_add(o, name, json_object_new_int64(v));
-}
 
 static const char *get_text(struct json_object *o, const char *name)
 {
@@ -57,16 +48,16 @@ static struct json_object *lal_session(struct json_object *s)
 
 	if (s)
 		lal_time(start, get_int(s, "start_us"));
-	add_text(o, "session_id", get_text(s, "session_id"));
-	add_text(o, "protocol", get_text(s, "protocol"));
-	add_text(o, "base_type", get_text(s, "base_type"));
-	add_text(o, "remote_addr", get_text(s, "remote_addr"));
-	add_text(o, "start_time", start);
-	add_int(o, "read_bytes_sum", get_int(s, "read_bytes"));
-	add_int(o, "wrote_bytes_sum", get_int(s, "wrote_bytes"));
-	add_int(o, "bitrate_kbits", is_sub ? wrote : read);
-	add_int(o, "read_bitrate_kbits", read);
-	add_int(o, "write_bitrate_kbits", wrote);
+	json_add_text(o, "session_id", get_text(s, "session_id"));
+	json_add_text(o, "protocol", get_text(s, "protocol"));
+	json_add_text(o, "base_type", get_text(s, "base_type"));
+	json_add_text(o, "remote_addr", get_text(s, "remote_addr"));
+	json_add_text(o, "start_time", start);
+	json_add_int(o, "read_bytes_sum", get_int(s, "read_bytes"));
+	json_add_int(o, "wrote_bytes_sum", get_int(s, "wrote_bytes"));
+	json_add_int(o, "bitrate_kbits", is_sub ? wrote : read);
+	json_add_int(o, "read_bitrate_kbits", read);
+	json_add_int(o, "write_bitrate_kbits", wrote);
 	return o;
 }
 
@@ -114,12 +105,12 @@ struct json_object *lal_group(struct json_object *streams, const char *key)
 	char app[STREAM_KEY_MAX + 1];
 
 	snprintf(app, sizeof(app), "%.*s", (int)(slash ? slash - key : 0), key);
-	add_text(o, "stream_name", slash ? slash + 1 : key);
-	add_text(o, "app_name", app);
-	add_text(o, "audio_codec", get_text(audio, "api_codec"));
-	add_text(o, "video_codec", get_text(video, "api_codec"));
-	add_int(o, "video_width", get_int(video, "width"));
-	add_int(o, "video_height", get_int(video, "height"));
+	json_add_text(o, "stream_name", slash ? slash + 1 : key);
+	json_add_text(o, "app_name", app);
+	json_add_text(o, "audio_codec", get_text(audio, "api_codec"));
+	json_add_text(o, "video_codec", get_text(video, "api_codec"));
+	json_add_int(o, "video_width", get_int(video, "width"));
+	json_add_int(o, "video_height", get_int(video, "height"));
 	add_sessions(o, child(entry, "sessions"));
 	json_object_object_add(o, "in_frame_per_sec",
 			       fps ? json_object_get(fps)

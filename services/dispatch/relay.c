@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/conf/json.h"
 #include "common/registry/rank.h"
 #include "proto/rtmp/url.h"
 #include "services/dispatch/relay_priv.h"
@@ -236,11 +237,6 @@ static const char *fault_of(const char *url)
 	return NULL;
 }
 
-static void add_int(struct json_object *o, const char *name, int64_t v)
-{
-	json_object_object_add(o, name, json_object_new_int64(v));
-}
-
 static struct json_object *args_of(const struct relay_pull *p)
 {
 	struct json_object *args = json_object_new_object();
@@ -248,9 +244,9 @@ static struct json_object *args_of(const struct relay_pull *p)
 
 	json_object_array_add(urls, json_object_new_string(p->url));
 	json_object_object_add(args, "urls", urls);
-	add_int(args, "pull_timeout_ms", p->pull_timeout_ms);
-	add_int(args, "retry_num", p->retry_num);
-	add_int(args, "auto_stop_ms", p->auto_stop_ms);
+	json_add_int(args, "pull_timeout_ms", p->pull_timeout_ms);
+	json_add_int(args, "retry_num", p->retry_num);
+	json_add_int(args, "auto_stop_ms", p->auto_stop_ms);
 	return args;
 }
 

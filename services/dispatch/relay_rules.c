@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/conf/json.h"
 #include "services/dispatch/relay_priv.h"
 
 #define AGAIN_MS      1000 /* an order is not given twice in that time */
@@ -77,11 +78,6 @@ static struct json_object *urls_of(const struct rule_pull *p,
 	return NULL;
 }
 
-static void add_int(struct json_object *o, const char *name, int64_t v)
-{
-	json_object_object_add(o, name, json_object_new_int64(v));
-}
-
 static struct json_object *
 args_of(const struct rule *rule, const struct stream_key *key, const char *via)
 {
@@ -94,10 +90,11 @@ args_of(const struct rule *rule, const struct stream_key *key, const char *via)
 	json_object_object_add(args, "urls", urls);
 	json_object_object_add(args, "rule", json_object_new_string(rule->id));
 	json_object_object_add(args, "via", json_object_new_string(via));
-	add_int(args, "pull_timeout_ms", p->pull_timeout_ms);
+	json_add_int(args, "pull_timeout_ms", p->pull_timeout_ms);
 	/* One that is kept on never gives up, and never stops by itself. */
-	add_int(args, "retry_num", p->is_on_demand ? p->retry_num : -1);
-	add_int(args, "auto_stop_ms", p->is_on_demand ? p->auto_stop_ms : -1);
+	json_add_int(args, "retry_num", p->is_on_demand ? p->retry_num : -1);
+	json_add_int(args, "auto_stop_ms",
+		     p->is_on_demand ? p->auto_stop_ms : -1);
 	return args;
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/conf/json.h"
+
 /* From here on nobody is told, and it is no publisher any more. */
 static void forget_door(struct publish *p)
 {
@@ -345,11 +347,6 @@ void publish_leave(struct publish **pp, enum reason why)
 
 /* ---- all of them ---- */
 
-static void add_int(struct json_object *o, const char *name, int64_t v)
-{
-	json_object_object_add(o, name, json_object_new_int64(v));
-}
-
 static struct publish *publish_of(struct list *it)
 {
 	return list_entry(it, struct publish, link);
@@ -493,16 +490,16 @@ static struct json_object *track_json(const struct track *t,
 		o, "api_codec",
 		json_object_new_string(codec_api_name(t->codec)));
 	if (t->kind == FRAME_VIDEO) {
-		add_int(o, "width", t->width);
-		add_int(o, "height", t->height);
+		json_add_int(o, "width", t->width);
+		json_add_int(o, "height", t->height);
 		json_object_object_add(
 			o, "fps",
 			json_object_new_double(
 				(s->fps_x100 ? s->fps_x100 : t->fps_x100) /
 				100.0));
 	} else {
-		add_int(o, "rate", t->rate);
-		add_int(o, "channels", t->channels);
+		json_add_int(o, "rate", t->rate);
+		json_add_int(o, "channels", t->channels);
 	}
 	return o;
 }
@@ -514,8 +511,8 @@ static struct json_object *seconds_json(const struct publish *p)
 	for (size_t i = 0; i < p->second_count; i++) {
 		struct json_object *o = json_object_new_object();
 
-		add_int(o, "unix_sec", p->second[i].unix_s);
-		add_int(o, "v", p->second[i].count);
+		json_add_int(o, "unix_sec", p->second[i].unix_s);
+		json_add_int(o, "v", p->second[i].count);
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -541,11 +538,11 @@ static struct json_object *stream_json(struct publish *p)
 		json_object_object_add(o, "video", track_json(video, &s));
 	if (audio)
 		json_object_object_add(o, "audio", track_json(audio, &s));
-	add_int(o, "gop_ms", s.gop_ms);
-	add_int(o, "frames", (int64_t)s.frames);
-	add_int(o, "video_frames", (int64_t)s.video_frames);
-	add_int(o, "dropped", (int64_t)s.dropped);
-	add_int(o, "clamped", (int64_t)s.clamped);
+	json_add_int(o, "gop_ms", s.gop_ms);
+	json_add_int(o, "frames", (int64_t)s.frames);
+	json_add_int(o, "video_frames", (int64_t)s.video_frames);
+	json_add_int(o, "dropped", (int64_t)s.dropped);
+	json_add_int(o, "clamped", (int64_t)s.clamped);
 	json_object_object_add(o, "in_frame_per_sec", seconds_json(p));
 	return o;
 }

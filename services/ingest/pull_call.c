@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
+#include "common/conf/json.h"
 #include "services/ingest/pull_priv.h"
 
 #define TIMEOUT_MAX_MS 3600000
@@ -170,16 +171,6 @@ static const char *state_name(const struct pull *p)
 	return name[p->state];
 }
 
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
-
-static void add_int(struct json_object *o, const char *name, int64_t v)
-{
-	json_object_object_add(o, name, json_object_new_int64(v));
-}
-
 static struct json_object *pull_json(const struct pull *p)
 {
 	const struct session *s = publish_session(p->publish);
@@ -187,21 +178,22 @@ static struct json_object *pull_json(const struct pull *p)
 	char url[PULL_URL_SHOWN];
 
 	pull_url_shown(url, p);
-	add_text(o, "stream", p->order.key.text);
-	add_text(o, "session_id", p->session_id);
-	add_text(o, "protocol", s->protocol);
-	add_text(o, "url", url);
-	add_text(o, "rule", p->order.rule);
-	add_text(o, "state", state_name(p));
-	add_text(o, "reason", p->why ? reason_name(p->why) : "");
-	add_text(o, "detail", p->why ? p->detail : "");
-	add_int(o, "attempts", p->attempts);
-	add_int(o, "start_us", p->start_us);
-	add_int(o, "read_bytes",
+	json_add_text(o, "stream", p->order.key.text);
+	json_add_text(o, "session_id", p->session_id);
+	json_add_text(o, "protocol", s->protocol);
+	json_add_text(o, "url", url);
+	json_add_text(o, "rule", p->order.rule);
+	json_add_text(o, "state", state_name(p));
+	json_add_text(o, "reason", p->why ? reason_name(p->why) : "");
+	json_add_text(o, "detail", p->why ? p->detail : "");
+	json_add_int(o, "attempts", p->attempts);
+	json_add_int(o, "start_us", p->start_us);
+	json_add_int(
+		o, "read_bytes",
 		(int64_t)(p->bytes_before +
 			  (p->source ? pull_source_in_bytes(p->source) : 0)));
-	add_int(o, "auto_stop_ms", p->order.auto_stop_ms);
-	add_int(o, "retry_num", p->order.retry_num);
+	json_add_int(o, "auto_stop_ms", p->order.auto_stop_ms);
+	json_add_int(o, "retry_num", p->order.retry_num);
 	json_object_object_add(o, "wanted",
 			       json_object_new_boolean(!p->unwanted_ms));
 	return o;

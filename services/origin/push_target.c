@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
+#include "common/conf/json.h"
 #include "common/io/clock.h"
 #include "common/media/amf0.h"
 #include "common/media/via.h"
@@ -58,43 +59,35 @@ static void add_up(struct push_target *t)
 	t->feed.frames = t->feed.skipped = 0;
 }
 
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
-
-static void add_number(struct json_object *o, const char *name, uint64_t n)
-{
-	json_object_object_add(o, name, json_object_new_uint64(n));
-}
-
 struct json_object *push_target_json(const struct push_target *t)
 {
 	struct json_object *o = json_object_new_object();
 	uint64_t now = now_ms(t);
 
-	add_text(o, "stream", t->stream->key.text);
-	add_text(o, "session_id", t->session.id);
-	add_text(o, "protocol", "RTMP");
-	add_text(o, "url", t->shown);
-	add_text(o, "rule", t->rule);
-	add_text(o, "state", state_name[t->state]);
-	add_text(o, "reason", t->why ? reason_name((int)t->why) : "");
-	add_text(o, "detail", t->detail);
-	add_text(o, "remote_addr",
-		 t->state == PUSH_RUNS ? remote_rtmp_addr_text(t->remote) : "");
-	add_number(o, "attempts", t->attempts);
-	add_number(o, "failures", t->failures);
+	json_add_text(o, "stream", t->stream->key.text);
+	json_add_text(o, "session_id", t->session.id);
+	json_add_text(o, "protocol", "RTMP");
+	json_add_text(o, "url", t->shown);
+	json_add_text(o, "rule", t->rule);
+	json_add_text(o, "state", state_name[t->state]);
+	json_add_text(o, "reason", t->why ? reason_name((int)t->why) : "");
+	json_add_text(o, "detail", t->detail);
+	json_add_text(o, "remote_addr",
+		      t->state == PUSH_RUNS ? remote_rtmp_addr_text(t->remote)
+					    : "");
+	json_add_uint(o, "attempts", t->attempts);
+	json_add_uint(o, "failures", t->failures);
 	json_object_object_add(o, "start_us",
 			       json_object_new_int64(t->session.start_us));
-	add_number(o, "wrote_bytes", t->wrote_bytes + sent_bytes(t));
-	add_number(o, "frames", t->frames + t->feed.frames);
-	add_number(o, "skipped", t->skipped + t->feed.skipped);
-	add_number(o, "lag_ms", t->feed.log ? push_feed_lag_ms(&t->feed) : 0);
-	add_number(o, "retry_in_ms",
-		   t->state == PUSH_PAUSES && t->retry_ms > now
-			   ? t->retry_ms - now
-			   : 0);
+	json_add_uint(o, "wrote_bytes", t->wrote_bytes + sent_bytes(t));
+	json_add_uint(o, "frames", t->frames + t->feed.frames);
+	json_add_uint(o, "skipped", t->skipped + t->feed.skipped);
+	json_add_uint(o, "lag_ms",
+		      t->feed.log ? push_feed_lag_ms(&t->feed) : 0);
+	json_add_uint(o, "retry_in_ms",
+		      t->state == PUSH_PAUSES && t->retry_ms > now
+			      ? t->retry_ms - now
+			      : 0);
 	return o;
 }
 
