@@ -25,6 +25,7 @@ class Drained:
         self.t, self.clip = t, clips.tiny(1)
         self.tags = flv.read(self.clip)
         self.viewer = t.view(stream)
+        wait_for(lambda: stream in t.cluster.watched(), "the viewer to wait")
         self.node = t.cluster.role("ingest")[0]
         self.peer = Rtmp(self.node.addresses["rtmp"], 20 * SLOWER)
         t.at_end(self.peer.close)

@@ -236,6 +236,10 @@ class Cluster:
         """{key: what /api/streams says of it}"""
         return {s["key"]: s for s in self.api("/api/streams")["streams"]}
 
+    def watched(self):
+        """The streams that somebody watches or waits for."""
+        return {s["stream"] for s in self.api("/api/v1/sessions?base_type=SUB")["sessions"]}
+
     def events(self, stream):
         return self.api(f"/api/events?stream={stream}")["events"]
 
