@@ -89,7 +89,16 @@ static void list_kind(struct listing *l, const struct ruleset *rs,
 	}
 }
 
-void api_rules(struct api_call *call)
+/* A dispatch that has just started must not say that there are none. */
+static bool is_too_early(struct api_call *call)
+{
+	if (member_rules_are_known(call->dispatch->member))
+		return false;
+	api_refuse(&call, 503, NULL, "the rules have not been read yet");
+	return true;
+}
+
+static void list_rules(struct api_call *call)
 {
 	const struct ruleset *rs = member_rules(call->dispatch->member);
 	const char *only = api_text(call, "kind");
@@ -117,6 +126,12 @@ void api_rules(struct api_call *call)
 	api_answer(&call, o);
 }
 
+void api_rules(struct api_call *call)
+{
+	if (!is_too_early(call))
+		list_rules(call);
+}
+
 /* ---- one ---- */
 
 /* The API's own before the one of this process's settings. */
@@ -133,7 +148,7 @@ static const struct rule *find(const struct ruleset *rs, enum rule_kind kind,
 	return ruleset_get(rs, *source, kind, id);
 }
 
-void api_rule(struct api_call *call)
+static void show_rule(struct api_call *call)
 {
 	const struct ruleset *rs = member_rules(call->dispatch->member);
 	int kind = rule_kind_of(span_str(api_text(call, "kind")));
@@ -150,6 +165,12 @@ void api_rule(struct api_call *call)
 		api_answer(&call, o);
 	else
 		api_refuse(&call, 503, NULL, "out of memory");
+}
+
+void api_rule(struct api_call *call)
+{
+	if (!is_too_early(call))
+		show_rule(call);
 }
 
 /* ---- changes ---- */
