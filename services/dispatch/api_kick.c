@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/access/rule.h"
+#include "common/base/hash.h"
 #include "services/dispatch/api_calls.h"
 #include "services/dispatch/internal.h"
 
@@ -67,8 +68,12 @@ static void name_ban(struct api_call *call)
 	uint64_t number;
 
 	io_random(&number, sizeof(number));
-	if (*call->request_id)
-		snprintf(name, sizeof(name), "kick-%.59s", call->request_id);
+	if (strlen(call->request_id) > RULE_ID_MAX - strlen("kick-"))
+		snprintf(name, sizeof(name), "kick-%016llx",
+			 (unsigned long long)hash_bytes(
+				 0, span_str(call->request_id)));
+	else if (*call->request_id)
+		snprintf(name, sizeof(name), "kick-%s", call->request_id);
 	else
 		snprintf(name, sizeof(name), "kick-%016llx",
 			 (unsigned long long)number);

@@ -76,6 +76,7 @@ void api_start_relay_pull(struct api_call *call)
 		.pull_timeout_ms = api_int(call, "pull_timeout_ms"),
 		.retry_num = api_int(call, "pull_retry_num"),
 		.auto_stop_ms = api_int(call, "auto_stop_pull_after_no_out_ms"),
+		.request_id = call->request_id,
 	};
 	enum key_fault fault = name_stream(call, &p.key);
 
@@ -120,12 +121,16 @@ static void on_known(struct api_call *call, const struct gathered *g)
 			json_object_object_add(streams, pulled, NULL);
 	}
 	known = lal_resolve(streams, name);
+	/* Whoever repeats it may have stopped it already. */
+	if (!known && *call->request_id && strchr(name, '/'))
+		known = name;
 	if (!known)
 		api_say(&call, LAL_NO_GROUP, "group not found", NULL);
 	else if (stream_key_from_path(&key, span_str(known), IDENTITY_PATH) !=
 		 KEY_OK)
 		api_say(&call, LAL_NO_SESSION, "session not found", NULL);
-	else if (relay_stop_pull(call->dispatch, &key, on_stopped, call))
+	else if (relay_stop_pull(call->dispatch, &key, call->request_id,
+				 on_stopped, call))
 		api_refuse(&call, 503, NULL, "out of memory");
 	json_object_put(streams);
 }

@@ -237,6 +237,13 @@ static const char *fault_of(const char *url)
 	return NULL;
 }
 
+/* By which nodes know what they have done already. */
+static void add_request_id(struct json_object *args, const char *id)
+{
+	if (*id)
+		json_add_text(args, "request_id", id);
+}
+
 static struct json_object *args_of(const struct relay_pull *p)
 {
 	struct json_object *args = json_object_new_object();
@@ -247,6 +254,7 @@ static struct json_object *args_of(const struct relay_pull *p)
 	json_add_int(args, "pull_timeout_ms", p->pull_timeout_ms);
 	json_add_int(args, "retry_num", p->retry_num);
 	json_add_int(args, "auto_stop_ms", p->auto_stop_ms);
+	add_request_id(args, p->request_id);
 	return args;
 }
 
@@ -291,8 +299,8 @@ int relay_start_pull(struct dispatch *d, const struct relay_pull *p,
 		return WEIR_ENOMEM;
 	if (fault)
 		tell_later(o, RELAY_BAD_URL, fault);
-	else if (relay_is_live(d->relay, &p->key))
-		tell_later(o, RELAY_EXISTS, "");
+	else if (!*p->request_id && relay_is_live(d->relay, &p->key))
+		tell_later(o, RELAY_EXISTS, ""); /* else it may be this one's */
 	else if (p->auto_stop_ms == 0 && !ask_viewers(o))
 		return 0;
 	else if (!ask_next(o))
@@ -334,7 +342,8 @@ static void on_stopped(void *ctx, int err, struct json_object *json)
 	one_less(s);
 }
 
-static void ask_all(struct stop *s, const struct stream_key *key)
+static void ask_all(struct stop *s, const struct stream_key *key,
+		    const char *request_id)
 {
 	struct dispatch *d = s->relay->dispatch;
 	struct node_ref node[INGESTS_MAX];
@@ -344,6 +353,7 @@ static void ask_all(struct stop *s, const struct stream_key *key)
 
 	json_object_object_add(args, "stream",
 			       json_object_new_string(key->text));
+	add_request_id(args, request_id);
 	for (size_t i = 0; i < count; i++)
 		if (!member_ask(d->member, node[i].link, "pull_stop", args,
 				(uint32_t)d->settings->ask_ms, on_stopped, s))
@@ -352,7 +362,7 @@ static void ask_all(struct stop *s, const struct stream_key *key)
 }
 
 int relay_stop_pull(struct dispatch *d, const struct stream_key *key,
-		    relay_fn *fn, void *ctx)
+		    const char *request_id, relay_fn *fn, void *ctx)
 {
 	struct stop *s = calloc(1, sizeof(*s));
 
@@ -364,7 +374,7 @@ int relay_stop_pull(struct dispatch *d, const struct stream_key *key,
 	s->pending = 1;
 	list_init(&s->link);
 	list_append(&d->relay->stops, &s->link);
-	ask_all(s, key);
+	ask_all(s, key, request_id);
 	loop_at_pass_end(svc_loop(d->svc), &s->task, one_less, s);
 	return 0;
 }

@@ -28,6 +28,7 @@ struct relay_pull {
 	int64_t pull_timeout_ms; /* until media comes; 0: no limit */
 	int64_t retry_num;       /* attempts behind the first; -1: for ever */
 	int64_t auto_stop_ms;    /* after the last viewer; -1: never */
+	const char *request_id;  /* "" or: a repeat is answered as before */
 };
 
 enum relay_verdict {
@@ -56,9 +57,10 @@ WEIR_MUST_CHECK int relay_start_pull(struct dispatch *d,
 				     const struct relay_pull *p, relay_fn *fn,
 				     void *ctx);
 /* Of any rule, or of the API. One of a rule begins again when somebody wants it.
- */
+ * `request_id` as above. */
 WEIR_MUST_CHECK int relay_stop_pull(struct dispatch *d,
-				    const struct stream_key *key, relay_fn *fn,
+				    const struct stream_key *key,
+				    const char *request_id, relay_fn *fn,
 				    void *ctx);
 
 WEIR_MUST_CHECK int relay_new(struct relay **out, struct dispatch *d);

@@ -4,11 +4,13 @@ once, whichever dispatch is asked and whichever dies."""
 
 import hashlib
 import hmac
+import json
 import random
 import socket
 import threading
 import time
 import urllib.error
+import urllib.request
 import uuid
 
 from lib import clips
@@ -195,6 +197,45 @@ def a_kick_that_is_repeated_on_the_other_dispatch_hits_nobody_new(t):
             assert len(sessions(t, stream)) == 1 and not back.is_over.is_set()
         assert kick_stream(t, stream, uuid.uuid4().hex) == 1
         back.wait_over()
+
+
+@case
+def a_relay_pull_that_is_repeated_on_the_other_dispatch_is_the_same(t):
+    start = {"url": "rtmp://127.0.0.1:1/live/x", "stream_name": "live/relay",
+             "pull_retry_num": -1}
+    with Cluster(dispatch=2, packager=0, settings=SETTINGS) as t.cluster:
+        begin, stop = uuid.uuid4().hex, uuid.uuid4().hex
+        for node in t.cluster.role("dispatch"):
+            wait_for(lambda node=node: reaches_ingest(t, node), "the ingest", 20)
+
+        def call(name, request_id):
+            query = "" if name == "start" else "?stream_name=live/relay"
+            return ask_lal(t, f"/api/ctrl/{name}_relay_pull{query}",
+                           start if name == "start" else None, request_id)
+
+        first = call("start", begin)
+        assert first["error_code"] == 0, first
+        t.cluster.kill(random.choice(["dispatch-1", "dispatch-2"]))
+        assert call("start", begin) == first, "it says what it said"
+        assert call("start", uuid.uuid4().hex)["error_code"] == 2001
+        stopped = call("stop", stop)
+        assert stopped["data"] == {"session_id": first["data"]["session_id"]}, stopped
+        assert call("stop", stop) == stopped, "it says what it said"
+        assert call("stop", uuid.uuid4().hex)["error_code"] in (1001, 1003)
+
+
+def reaches_ingest(t, dispatch):
+    request = urllib.request.Request(
+        f"http://{dispatch.addresses['api']}/api/v1/nodes?role=ingest",
+        headers={"Authorization": f"Bearer {t.cluster.told['token']}"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return all(n["linked"] for n in json.loads(answer.read())["nodes"])
+
+
+def ask_lal(t, path, body, request_id):
+    status, answer = t.cluster.ask(path, body, request_id=request_id)
+    assert status == 200, f"{path} {body}: {status} {answer}"
+    return answer
 
 
 def sessions(t, stream):
