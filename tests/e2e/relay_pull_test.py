@@ -173,6 +173,13 @@ def a_publisher_takes_the_stream_and_keeps_it(t):
     viewer.wait_media(seen + 100)
     assert not push.has_ended(), push.text()
     assert t.cluster.streams()["publish/cam"]["live"]
+    # He leaves, and it is pulled again; he comes back, and has it again.
+    push.stop()
+    wait_for(lambda: nginx.players("cam") == 1, "the pull to begin again")
+    viewer.wait_media(len(viewer.media) + 50)
+    push = t.push(clips.reference(4), "publish/cam", "--loop")
+    wait_stopped(t, nginx, "cam", 5)
+    viewer.wait_media(len(viewer.media) + 50)
     viewer.close()
     assert not push.has_ended(), push.text()
 
