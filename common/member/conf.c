@@ -64,7 +64,8 @@ static const struct conf_key bus_keys[] = {
 	CONF_STRING(BUS, advertise, 0, 63, "", CONF_FIXED,
 		    "Host that others are told; empty: the local address of the connection to the registry."),
 	CONF_INT(BUS, flush_ms, "ms", 0, 1000, 0, CONF_FIXED,
-		 "When busy, records to one node wait at most so long for others; 0: until the end of a loop pass."),
+		 "When busy, records to one node wait at most so long for others, and what comes in waits with them; 0: "
+		 "until the end of a loop pass."),
 	CONF_INT(BUS, ping_ms, "ms", 100, 60000, 1000, CONF_FIXED, "How often a sign of life is sent."),
 	CONF_INT(BUS, peer_dead_ms, "ms", 200, 60000, 2000, CONF_FIXED,
 		 "A node that is silent for so long is taken to be dead."),
