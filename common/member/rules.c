@@ -7,6 +7,7 @@
 #include "common/io/clock.h"
 #include "common/member/internal.h"
 
+#define BAD_TOLD_MAX   10   /* of one change; all are looked at each time */
 #define PURGED_AT_ONCE 20   /* a second */
 #define PURGE_LATE_MS  5000 /* clocks differ: for others it is not over yet */
 
@@ -33,7 +34,7 @@ bool member_rules_are_known(const struct member *m)
 struct gathering {
 	struct member *m;
 	struct rule **rule;
-	size_t count;
+	size_t count, bad;
 	int err;
 };
 
@@ -69,7 +70,8 @@ static void gather(void *ctx, const char *name, const char *text)
 	if (!err)
 		name_of(own, rule_kind_name(r->kind), r->id);
 	if (err || strcmp(own, name) != 0) {
-		say_bad(g->m, name, &fault);
+		if (g->bad++ < BAD_TOLD_MAX)
+			say_bad(g->m, name, &fault);
 		rule_unref(&r);
 		return;
 	}
