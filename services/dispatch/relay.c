@@ -21,8 +21,10 @@ struct order {
 	struct json_object *args;
 	char tried[RELAY_TRIES_MAX][NODE_ID_SIZE];
 	unsigned tried_count;
+	char last[NODE_ID_SIZE]; /* who was asked last; "" */
 	relay_fn *fn;
 	void *ctx;
+	bool is_api;                /* a call of the API has begun it */
 	struct pass_task task;      /* an answer that needs no question */
 	enum relay_verdict verdict; /* its verdict, and words */
 	char detail[160];
@@ -51,8 +53,11 @@ static void order_free(struct order *o)
 static void tell(struct order *o, enum relay_verdict verdict,
 		 const char *session_id, const char *detail)
 {
-	const struct relay_answer a = {verdict, session_id, detail};
+	const char *node = o->last;
+	const struct relay_answer a = {verdict, session_id, detail, node};
 
+	if (o->is_api && verdict == RELAY_DONE)
+		relay_keep(o->relay, &o->key, node, o->args);
 	o->fn(o->ctx, &a);
 	order_free(o);
 }
@@ -132,6 +137,7 @@ static bool ask_node(struct order *o, const char *node, link_id link)
 	struct member *m = o->relay->dispatch->member;
 
 	snprintf(o->tried[o->tried_count++], NODE_ID_SIZE, "%s", node);
+	snprintf(o->last, sizeof(o->last), "%s", node);
 	if (!link ||
 	    member_ask(m, link, "pull", o->args, ORDER_MS, on_ordered, o))
 		return false;
@@ -297,6 +303,7 @@ int relay_start_pull(struct dispatch *d, const struct relay_pull *p,
 
 	if (!o)
 		return WEIR_ENOMEM;
+	o->is_api = true;
 	if (fault)
 		tell_later(o, RELAY_BAD_URL, fault);
 	else if (!*p->request_id && relay_is_live(d->relay, &p->key))
@@ -319,7 +326,7 @@ static void stop_free(struct stop *s)
 
 static void one_less(struct stop *s)
 {
-	struct relay_answer a = {RELAY_DONE, s->session_id, ""};
+	struct relay_answer a = {RELAY_DONE, s->session_id, "", ""};
 
 	if (--s->pending)
 		return;
@@ -368,6 +375,7 @@ int relay_stop_pull(struct dispatch *d, const struct stream_key *key,
 
 	if (!s)
 		return WEIR_ENOMEM;
+	relay_forget(d->relay, key);
 	s->relay = d->relay;
 	s->fn = fn;
 	s->ctx = ctx;
@@ -380,6 +388,12 @@ int relay_stop_pull(struct dispatch *d, const struct stream_key *key,
 }
 
 /* ---- life ---- */
+
+static void on_tick(struct relay *r)
+{
+	relay_rules_tick(r);
+	relay_kept_tick(r);
+}
 
 int relay_new(struct relay **out, struct dispatch *d)
 {
@@ -394,7 +408,8 @@ int relay_new(struct relay **out, struct dispatch *d)
 	r->cluster = cluster->id;
 	list_init(&r->orders);
 	list_init(&r->stops);
-	err = timer_new(&r->tick, svc_loop(d->svc), relay_rules_tick, r);
+	list_init(&r->kept);
+	err = timer_new(&r->tick, svc_loop(d->svc), on_tick, r);
 	if (err) {
 		relay_free(&r);
 		return err;
@@ -406,7 +421,7 @@ int relay_new(struct relay **out, struct dispatch *d)
 
 void relay_free(struct relay **pr)
 {
-	const struct relay_answer silent = {RELAY_SILENT, "", ""};
+	const struct relay_answer silent = {RELAY_SILENT, "", "", ""};
 	struct relay *r = *pr;
 
 	if (!r)
@@ -420,6 +435,7 @@ void relay_free(struct relay **pr)
 		s->fn(s->ctx, &silent);
 		stop_free(s);
 	}
+	relay_kept_fini(r);
 	timer_free(&r->tick);
 	free(r);
 }

@@ -47,10 +47,14 @@ struct relay_answer {
 	enum relay_verdict verdict;
 	const char *session_id; /* of RELAY_DONE, else "" */
 	const char *detail;     /* words for people, or "" */
+	const char *node;       /* the ingest that was asked last, or "" */
 };
 typedef void relay_fn(void *ctx, const struct relay_answer *a);
 
-/* `fn` comes exactly once, later. Returns 0, or WEIR_ENOMEM: it never comes.
+/* A pull that has begun goes on at another ingest when its own dies or takes leave,
+ * as long as this dispatch lives.
+ *
+ * `fn` comes exactly once, later. Returns 0, or WEIR_ENOMEM: it never comes.
  * RELAY_DONE of a start says that the stream is claimed and is being dialed; how
  * that goes is seen in the sessions, in "pulls", and in the stream's events. */
 WEIR_MUST_CHECK int relay_start_pull(struct dispatch *d,

@@ -16,6 +16,7 @@ struct relay {
 	struct dispatch *dispatch;
 	struct list orders; /* under way */
 	struct list stops;
+	struct list kept;
 	struct timer *tick; /* of rules that are kept on */
 	const char *cluster;
 	/* Orders by rule that need not be given again so soon. */
@@ -52,5 +53,13 @@ WEIR_MUST_CHECK int relay_order_of(struct relay *r,
 
 /* relay_rules.c */
 void relay_rules_tick(struct relay *r);
+
+/* relay_kept.c: what the API has started, until it is over. `args` is borrowed. */
+void relay_keep(struct relay *r, const struct stream_key *key, const char *node,
+		struct json_object *args);
+void relay_forget(struct relay *r, const struct stream_key *key);
+void relay_kept_tick(struct relay *r);
+/* When no order is under way any more. */
+void relay_kept_fini(struct relay *r);
 
 #endif

@@ -21,7 +21,7 @@ SHOWN = free_ports(2)  # where the server of docs/relay.md stands
 HOSTS = {name: f"127.0.0.1:{SHOWN[0]}" for name in ("origin1", "origin2", "cam")}
 RULES = json.loads(block("docs/relay.md", "json", '"pull"', HOSTS))["cluster"]["rules"]
 
-CLUSTER = Cluster(edge=1, dispatch=2, ingest=4, settings={
+CLUSTER = Cluster(edge=1, dispatch=2, ingest=5, settings={
     "cluster.rules": json.dumps(RULES),
     "cluster.publish_grace_ms": 2000, "cluster.resume_window_ms": 0,
     "edge.wait_publish_ms": 15000})
@@ -114,6 +114,22 @@ def a_pull_goes_on_elsewhere_when_its_ingest_dies(t):
     other = pull_of(t, "moves/moves")
     assert other and other["node"] != node, other
     assert nginx.players("moves") == 1, nginx.players("moves")
+
+
+@case
+def a_pull_of_the_api_goes_on_elsewhere_when_its_ingest_dies(t):
+    nginx = origin(t, "ordered")
+    ask = {"url": nginx.url("live/ordered"), "stream_name": "ordered/cam",
+           "auto_stop_pull_after_no_out_ms": -1, "pull_retry_num": -1}
+    assert t.cluster.api("/api/ctrl/start_relay_pull", ask)["error_code"] == 0
+    wait_players(nginx, "ordered", 1)
+    node = pull_of(t, "ordered/cam")["node"]
+    t.cluster.kill(node)
+    wait_for(lambda: (pull_of(t, "ordered/cam") or {"node": node})["node"] != node,
+             "another ingest to pull")
+    wait_players(nginx, "ordered", 1)
+    t.cluster.api("/api/ctrl/stop_relay_pull?stream_name=ordered/cam")
+    wait_players(nginx, "ordered", 0)
 
 
 @case
