@@ -45,14 +45,17 @@ static void note_recent(struct relay *r, const struct stream_key *key,
 struct ruled {
 	struct relay *relay;
 	struct stream_key key;
+	bool is_join; /* of who pulls it already */
 };
 
 static void on_ordered(void *ctx, const struct relay_answer *a)
 {
 	struct ruled *w = ctx;
 
-	if (a->verdict != RELAY_DONE && a->verdict != RELAY_EXISTS)
+	if (a->verdict == RELAY_SPENT || a->verdict == RELAY_BAD_URL)
 		note_recent(w->relay, &w->key, AGAIN_LATE_MS);
+	else if (w->is_join && a->verdict != RELAY_EXISTS)
+		note_recent(w->relay, &w->key, 0); /* it is going, or gone */
 	free(w);
 }
 
@@ -113,6 +116,7 @@ static void order(struct relay *r, const struct rule *rule,
 	}
 	w->relay = r;
 	w->key = *key;
+	w->is_join = node != NULL;
 	if (node ? relay_order_of(r, key, node, args, on_ordered, w)
 		 : relay_order(r, key, args, on_ordered, w))
 		free(w);
