@@ -101,57 +101,58 @@ TEST(golden_queries_claim_what_their_files_say)
 	check_golden("common/access/vectors/sign_most.query");
 }
 
+#define REST "&weir_stream=**&weir_exp=1&weir_sig=" Z64
+static const char *const broken[] = {
+	"weir_kid=k1",
+	"weir_sig=" Z64,
+	"weir_kid=k1&weir_stream=**&weir_sig=" Z64,
+	"weir_kid=k1&weir_exp=1&weir_sig=" Z64,
+	"weir_kid=k1&weir_exp=1&weir_stream=**",
+	"weir_kid=k1&weir_exp=1&weir_stream=**&weir_sig=",
+	"weir_kid=k1&weir_exp=1&weir_stream=**&weir_sig=" Z16,
+	"weir_kid=k1&weir_exp=1&weir_stream=**&weir_sig=" Z64 "0",
+	"weir_kid=k1&weir_exp=1&weir_stream=**&weir_sig=" Z16 Z16 Z16 Z4 Z4 Z4
+	"000g",
+	/* What restricts must not be passed over. */
+	"weir_kid=k1&weir_nbf=1" REST,
+	"weir_nbf=1&weir_kid=k1" REST,
+	"weir_kid=k1" REST "&weir_nbf=1",
+	"weir_=&weir_kid=k1" REST,
+	/* Outside of what is signed, or twice. */
+	"weir_user=bob&weir_kid=k1" REST,
+	"weir_kid=k1" REST "&weir_user=bob",
+	"weir_kid=k1&weir_kid=k1" REST,
+	"weir_kid=k1" REST "&weir_sig=" Z64,
+	"weir_kid=k1&weir_exp=2" REST,
+	"weir_kid=k1" REST "&weir_kid=k2" REST,
+	/* Values. */
+	"weir_kid=" REST,
+	"weir_kid=a%20b" REST,
+	"weir_kid=123456789012345678901234567890123" REST,
+	"weir_kid=k1&weir_op=none" REST,
+	"weir_kid=k1&weir_op=" REST,
+	"weir_kid=k1&weir_op=Play" REST,
+	"weir_kid=k1&weir_ip=nowhere" REST,
+	"weir_kid=k1&weir_ip=" REST,
+	"weir_kid=k1&weir_ip" REST,
+	"weir_kid=k1&weir_user=%" REST,
+	"weir_kid=k1&weir_user=%0a" REST,
+	"weir_kid=k1&weir_user=%ff" REST,
+	"weir_kid=k1&weir_user=%00" REST,
+	"weir_kid=k1&weir_user=1234567890123456789012345678901234567890"
+	"123456789" REST,
+	"weir_kid=k&weir_stream=*&weir_exp=1&weir_sig=" Z64,
+	"weir_kid=k&weir_stream=&weir_exp=1&weir_sig=" Z64,
+	"weir_kid=k&weir_stream=**&weir_exp=&weir_sig=" Z64,
+	"weir_kid=k&weir_stream=**&weir_exp=-1&weir_sig=" Z64,
+	"weir_kid=k&weir_stream=**&weir_exp=1e9&weir_sig=" Z64,
+	"weir_kid=k&weir_stream=**&weir_exp=999999999999&weir_sig=" Z64,
+	"weir_kid=k&weir_stream=**&weir_exp=9999999999999&weir_"
+	"sig=" Z64,
+};
+
 TEST(broken_signatures_are_told_from_none)
 {
-#define REST "&weir_stream=**&weir_exp=1&weir_sig=" Z64
-	static const char *const broken[] = {
-		"weir_kid=k1",
-		"weir_sig=" Z64,
-		"weir_kid=k1&weir_stream=**&weir_sig=" Z64,
-		"weir_kid=k1&weir_exp=1&weir_sig=" Z64,
-		"weir_kid=k1&weir_exp=1&weir_stream=**",
-		"weir_kid=k1&weir_exp=1&weir_stream=**&weir_sig=",
-		"weir_kid=k1&weir_exp=1&weir_stream=**&weir_sig=" Z16,
-		"weir_kid=k1&weir_exp=1&weir_stream=**&weir_sig=" Z64 "0",
-		"weir_kid=k1&weir_exp=1&weir_stream=**&weir_sig=" Z16 Z16 Z16 Z4
-			Z4 Z4 "000g",
-		/* What restricts must not be passed over. */
-		"weir_kid=k1&weir_nbf=1" REST,
-		"weir_nbf=1&weir_kid=k1" REST,
-		"weir_kid=k1" REST "&weir_nbf=1",
-		"weir_=&weir_kid=k1" REST,
-		/* Outside of what is signed, or twice. */
-		"weir_user=bob&weir_kid=k1" REST,
-		"weir_kid=k1" REST "&weir_user=bob",
-		"weir_kid=k1&weir_kid=k1" REST,
-		"weir_kid=k1" REST "&weir_sig=" Z64,
-		"weir_kid=k1&weir_exp=2" REST,
-		"weir_kid=k1" REST "&weir_kid=k2" REST,
-		/* Values. */
-		"weir_kid=" REST,
-		"weir_kid=a%20b" REST,
-		"weir_kid=123456789012345678901234567890123" REST,
-		"weir_kid=k1&weir_op=none" REST,
-		"weir_kid=k1&weir_op=" REST,
-		"weir_kid=k1&weir_op=Play" REST,
-		"weir_kid=k1&weir_ip=nowhere" REST,
-		"weir_kid=k1&weir_ip=" REST,
-		"weir_kid=k1&weir_ip" REST,
-		"weir_kid=k1&weir_user=%" REST,
-		"weir_kid=k1&weir_user=%0a" REST,
-		"weir_kid=k1&weir_user=%ff" REST,
-		"weir_kid=k1&weir_user=%00" REST,
-		"weir_kid=k1&weir_user=1234567890123456789012345678901234567890"
-		"123456789" REST,
-		"weir_kid=k&weir_stream=*&weir_exp=1&weir_sig=" Z64,
-		"weir_kid=k&weir_stream=&weir_exp=1&weir_sig=" Z64,
-		"weir_kid=k&weir_stream=**&weir_exp=&weir_sig=" Z64,
-		"weir_kid=k&weir_stream=**&weir_exp=-1&weir_sig=" Z64,
-		"weir_kid=k&weir_stream=**&weir_exp=1e9&weir_sig=" Z64,
-		"weir_kid=k&weir_stream=**&weir_exp=999999999999&weir_sig=" Z64,
-		"weir_kid=k&weir_stream=**&weir_exp=9999999999999&weir_"
-		"sig=" Z64,
-	};
 	static const char *const none[] = {
 		"", "a=b", "&&&", "x=weir_kid=k", "xweir_sig=1", "WEIR_SIG=1",
 	};
