@@ -229,7 +229,8 @@ def reaches_ingest(t, dispatch):
         f"http://{dispatch.addresses['api']}/api/v1/nodes?role=ingest",
         headers={"Authorization": f"Bearer {t.cluster.told['token']}"})
     with urllib.request.urlopen(request, timeout=20) as answer:
-        return all(n["linked"] for n in json.loads(answer.read())["nodes"])
+        nodes = json.loads(answer.read())["nodes"]
+    return nodes and all(n["linked"] for n in nodes)
 
 
 def ask_lal(t, path, body, request_id):
