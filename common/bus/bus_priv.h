@@ -47,7 +47,6 @@ struct channel {
 	uint64_t opened_ms, heard_ms, written_ms;
 	uint64_t wait_until_ms; /* a flush that was put off; 0: none */
 	uint32_t pending_bytes; /* of frames since the last write, about */
-	bool is_busy;           /* writes are put off, if there is a flush_ms */
 	char addr[PIPE_ADDR_SIZE];
 };
 

@@ -6,8 +6,7 @@
 #include "common/bus/bus_priv.h"
 #include "common/io/clock.h"
 
-#define BUSY_PERMILLE   100u  /* from here on writes are put off … */
-#define FREE_PERMILLE   60u   /* … until it is less than that */
+#define BUSY_PERMILLE   100u  /* from here on writes are put off */
 #define SHRINK_AFTER_MS 1000u /* without a write */
 
 static const struct pipe_events pipe_events;
@@ -187,16 +186,6 @@ int channel_dial(struct target *t, uint8_t connection)
 
 /* ---- sending ---- */
 
-/* Who waits is less busy by that. */
-static bool is_busy(struct channel *c)
-{
-	const unsigned busy_permille = loop_busy_permille(c->bus->loop);
-
-	c->is_busy =
-		busy_permille >= (c->is_busy ? FREE_PERMILLE : BUSY_PERMILLE);
-	return c->is_busy;
-}
-
 /* When there is much to do, a little more may come together first. */
 static bool must_wait(struct channel *c, uint64_t now_ms)
 {
@@ -204,12 +193,11 @@ static bool must_wait(struct channel *c, uint64_t now_ms)
 	const uint64_t until_ms = c->written_ms + b->config.flush_ms;
 
 	if (c->state != CHANNEL_UP || now_ms >= until_ms || c->tx.queue.len ||
-	    c->pending_bytes >= LINK_BATCH_BYTES || !is_busy(c))
+	    c->pending_bytes >= LINK_BATCH_BYTES ||
+	    loop_busy_permille(b->loop) < BUSY_PERMILLE)
 		return false;
 	c->wait_until_ms = until_ms;
 	bus_due_at(c->bus, until_ms);
-	/* More is to come together, so it may come in together as well. */
-	loop_rest(b->loop, until_ms);
 	return true;
 }
 

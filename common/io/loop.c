@@ -90,30 +90,6 @@ static void on_spin(uv_idle_t *idle)
 	(void)idle; /* it is there so that the wait has no length */
 }
 
-void loop_rest(struct loop *loop, uint64_t until_ms)
-{
-	loop->rest_until_ms = until_ms;
-}
-
-/* libuv's wait ends with the first event. This one does not, and so many that
- * come one after the other cost one pass. */
-static void rest(struct loop *loop)
-{
-	const uint64_t now_ms = uv_hrtime() / 1000000;
-	const uint64_t until_ms =
-		WEIR_MIN(loop->rest_until_ms, now_ms + LOOP_REST_MAX_MS);
-	const struct timespec until = {
-		.tv_sec = (time_t)(until_ms / 1000),
-		.tv_nsec = (long)(until_ms % 1000) * 1000000,
-	};
-
-	loop->rest_until_ms = 0;
-	if (until_ms <= now_ms || !list_is_empty(&loop->tasks))
-		return;
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-	uv_update_time(&loop->uv); /* from which the wait is reckoned */
-}
-
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *loop = loop_of(prepare->loop);
@@ -128,8 +104,6 @@ static void on_prepare(uv_prepare_t *prepare)
 	sample_busy(loop);
 	loop->wait_at_us = loop->alive_at_us;
 	loop->is_waiting = true;
-	if (loop->rest_until_ms)
-		rest(loop);
 }
 
 int loop_new(struct loop **out)

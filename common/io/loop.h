@@ -43,12 +43,6 @@ uint64_t loop_now_ms(const struct loop *loop);
 /* Monotonic microseconds, read now. */
 uint64_t loop_now_us(const struct loop *loop);
 
-/* Nothing is to be looked for before `until_ms` (loop_now_ms; at most
- * LOOP_REST_MAX_MS from now count), once: what comes meanwhile is found together
- * then, timers and signals too. That is a part of the wait, no work. */
-#define LOOP_REST_MAX_MS 10u
-void loop_rest(struct loop *loop, uint64_t until_ms);
-
 /* How much of the last second the loop did not wait, 0 to 1000. */
 unsigned loop_busy_permille(const struct loop *loop);
 

@@ -13,7 +13,6 @@ struct loop {
 	uv_timer_t heartbeat; /* signs of life while nothing else happens */
 	struct list tasks;
 
-	uint64_t rest_until_ms;    /* 0: no rest */
 	bool is_waiting;           /* since wait_at_us */
 	uint64_t wait_at_us;       /* boot time */
 	uint64_t waited_us;        /* ever */

@@ -258,52 +258,6 @@ static void note_events(struct trace *t, unsigned events)
 	loop_change(t->watch, 0);
 }
 
-static void count_events(struct trace *t, unsigned events)
-{
-	t->events |= events;
-	t->count++;
-}
-
-TEST_NO_OOM(what_comes_while_a_loop_rests_is_found_together_behind_it)
-{
-	struct trace t = begin();
-	uint64_t until_ms, waited_us = loop_waited_us(t.loop);
-	int pair[2];
-
-	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	CHECK_EQ(loop_add(&t.watch, t.loop, pair[0], LOOP_READABLE,
-			  count_events, &t),
-		 0);
-	CHECK_EQ(write(pair[1], "x", 1), 1);
-	until_ms = loop_now_us(t.loop) / 1000 + 4;
-	loop_rest(t.loop, until_ms);
-	loop_run_once(t.loop);
-	CHECK_EQ(t.count, 1);
-	CHECK(loop_now_us(t.loop) / 1000 >= until_ms);
-	CHECK(loop_waited_us(t.loop) - waited_us > 1000); /* it is no work */
-	loop_run_once(t.loop);                            /* and once only */
-	CHECK_EQ(t.count, 2);
-	loop_remove(&t.watch);
-	close(pair[0]);
-	close(pair[1]);
-	loop_free(&t.loop);
-}
-
-TEST_NO_OOM(no_rest_is_longer_than_it_may_be)
-{
-	struct trace t = begin();
-	const uint64_t before_us = loop_now_us(t.loop);
-
-	CHECK_EQ(timer_new(&t.timer, t.loop, count_and_stop, &t), 0);
-	timer_start(t.timer, 1);
-	loop_rest(t.loop, loop_now_ms(t.loop) + 3600000);
-	CHECK_EQ(loop_run(t.loop), 0);
-	CHECK_EQ(t.count, 1);
-	CHECK(loop_now_us(t.loop) - before_us >= LOOP_REST_MAX_MS * 900);
-	timer_free(&t.timer);
-	loop_free(&t.loop);
-}
-
 TEST_NO_OOM(a_paused_watch_is_silent_until_it_is_changed)
 {
 	struct trace t = begin();
