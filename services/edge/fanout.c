@@ -11,9 +11,9 @@
 
 static void on_pass_end(struct fanout *fo);
 
-static struct outlet *outlet_at(struct list *it)
+static struct branch *branch_at(struct list *it)
 {
-	return list_entry(it, struct outlet, link);
+	return list_entry(it, struct branch, link);
 }
 
 static struct viewer *viewer_at(struct list *it)
@@ -41,7 +41,7 @@ static void move_all(struct list *to, struct list *from)
 /* ---- wires ---- */
 
 /* Frames that no viewer of the wire got count for each of them. */
-static void count_wire(struct outlet *o)
+static void count_wire(struct branch *o)
 {
 	struct edge_stats *stats = o->fo->stats;
 	struct wire_stats w;
@@ -60,7 +60,7 @@ static void count_wire(struct outlet *o)
 	o->written_bytes = w.written_bytes;
 }
 
-static void write_frame(struct outlet *o, uint64_t ordinal)
+static void write_frame(struct branch *o, uint64_t ordinal)
 {
 	struct fanout *fo = o->fo;
 
@@ -74,7 +74,7 @@ static void write_frame(struct outlet *o, uint64_t ordinal)
 }
 
 /* Viewers of these slots can be sent to. */
-static void wake(struct outlet *o, unsigned slots)
+static void wake(struct branch *o, unsigned slots)
 {
 	for (unsigned left = slots & o->idle_slots; left; left &= left - 1)
 		move_all(&o->due, &o->idle[__builtin_ctz(left)]);
@@ -84,7 +84,7 @@ static void wake(struct outlet *o, unsigned slots)
 /* It has all: it stands at the end of the wire, unless it has left its place. */
 static void rest(struct viewer *v)
 {
-	struct outlet *o = v->outlet;
+	struct branch *o = v->branch;
 
 	const uint64_t at = v->cursor.must_join ? UINT64_MAX : v->cursor.offset;
 
@@ -99,15 +99,15 @@ static void on_turn(void *ctx, unsigned slots)
 {
 	struct fanout *fo = ctx;
 
-	list_each (it, &fo->outlets)
-		wake(outlet_at(it), slots);
+	list_each (it, &fo->branchs)
+		wake(branch_at(it), slots);
 	fanout_schedule(fo);
 }
 
 static bool has_waiters(const struct fanout *fo)
 {
-	list_each (it, &fo->outlets)
-		if (!list_is_empty(&outlet_at(it)->waiters))
+	list_each (it, &fo->branchs)
+		if (!list_is_empty(&branch_at(it)->waiters))
 			return true;
 	return false;
 }
@@ -117,8 +117,8 @@ static void on_append(void *ctx, struct log *log, uint64_t ordinal)
 	struct fanout *fo = ctx;
 
 	(void)log;
-	list_each (it, &fo->outlets)
-		write_frame(outlet_at(it), ordinal);
+	list_each (it, &fo->branchs)
+		write_frame(branch_at(it), ordinal);
 	if (!pace_has_delay(fo->pace)) {
 		on_turn(fo, PACER_ALL);
 		return;
@@ -150,7 +150,7 @@ static uint64_t first_ordinal(const struct fanout *fo)
 	return WEIR_MAX(join.ordinal, fo->first);
 }
 
-static void fill_wire(struct outlet *o)
+static void fill_wire(struct branch *o)
 {
 	struct fanout *fo = o->fo;
 	uint64_t end = log_next(fo->log);
@@ -159,10 +159,10 @@ static void fill_wire(struct outlet *o)
 		write_frame(o, i);
 }
 
-static int outlet_new(struct outlet **out, struct fanout *fo,
+static int branch_new(struct branch **out, struct fanout *fo,
 		      const struct wire_format *format)
 {
-	struct outlet *o = calloc(1, sizeof(*o));
+	struct branch *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return WEIR_ENOMEM;
@@ -179,14 +179,14 @@ static int outlet_new(struct outlet **out, struct fanout *fo,
 	list_init(&o->blocked);
 	for (unsigned i = 0; i < PACER_SLOTS; i++)
 		list_init(&o->idle[i]);
-	list_append(&fo->outlets, &o->link);
+	list_append(&fo->branchs, &o->link);
 	fo->stats->wires++;
 	fill_wire(o);
 	*out = o;
 	return 0;
 }
 
-static void outlet_free(struct outlet *o)
+static void branch_free(struct branch *o)
 {
 	BUG_ON(o->viewers);
 	while (!list_is_empty(&o->waiters))
@@ -203,31 +203,31 @@ static void end_list(struct list *viewers, enum reason why)
 		viewer_end(viewer_at(viewers->next), why);
 }
 
-static void end_viewers(struct outlet *o, enum reason why)
+static void end_viewers(struct branch *o, enum reason why)
 {
 	wake(o, PACER_ALL);
 	end_list(&o->due, why);
 	end_list(&o->blocked, why);
 }
 
-static size_t outlet_count(const struct fanout *fo)
+static size_t branch_count(const struct fanout *fo)
 {
 	size_t count = 0;
 
-	list_each (it, &fo->outlets)
+	list_each (it, &fo->branchs)
 		count++;
 	return count;
 }
 
-/* The outlet that takes new viewers of this format. */
-static int find_outlet(struct outlet **out, struct fanout *fo,
+/* The branch that takes new viewers of this format. */
+static int find_branch(struct branch **out, struct fanout *fo,
 		       const struct wire_format *format)
 {
-	struct outlet *old = NULL;
+	struct branch *old = NULL;
 	int err;
 
-	list_each (it, &fo->outlets) {
-		struct outlet *o = outlet_at(it);
+	list_each (it, &fo->branchs) {
+		struct branch *o = branch_at(it);
 
 		if (o->format == format && o->takes_viewers)
 			old = o;
@@ -236,9 +236,9 @@ static int find_outlet(struct outlet **out, struct fanout *fo,
 		*out = old;
 		return 0;
 	}
-	if (outlet_count(fo) >= fo->limits.wires_max)
+	if (branch_count(fo) >= fo->limits.wires_max)
 		return WEIR_ELIMIT;
-	err = outlet_new(out, fo, format);
+	err = branch_new(out, fo, format);
 	if (err || !old)
 		return err;
 	old->takes_viewers = false; /* the new one's time begins near 0 */
@@ -248,7 +248,7 @@ static int find_outlet(struct outlet **out, struct fanout *fo,
 
 /* ---- the end of a pass ---- */
 
-static void tell_waiters(struct outlet *o)
+static void tell_waiters(struct branch *o)
 {
 	const char *refusal = o->wire ? wire_refusal(o->wire) : NULL;
 	struct list waiters;
@@ -271,7 +271,7 @@ static void tell_waiters(struct outlet *o)
 
 static void settle(struct viewer *v, enum viewer_state state)
 {
-	struct outlet *o = v->outlet;
+	struct branch *o = v->branch;
 
 	if (state == VIEWER_IS_OVER)
 		return;
@@ -286,7 +286,7 @@ static void settle(struct viewer *v, enum viewer_state state)
 }
 
 /* Have the next two come nearer while the kernel works for this one. */
-static void look_ahead(const struct outlet *o, const struct viewer *v)
+static void look_ahead(const struct branch *o, const struct viewer *v)
 {
 	struct list *next = v->link.next;
 	const char *after;
@@ -301,7 +301,7 @@ static void look_ahead(const struct outlet *o, const struct viewer *v)
 }
 
 /* Send to all that can take it, but not for too long. */
-static void send_due(struct outlet *o, uint64_t until_us)
+static void send_due(struct branch *o, uint64_t until_us)
 {
 	size_t looks = 0;
 
@@ -335,7 +335,7 @@ static uint64_t move_from(struct list *viewers, uint64_t spare, uint64_t limit)
 }
 
 /* After a long absence even those who wait for their turn may lag so far. */
-static void wake_behind(struct outlet *o, uint64_t spare)
+static void wake_behind(struct branch *o, uint64_t spare)
 {
 	for (unsigned left = o->idle_slots; left; left &= left - 1) {
 		const unsigned i = (unsigned)__builtin_ctz(left);
@@ -347,7 +347,7 @@ static void wake_behind(struct outlet *o, uint64_t spare)
 
 /* What is spare stands where nothing else has been looked at for seconds: it is
  * touched when there is another block or group of pictures, and now and then. */
-static bool wants_room(struct outlet *o)
+static bool wants_room(struct branch *o)
 {
 	struct wire_stats w;
 
@@ -361,7 +361,7 @@ static bool wants_room(struct outlet *o)
 	return true;
 }
 
-static void make_room(struct outlet *o)
+static void make_room(struct branch *o)
 {
 	uint64_t limit, spare;
 
@@ -375,7 +375,7 @@ static void make_room(struct outlet *o)
 	wire_trim(o->wire, spare);
 }
 
-static void serve(struct outlet *o, uint64_t until_us)
+static void serve(struct branch *o, uint64_t until_us)
 {
 	tell_waiters(o);
 	if (!o->wire)
@@ -389,8 +389,8 @@ static void on_pass_end(struct fanout *fo)
 	uint64_t until_us = loop_now_us(fo->loop) + PASS_US, now_us;
 	bool has_more = false;
 
-	list_each_safe (it, &fo->outlets) {
-		struct outlet *o = outlet_at(it);
+	list_each_safe (it, &fo->branchs) {
+		struct branch *o = branch_at(it);
 
 		serve(o, until_us);
 		has_more |= !list_is_empty(&o->due);
@@ -403,7 +403,7 @@ static void on_pass_end(struct fanout *fo)
 
 /* ---- time ---- */
 
-static void check_blocked(struct outlet *o, uint64_t now_ms)
+static void check_blocked(struct branch *o, uint64_t now_ms)
 {
 	list_each_safe (it, &o->blocked) {
 		struct viewer *v = viewer_at(it);
@@ -415,7 +415,7 @@ static void check_blocked(struct outlet *o, uint64_t now_ms)
 	}
 }
 
-static bool is_unused(struct outlet *o, uint64_t now_ms)
+static bool is_unused(struct branch *o, uint64_t now_ms)
 {
 	if (o->viewers || !list_is_empty(&o->waiters)) {
 		o->used_ms = now_ms;
@@ -438,14 +438,14 @@ static void tell_skips(struct fanout *fo, uint64_t now_ms)
 
 void fanout_tick(struct fanout *fo, uint64_t now_ms)
 {
-	list_each_safe (it, &fo->outlets) {
-		struct outlet *o = outlet_at(it);
+	list_each_safe (it, &fo->branchs) {
+		struct branch *o = branch_at(it);
 
 		check_blocked(o, now_ms);
 		if (o->wire && wire_is_over(o->wire))
 			end_viewers(o, REASON_retention);
 		if (is_unused(o, now_ms))
-			outlet_free(o);
+			branch_free(o);
 	}
 	tell_skips(fo, now_ms);
 }
@@ -470,7 +470,7 @@ int fanout_new(struct fanout **out, struct pace *pace, struct log *log,
 	fo->stats = stats;
 	fo->events = events;
 	fo->ctx = ctx;
-	list_init(&fo->outlets);
+	list_init(&fo->branchs);
 	list_init(&fo->watch.link);
 	fo->watch.on_append = on_append;
 	fo->watch.ctx = fo;
@@ -488,8 +488,8 @@ void fanout_free(struct fanout **pch)
 	log_watch_remove(&fo->watch);
 	pass_task_cancel(&fo->task);
 	pace_leave(&fo->member);
-	list_each_safe (it, &fo->outlets)
-		outlet_free(outlet_at(it));
+	list_each_safe (it, &fo->branchs)
+		branch_free(branch_at(it));
 	free(fo);
 	*pch = NULL;
 }
@@ -504,8 +504,8 @@ void fanout_set_log(struct fanout *fo, struct log *log)
 void fanout_end(struct fanout *fo, enum reason why)
 {
 	fo->first = log_next(fo->log);
-	list_each_safe (it, &fo->outlets) {
-		struct outlet *o = outlet_at(it);
+	list_each_safe (it, &fo->branchs) {
+		struct branch *o = branch_at(it);
 
 		end_viewers(o, why);
 		wire_free(&o->wire); /* made again when frames come */
@@ -513,14 +513,14 @@ void fanout_end(struct fanout *fo, enum reason why)
 		o->roomy_frames = o->roomy_bytes = o->roomy_groups = 0;
 		memset(o->idle_from, 0, sizeof(o->idle_from));
 		if (!o->takes_viewers)
-			outlet_free(o);
+			branch_free(o);
 	}
 }
 
 void fanout_gap(struct fanout *fo, uint64_t frames)
 {
-	list_each (it, &fo->outlets) {
-		struct outlet *o = outlet_at(it);
+	list_each (it, &fo->branchs) {
+		struct branch *o = branch_at(it);
 
 		if (!o->wire)
 			continue;
@@ -532,8 +532,8 @@ void fanout_gap(struct fanout *fo, uint64_t frames)
 int fanout_wait(struct fanout *fo, const struct wire_format *format,
 		struct waiter *w)
 {
-	struct outlet *o;
-	int err = find_outlet(&o, fo, format);
+	struct branch *o;
+	int err = find_branch(&o, fo, format);
 
 	if (err)
 		return err;
@@ -547,10 +547,10 @@ uint64_t fanout_wire_bytes(const struct fanout *fo)
 	uint64_t bytes = 0;
 	struct wire_stats w;
 
-	list_each (it, &fo->outlets) {
-		if (!outlet_at(it)->wire)
+	list_each (it, &fo->branchs) {
+		if (!branch_at(it)->wire)
 			continue;
-		wire_get_stats(outlet_at(it)->wire, &w);
+		wire_get_stats(branch_at(it)->wire, &w);
 		bytes += w.kept_bytes + w.shared_bytes;
 	}
 	return bytes;
@@ -560,7 +560,7 @@ size_t fanout_viewers(const struct fanout *fo)
 {
 	size_t count = 0;
 
-	list_each (it, &fo->outlets)
-		count += outlet_at(it)->viewers;
+	list_each (it, &fo->branchs)
+		count += branch_at(it)->viewers;
 	return count;
 }

@@ -7,7 +7,7 @@
 #include "services/edge/fanout.h"
 
 /* One wire and who reads it. */
-struct outlet {
+struct branch {
 	struct list link;
 	struct fanout *fo;
 	const struct wire_format *format;
@@ -22,7 +22,7 @@ struct outlet {
 	unsigned idle_slots;         /* where somebody may be: a bit of each */
 	unsigned next_slot;          /* of the next viewer */
 	size_t viewers, tls_viewers; /* of these, by TLS */
-	bool takes_viewers;          /* new ones; else a newer outlet does */
+	bool takes_viewers;          /* new ones; else a newer branch does */
 	uint64_t used_ms;            /* last time somebody was here */
 	uint64_t left_out;           /* of the wire, as counted so far */
 	uint64_t refused;
@@ -42,7 +42,7 @@ struct fanout {
 	struct edge_stats *stats;
 	const struct fanout_events *events;
 	void *ctx;
-	struct list outlets;
+	struct list branchs;
 	uint64_t first; /* ordinal; nothing before it is sent any more */
 	struct edge_skip_stats untold;
 	uint64_t told_ms;
@@ -51,8 +51,8 @@ struct fanout {
 /* What a send touches stands first: with thousands of viewers none of it is in
  * the processor's cache when its turn comes. */
 struct viewer {
-	struct list link; /* in a list of its outlet */
-	struct outlet *outlet;
+	struct list link; /* in a list of its branch */
+	struct branch *branch;
 	struct session *session;
 	struct tls *tls; /* NULL: none */
 	int fd;

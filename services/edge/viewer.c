@@ -18,12 +18,12 @@ static void on_events(struct viewer *v, unsigned events);
 
 static struct wire *wire_of(const struct viewer *v)
 {
-	return v->outlet->wire;
+	return v->branch->wire;
 }
 
 static struct fanout *fanout_of(const struct viewer *v)
 {
-	return v->outlet->fo;
+	return v->branch->fo;
 }
 
 static size_t insert_left(const struct viewer *v)
@@ -33,11 +33,11 @@ static size_t insert_left(const struct viewer *v)
 
 /* ---- life ---- */
 
-static struct outlet *find_outlet(struct fanout *fo,
+static struct branch *find_branch(struct fanout *fo,
 				  const struct wire_format *format)
 {
-	list_each (it, &fo->outlets) {
-		struct outlet *o = list_entry(it, struct outlet, link);
+	list_each (it, &fo->branchs) {
+		struct branch *o = list_entry(it, struct branch, link);
 
 		if (o->format == format && o->takes_viewers)
 			return o;
@@ -64,7 +64,7 @@ int viewer_new(struct viewer **out, struct fanout *fo,
 	       const struct wire_format *format,
 	       const struct viewer_start *start)
 {
-	struct outlet *o = find_outlet(fo, format);
+	struct branch *o = find_branch(fo, format);
 	struct viewer *v;
 	int err;
 
@@ -73,7 +73,7 @@ int viewer_new(struct viewer **out, struct fanout *fo,
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		return WEIR_ENOMEM;
-	v->outlet = o;
+	v->branch = o;
 	v->ops = start->ops;
 	v->ctx = start->ctx;
 	v->session = start->session;
@@ -136,7 +136,7 @@ static void count_left_out(struct viewer *v)
 
 void viewer_end(struct viewer *v, enum reason why)
 {
-	struct outlet *o = v->outlet;
+	struct branch *o = v->branch;
 
 	if (v->is_over)
 		return;
@@ -153,7 +153,7 @@ void viewer_end(struct viewer *v, enum reason why)
 		buf_fini(&v->insert);
 		v->inserted = 0;
 	}
-	v->outlet = NULL;
+	v->branch = NULL;
 	loop_at_pass_end(o->fo->loop, &v->end_task, on_end_task, v);
 }
 
@@ -205,7 +205,7 @@ void viewer_free(struct viewer **pv)
 static void make_due(struct viewer *v)
 {
 	list_remove(&v->link);
-	list_append(&v->outlet->due, &v->link);
+	list_append(&v->branch->due, &v->link);
 	fanout_schedule(fanout_of(v));
 }
 
