@@ -548,6 +548,10 @@ static bool common_call(struct member *m, struct member_call *call,
 		svc_stop(m->svc);
 		return true;
 	}
+	if (!strcmp(name, "alive")) {
+		member_answer(&call, NULL);
+		return true;
+	}
 	if (strcmp(name, "events") || !stream)
 		return false;
 	member_answer(&call, member_events_of(m, stream));

@@ -332,13 +332,15 @@ static void note_failure(struct gate *g, const struct hook_question *q)
 	limits_failed(&g->limits, w->rq.ip, g->world->now_ms(g->world->ctx));
 }
 
-/* It has too many questions under way. */
-static bool is_busy(struct json_object *json)
+/* It has not asked the webhook: too much is under way there, or it ends. An
+ * empty answer is that of a node without memory. */
+static bool is_unasked(struct json_object *json)
 {
 	struct json_object *v;
 
-	return json_object_object_get_ex(json, "busy", &v) &&
-	       json_object_get_boolean(v);
+	if (json_object_object_get_ex(json, "busy", &v))
+		return json_object_get_boolean(v);
+	return !json_object_object_length(json);
 }
 
 void gate_hook_answer(struct gate *g, uint64_t tag, int err,
@@ -352,7 +354,7 @@ void gate_hook_answer(struct gate *g, uint64_t tag, int err,
 		return;
 	/* That dispatch is not there, or has no time: another one may, or it
 	 * may in a moment. */
-	if (err || is_busy(json)) {
+	if (err || is_unasked(json)) {
 		q->tag = 0;
 		q->retry_ms = g->world->now_ms(g->world->ctx) + RETRY_MS;
 		g->world->wake_at(g->world->ctx, q->retry_ms);

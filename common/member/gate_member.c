@@ -11,7 +11,9 @@
 #include "common/access/conf.h"
 #include "common/member/gate_priv.h"
 
-#define DISPATCHES_MAX 16
+/* Within which a dispatch shows that it lives: a small part of the time that a
+ * visitor waits. */
+#define SIGN_MAX_MS 500
 
 struct gate_member {
 	struct gate *gate;
@@ -20,17 +22,9 @@ struct gate_member {
 	struct gate_world world;
 	struct timer *timer;
 	int64_t due_ms;
-	struct list asks; /* under way at dispatch */
+	struct gate_asker asker;
+	struct asker_world asker_world;
 	struct stat_series series;
-};
-
-/* The record of one try; the gate may be gone before its answer comes. */
-struct gate_ask {
-	struct list link;
-	struct gate_member *gm; /* NULL: nobody waits */
-	struct pass_task task;  /* for an answer of our own */
-	bool is_own;
-	uint64_t tag;
 };
 
 #define H struct gate_hook
@@ -73,12 +67,6 @@ static bool rules_are_known(void *ctx)
 	return member_rules_are_known(gm->member);
 }
 
-static void on_timer(struct gate_member *gm)
-{
-	gm->due_ms = INT64_MAX;
-	gate_tick(gm->gate);
-}
-
 static void wake_at(void *ctx, int64_t due_ms)
 {
 	struct gate_member *gm = ctx;
@@ -88,6 +76,17 @@ static void wake_at(void *ctx, int64_t due_ms)
 		return;
 	gm->due_ms = due_ms;
 	timer_start(gm->timer, due_ms > now ? (uint64_t)(due_ms - now) : 0);
+}
+
+static void on_timer(struct gate_member *gm)
+{
+	int64_t due_ms;
+
+	gm->due_ms = INT64_MAX;
+	gate_tick(gm->gate);
+	due_ms = asker_tick(&gm->asker);
+	if (due_ms != INT64_MAX)
+		wake_at(gm, due_ms);
 }
 
 /* ---- what the process uses ---- */
@@ -117,64 +116,41 @@ static void usage(void *ctx, struct gate_usage *out)
 
 /* ---- asking dispatch ---- */
 
-static void on_answer(void *ctx, int err, struct json_object *json)
+static size_t dispatches(void *ctx, link_id *out, size_t max)
 {
-	struct gate_ask *a = ctx;
-	struct gate_member *gm = a->gm;
-	uint64_t tag = a->tag;
-
-	list_remove(&a->link);
-	free(a);
-	if (gm)
-		gate_hook_answer(gm->gate, tag, err, json);
-}
-
-static void on_unasked(struct gate_ask *a)
-{
-	on_answer(a, WEIR_ECLOSED, NULL);
-}
-
-/* Each try goes to the next one. */
-static link_id choose(struct gate_member *gm, uint64_t tag)
-{
-	struct node_ref node[DISPATCHES_MAX];
+	struct gate_member *gm = ctx;
+	struct node_ref node[ASKER_DISPATCHES_MAX];
 	size_t count = bus_nodes(member_bus(gm->member), "dispatch", node,
-				 DISPATCHES_MAX);
+				 WEIR_MIN(max, ASKER_DISPATCHES_MAX));
 
-	return count ? node[tag % count].link : 0;
+	for (size_t i = 0; i < count; i++)
+		out[i] = node[i].link;
+	return count;
+}
+
+static int call(void *ctx, link_id link, const char *name,
+		struct json_object *args, uint32_t deadline_ms,
+		member_answer_fn *fn, void *fn_ctx)
+{
+	struct gate_member *gm = ctx;
+
+	return member_ask(gm->member, link, name, args, deadline_ms, fn,
+			  fn_ctx);
+}
+
+static void answered(void *ctx, uint64_t tag, int err, struct json_object *json)
+{
+	struct gate_member *gm = ctx;
+
+	gate_hook_answer(gm->gate, tag, err, json);
 }
 
 static void ask(void *ctx, uint64_t tag, struct json_object *args,
 		uint32_t deadline_ms)
 {
 	struct gate_member *gm = ctx;
-	struct gate_ask *a = calloc(1, sizeof(*a));
-	link_id link = choose(gm, tag);
 
-	if (!a)
-		return; /* the question's own time-out answers */
-	a->gm = gm;
-	a->tag = tag;
-	list_init(&a->link);
-	list_append(&gm->asks, &a->link);
-	a->is_own = !link || member_ask(gm->member, link, "auth", args,
-					deadline_ms, on_answer, a);
-	if (a->is_own)
-		loop_at_pass_end(svc_loop(gm->svc), &a->task, on_unasked, a);
-}
-
-static void forget_asks(struct gate_member *gm)
-{
-	list_each_safe (it, &gm->asks) {
-		struct gate_ask *a = list_entry(it, struct gate_ask, link);
-
-		list_remove(it);
-		a->gm = NULL;
-		if (!a->is_own)
-			continue; /* it ends when its answer comes */
-		pass_task_cancel(&a->task);
-		free(a);
-	}
+	asker_ask(&gm->asker, tag, args, deadline_ms);
 }
 
 /* ---- life ---- */
@@ -182,7 +158,7 @@ static void forget_asks(struct gate_member *gm)
 static void member_free_gate(struct gate_member *gm)
 {
 	stat_remove(&gm->series);
-	forget_asks(gm);
+	asker_fini(&gm->asker);
 	gate_unmake(&gm->gate);
 	timer_free(&gm->timer);
 	free(gm);
@@ -210,6 +186,7 @@ static int start(struct gate_member *gm)
 int gate_new(struct gate **out, struct svc *svc, struct member *m)
 {
 	struct gate_member *gm = calloc(1, sizeof(*gm));
+	const struct access_settings *settings;
 	int err;
 
 	if (!gm)
@@ -220,8 +197,12 @@ int gate_new(struct gate **out, struct svc *svc, struct member *m)
 		.due_ms = INT64_MAX,
 		.world = {gm, now_ms, utc_ms, rules, rules_are_known, usage,
 			  ask, wake_at},
+		.asker_world = {gm, now_ms, dispatches, call, answered,
+				wake_at},
 	};
-	list_init(&gm->asks);
+	settings = svc_settings(svc, &access_conf);
+	asker_init(&gm->asker, &gm->asker_world,
+		   WEIR_MIN(settings->webhook_timeout_ms / 3, SIGN_MAX_MS));
 	err = start(gm);
 	if (err)
 		member_free_gate(gm);

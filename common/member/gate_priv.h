@@ -1,7 +1,7 @@
 /* common/member/gate_priv.h - the inside of a gate. gate.c, gate_stay.c,
- * gate_limits.c and gate_hook.c are pure: they reach what is around them through
- * struct gate_world, which gate_member.c fills and a test fakes. Nobody else
- * includes it.
+ * gate_limits.c, gate_hook.c and gate_asker.c are pure: they reach what is around
+ * them through struct gate_world and struct asker_world, which gate_member.c fills
+ * and a test fakes. Nobody else includes it.
  */
 #ifndef WEIR_MEMBER_GATE_PRIV_H
 #define WEIR_MEMBER_GATE_PRIV_H
@@ -105,6 +105,46 @@ int64_t hook_tick(struct gate *g, int64_t now_ms);
 /* From the world: err as of member_ask; json borrowed. */
 void gate_hook_answer(struct gate *g, uint64_t tag, int err,
 		      struct json_object *json);
+
+/* ---- gate_asker.c: which dispatch is asked, and whether it lives ---- */
+
+#define ASKER_DISPATCHES_MAX 16
+
+struct asker_world {
+	void *ctx;
+	int64_t (*now_ms)(void *ctx);
+	/* Links to all that are there; how many. */
+	size_t (*dispatches)(void *ctx, link_id *out, size_t max);
+	/* As member_ask. */
+	int (*call)(void *ctx, link_id link, const char *name,
+		    struct json_object *args, uint32_t deadline_ms,
+		    member_answer_fn *fn, void *fn_ctx);
+	/* As gate_hook_answer: exactly once for each question, unless asker_fini
+	 * is called; never from inside asker_ask. */
+	void (*answered)(void *ctx, uint64_t tag, int err,
+			 struct json_object *json);
+	/* asker_tick is to be called at this time. */
+	void (*wake_at)(void *ctx, int64_t due_ms);
+};
+
+struct gate_asker {
+	const struct asker_world *world;
+	int64_t sign_ms;       /* within which a dispatch shows that it lives */
+	struct list questions; /* under way */
+	struct list unasked;   /* that could not be asked */
+	struct list peers;     /* who has questions, and silent ones */
+};
+
+void asker_init(struct gate_asker *a, const struct asker_world *world,
+		int64_t sign_ms);
+/* Nothing is answered any more; what is under way may still come, to nobody. */
+void asker_fini(struct gate_asker *a);
+/* Ask one dispatch, each tag the next one; `args` is borrowed. Without memory
+ * nothing is asked, and nothing answered. */
+void asker_ask(struct gate_asker *a, uint64_t tag, struct json_object *args,
+	       uint32_t deadline_ms);
+/* What is due; when something is again. */
+int64_t asker_tick(struct gate_asker *a);
 
 /* ---- gate_stay.c ---- */
 

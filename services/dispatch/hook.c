@@ -38,9 +38,9 @@ static struct json_object *failed(const char *what)
 }
 
 /* Another dispatch may have time, or this one in a moment. */
-static struct json_object *busy(void)
+static struct json_object *busy(const char *why)
 {
-	struct json_object *o = failed("too many questions");
+	struct json_object *o = failed(why);
 
 	if (o)
 		json_object_object_add(o, "busy",
@@ -168,17 +168,18 @@ void hook_serve(struct hook *h, struct member_call *call,
 	int err;
 
 	if (!a) {
-		member_answer(&call,
-			      failed(*url ? "no memory" : "no address is set"));
+		member_answer(&call, *url ? busy("no memory")
+					  : failed("no address is set"));
 		return;
 	}
 	a->call = call;
 	list_init(&a->link);
 	list_append(&h->asking, &a->link);
 	err = post(h, a, url, args);
-	if (err)
-		finish(a, err == WEIR_ELIMIT ? busy()
-					     : failed(weir_strerror(err)));
+	if (err == WEIR_ELIMIT || err == WEIR_ENOMEM)
+		finish(a, busy(weir_strerror(err)));
+	else if (err)
+		finish(a, failed(weir_strerror(err)));
 }
 
 /* ---- life ---- */
@@ -216,7 +217,7 @@ void hook_free(struct hook **ph)
 		struct asking *a = list_entry(it, struct asking, link);
 
 		http_client_cancel(&a->http);
-		finish(a, failed("this dispatch ends"));
+		finish(a, busy("this dispatch ends"));
 	}
 	http_client_free(&h->client);
 	free(h);

@@ -20,8 +20,9 @@ WEIR_MUST_CHECK int hook_new(struct hook **out, struct svc *svc);
 void hook_free(struct hook **h);
 
 /* The call "auth": {"allow":true,"user":"…"}, {"allow":false,"reason":"…"} (user and
- * reason where the webhook says them) or {"error":…}, with "busy":true if there
- * are too many questions under way to ask now. */
+ * reason where the webhook says them) or {"error":…}, with "busy":true if it is
+ * not known what the webhook would say: there is no memory, too many questions are
+ * under way, or this dispatch ends. Another one is asked then. */
 void hook_serve(struct hook *h, struct member_call *call,
 		struct json_object *args);
 

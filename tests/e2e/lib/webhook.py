@@ -5,6 +5,11 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # else some of many who come at once come a second later
+
+
 class Webhook:
     """`answer(path, question)` returns (status, object or None); None instead of
     both: nothing is answered until the end. `asked` grows: (path, question)."""
@@ -16,8 +21,7 @@ class Webhook:
         self._at_once = 0
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
