@@ -182,12 +182,18 @@ static size_t authority_len(struct span s)
 	return len;
 }
 
-static const char *template_fault(struct span url, const char *schemes)
+static struct span host_of(struct span url)
+{
+	struct span rest = span_from(url, scheme_len(url) + 3);
+
+	return span_first(rest, authority_len(rest));
+}
+
+static const char *url_fault(struct span url, const char *schemes)
 {
 	const char *fault = characters_fault(url);
 	size_t scheme = scheme_len(url);
-	struct span rest = span_from(url, scheme + 3);
-	struct span host = span_first(rest, authority_len(rest));
+	struct span host = host_of(url);
 
 	if (fault)
 		return fault;
@@ -195,9 +201,19 @@ static const char *template_fault(struct span url, const char *schemes)
 		return "its scheme is none of those that can be used here";
 	if (host.len == 0 || host.data[host.len - 1] == '@')
 		return "it has no host";
+	return NULL;
+}
+
+static const char *template_fault(struct span url, const char *schemes)
+{
+	const char *fault = url_fault(url, schemes);
+	struct span host = host_of(url), rest;
+
+	if (fault)
+		return fault;
 	if (memchr(host.data, '$', host.len))
 		return "a stream's name cannot choose the host";
-	rest = span_from(rest, host.len);
+	rest = span_from(url, (size_t)(host.data - url.data) + host.len);
 	if (rest.len < 2 || rest.data[0] != '/')
 		return "it has no path";
 	if (memchr(rest.data, '#', rest.len))
@@ -211,13 +227,21 @@ static const char *template_fault(struct span url, const char *schemes)
 	return NULL;
 }
 
-int url_template_check(struct span text, const char *schemes, const char **why)
+static int judged(const char *fault, const char **why)
 {
-	const char *fault = template_fault(text, schemes);
-
 	if (fault && why)
 		*why = fault;
 	return fault ? WEIR_EINVAL : 0;
+}
+
+int url_check(struct span text, const char *schemes, const char **why)
+{
+	return judged(url_fault(text, schemes), why);
+}
+
+int url_template_check(struct span text, const char *schemes, const char **why)
+{
+	return judged(template_fault(text, schemes), why);
 }
 
 /* What could mean something in an address, or may not be in one. */

@@ -46,6 +46,11 @@ const char *stream_key_name(const struct stream_key *key);
 
 #define URL_BYTES_MAX 1024 /* of a template, and of what comes of it */
 
+/* Is it an address with a scheme of `schemes` and a host? Places mean nothing. As
+ * below. */
+WEIR_MUST_CHECK int url_check(struct span text, const char *schemes,
+			      const char **why);
+
 /* Is it an address with a scheme of `schemes` ("rtmp|rtmps|http"), a host and
  * only places that there are? Returns 0, or WEIR_EINVAL with *why (may be NULL)
  * as static words. */

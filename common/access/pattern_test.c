@@ -151,6 +151,20 @@ TEST(an_address_that_grows_too_long_is_none)
 	buf_fini(&b);
 }
 
+TEST(an_address_as_it_stands_has_no_places)
+{
+	const char *why = NULL;
+
+	CHECK_EQ(url_check(SPAN_LIT("rtmp://u:$p@h/$x"), "rtmp|http", &why), 0);
+	CHECK_EQ(url_check(SPAN_LIT("http://h"), "rtmp|http", &why), 0);
+	CHECK_EQ(url_check(SPAN_LIT("rtmps://h/a"), "rtmp|http", &why),
+		 WEIR_EINVAL);
+	CHECK(why != NULL);
+	CHECK_EQ(url_check(SPAN_LIT("rtmp:///a"), "rtmp", NULL), WEIR_EINVAL);
+	CHECK_EQ(url_check(SPAN_LIT("rtmp://h/a b"), "rtmp", NULL),
+		 WEIR_EINVAL);
+}
+
 TEST(what_is_no_template_is_refused_with_words)
 {
 	static const char *const cases[] = {

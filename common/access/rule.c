@@ -168,6 +168,8 @@ static void write_pull(struct buf *out, const struct rule_pull *p,
 	put_text(out, "streams", p->streams.text);
 	write_urls(out, p->url, p->url_count, RULE_PULL, form);
 	put_bool(out, "on_demand", p->is_on_demand);
+	if (p->is_once)
+		put_bool(out, "once", true);
 	put_int(out, "pull_timeout_ms", p->pull_timeout_ms);
 	put_int(out, "retry_num", p->retry_num);
 	put_int(out, "auto_stop_ms", p->auto_stop_ms);

@@ -23,6 +23,11 @@
  *	            and "streams" means one stream), "pull_timeout_ms"=10000 (1-600
  *	            000), "retry_num"=-1 (for ever), "auto_stop_ms"=0 (-1: never; 0:
  *	            at once; else so long without anybody who wants it)
+ *	            "once"=false; true: it is one pull, which start_relay_pull has
+ *	            begun. Its id is that of the session (at most 47), "streams" the
+ *	            key of a stream, "urls" an address as it stands. It is kept on
+ *	            ("on_demand" is false) within its limits, which may be wider (no
+ *	            time-out: 0), and the rule goes when the pull is over
  *	push        "streams", "urls" (1-8: rtmp, rtmps), "forward_query"=false
  *
  * A rule is written once and then shared by reference; the count is not atomic:
@@ -40,6 +45,7 @@ struct json_object;
 #define RULE_CIDRS_MAX 64
 #define RULE_URLS_MAX  8
 #define RULE_TEXT_MAX  64    /* of a session's id */
+#define RULE_ONCE_MAX  47    /* of the id of a pull that is one session */
 #define RULE_BYTES_MAX 16384 /* of one rule as JSON */
 
 enum rule_kind {
@@ -77,6 +83,7 @@ struct rule_pull {
 	char *url[RULE_URLS_MAX]; /* templates: url_template_expand */
 	unsigned url_count;
 	bool is_on_demand;
+	bool is_once; /* the texts are no patterns and no templates then */
 	uint32_t pull_timeout_ms;
 	int32_t retry_num;    /* -1: for ever */
 	int64_t auto_stop_ms; /* -1: never; 0: at once */

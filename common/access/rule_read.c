@@ -235,20 +235,24 @@ static void read_key(struct reading *rd)
 	copy(rd->r->key.secret, sizeof(rd->r->key.secret), secret);
 }
 
+typedef int url_check_fn(struct span text, const char *schemes,
+			 const char **why);
+
 static void read_url(struct reading *rd, char **out, struct json_object *o,
-		     const char *schemes, const char *where)
+		     const char *schemes, url_check_fn *check,
+		     const char *where)
 {
 	const char *why = "an address is expected";
 
 	if (!json_object_is_type(o, json_type_string) ||
-	    url_template_check(text_of(o), schemes, &why))
+	    check(text_of(o), schemes, &why))
 		wrong(rd, where, why);
 	else
 		*out = keep(rd, text_of(o));
 }
 
 static unsigned read_urls(struct reading *rd, char *url[RULE_URLS_MAX],
-			  const char *schemes)
+			  const char *schemes, url_check_fn *check)
 {
 	struct json_object *list = field(rd, "urls");
 	size_t count = json_object_is_type(list, json_type_array)
@@ -262,17 +266,14 @@ static unsigned read_urls(struct reading *rd, char *url[RULE_URLS_MAX],
 	}
 	for (size_t i = 0; i < count; i++)
 		read_url(rd, &url[i], json_object_array_get_idx(list, i),
-			 schemes, place_of(where, "urls", i));
+			 schemes, check, place_of(where, "urls", i));
 	return (unsigned)count;
 }
 
-static void read_pull(struct reading *rd)
+static void read_rule_pull(struct reading *rd, struct rule_pull *p)
 {
-	struct rule_pull *p = &rd->r->pull;
-
 	pattern_field(rd, &p->streams, "streams");
-	p->url_count = read_urls(rd, p->url, PULL_SCHEMES);
-	p->is_on_demand = bool_field(rd, "on_demand", true);
+	p->url_count = read_urls(rd, p->url, PULL_SCHEMES, url_template_check);
 	p->pull_timeout_ms =
 		(uint32_t)int_field(rd, "pull_timeout_ms", 1, 600000, 10000);
 	p->retry_num = (int32_t)int_field(rd, "retry_num", -1, 1000000, -1);
@@ -282,12 +283,43 @@ static void read_pull(struct reading *rd)
 		      "what is kept on (on_demand false) is one stream");
 }
 
+/* What the API takes, the rule has as it is. */
+static void read_one_pull(struct reading *rd, struct rule_pull *p)
+{
+	struct stream_key key = {""};
+
+	if (stream_key_from_text(&key, text_field(rd, "streams")) != KEY_OK)
+		wrong(rd, "streams", "the name of one stream");
+	copy(p->streams.text, sizeof(p->streams.text), span_str(key.text));
+	p->url_count = read_urls(rd, p->url, PULL_SCHEMES, url_check);
+	p->pull_timeout_ms = (uint32_t)int_field(rd, "pull_timeout_ms", 0,
+						 UINT32_MAX, 10000);
+	p->retry_num = (int32_t)int_field(rd, "retry_num", -1, INT32_MAX, -1);
+	p->auto_stop_ms = int_field(rd, "auto_stop_ms", -1, INT64_MAX / 2, -1);
+	if (p->is_on_demand)
+		wrong(rd, "on_demand", "one pull is kept on: false");
+	if (strlen(rd->r->id) > RULE_ONCE_MAX)
+		wrong(rd, "id", "the id of a session");
+}
+
+static void read_pull(struct reading *rd)
+{
+	struct rule_pull *p = &rd->r->pull;
+
+	p->is_once = bool_field(rd, "once", false);
+	p->is_on_demand = bool_field(rd, "on_demand", !p->is_once);
+	if (p->is_once)
+		read_one_pull(rd, p);
+	else
+		read_rule_pull(rd, p);
+}
+
 static void read_push(struct reading *rd)
 {
 	struct rule_push *p = &rd->r->push;
 
 	pattern_field(rd, &p->streams, "streams");
-	p->url_count = read_urls(rd, p->url, PUSH_SCHEMES);
+	p->url_count = read_urls(rd, p->url, PUSH_SCHEMES, url_template_check);
 	p->is_query_forwarded = bool_field(rd, "forward_query", false);
 }
 
@@ -302,7 +334,7 @@ static const struct {
 	[RULE_BAN] = {read_ban, "|session|stream|ip|user|ops|"},
 	[RULE_KEY] = {read_key, "|secret|ops|"},
 	[RULE_PULL] = {read_pull,
-		       "|streams|urls|on_demand|pull_timeout_ms|"
+		       "|streams|urls|on_demand|once|pull_timeout_ms|"
 		       "retry_num|auto_stop_ms|"},
 	[RULE_PUSH] = {read_push, "|streams|urls|forward_query|"},
 };

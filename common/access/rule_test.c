@@ -17,7 +17,8 @@ static const char *const golden[] = {
 	VECTORS "rule_deny.json",      VECTORS "rule_allow.json",
 	VECTORS "rule_ban_user.json",  VECTORS "rule_ban_all.json",
 	VECTORS "rule_key.json",       VECTORS "rule_pull.json",
-	VECTORS "rule_pull_kept.json", VECTORS "rule_push.json",
+	VECTORS "rule_pull_kept.json", VECTORS "rule_pull_once.json",
+	VECTORS "rule_push.json",
 };
 
 static struct rule *read(const char *json)
@@ -111,6 +112,9 @@ TEST(what_is_shown_has_no_secret)
 #define PULL                                                                   \
 	"{\"kind\":\"pull\",\"id\":\"a\",\"streams\":\"live/*\",\"urls\":"     \
 	"[\"rtmp://o/$key\"],"
+#define ONCE                                                                   \
+	"{\"kind\":\"pull\",\"id\":\"a\",\"streams\":\"live/"                  \
+	"a\",\"once\":true,"
 #define PUSH "{\"kind\":\"push\",\"id\":\"a\",\"streams\":\"live/*\","
 
 static const struct {
@@ -180,6 +184,19 @@ static const struct {
 	{PULL "\"retry_num\":-2}", "retry_num"},
 	{PULL "\"auto_stop_ms\":-2}", "auto_stop_ms"},
 	{PULL "\"forward_query\":true}", "forward_query"},
+	{PULL "\"once\":1}", "once"},
+	{PULL "\"once\":true,\"on_demand\":true}", "on_demand"},
+	{PULL "\"once\":true,\"pull_timeout_ms\":-1}", "pull_timeout_ms"},
+	{PULL "\"once\":true,\"retry_num\":2147483648}", "retry_num"},
+	{ONCE "\"urls\":[\"gopher://o/a\"]}", "urls[0]"},
+	{ONCE "\"urls\":[\"http://\"]}", "urls[0]"},
+	{"{\"kind\":\"pull\",\"id\":\"a\",\"once\":true,"
+	 "\"streams\":\"a/../b\",\"urls\":[\"http://o\"]}",
+	 "streams"},
+	{"{\"kind\":\"pull\",\"id\":\"123456789012345678901234567890123"
+	 "456789012345678\",\"once\":true,\"streams\":\"a/b\","
+	 "\"urls\":[\"http://o\"]}",
+	 "id"},
 	{PUSH "\"urls\":[]}", "urls"},
 	{PUSH "\"urls\":\"rtmp://a/b\"}", "urls"},
 	{PUSH "\"urls\":[\"rtmp://a/b\",\"http://a/b\"]}", "urls[1]"},

@@ -99,7 +99,8 @@ bool rule_ban_fits(const struct rule_ban *ban, const struct rule_subject *who);
 const struct rule *ruleset_ban(const struct ruleset *rs,
 			       const struct rule_subject *who, int64_t now_ms);
 
-/* The first pull rule for a stream, or NULL. */
+/* The first pull rule for a stream, or NULL. Those of one pull are passed over:
+ * nobody starts them by looking. */
 const struct rule *ruleset_pull(const struct ruleset *rs,
 				const struct stream_key *key, int64_t now_ms);
 

@@ -163,7 +163,7 @@ const struct rule *ruleset_pull(const struct ruleset *rs,
 	const struct rule *r;
 
 	for (size_t i = 0; (r = ruleset_at(rs, RULE_PULL, i, NULL)); i++)
-		if (!rule_is_over(r, now_ms) &&
+		if (!r->pull.is_once && !rule_is_over(r, now_ms) &&
 		    stream_pattern_matches(&r->pull.streams, key))
 			return r;
 	return NULL;

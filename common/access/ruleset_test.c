@@ -159,6 +159,7 @@ TEST(the_first_pull_rule_counts_those_of_settings_before_others)
 {
 	struct ruleset *rs = new_set();
 	struct stream_key cam = key("live/cam"), vod = key("vod/x");
+	struct stream_key one = key("one/cam");
 	enum rule_source source;
 
 	put_all(rs, "{'kind':'pull','id':'b','streams':'live/*'," PULL);
@@ -178,6 +179,10 @@ TEST(the_first_pull_rule_counts_those_of_settings_before_others)
 	CHECK_EQ(source, RULES_REGISTRY);
 	CHECK_STR(ruleset_at(rs, RULE_PULL, 4, NULL)->id, "c");
 	CHECK(!ruleset_at(rs, RULE_PULL, 5, NULL));
+	put_own(rs,
+		"{'kind':'pull','id':'o','streams':'one/cam','once':true,"
+		"'urls':['rtmp://o/a/b']}");
+	CHECK_STR(id_of(ruleset_pull(rs, &one, 0)), "c");
 	ruleset_free(&rs);
 }
 

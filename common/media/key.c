@@ -164,6 +164,16 @@ enum key_fault stream_key_from_path(struct stream_key *out, struct span path,
 	return fault ? fault : finish(out, &d, identity);
 }
 
+enum key_fault stream_key_from_text(struct stream_key *out, struct span text)
+{
+	struct draft d = {.len = 0};
+	enum key_fault fault = KEY_OK;
+
+	for (size_t i = 0; !fault && i < text.len; i++)
+		fault = draft_put(&d, (char)text.data[i]);
+	return fault ? fault : finish(out, &d, IDENTITY_PATH);
+}
+
 enum key_fault stream_key_from_rtmp(struct stream_key *out, struct span app,
 				    struct span name,
 				    enum stream_identity identity)

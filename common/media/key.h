@@ -46,6 +46,10 @@ enum key_fault {
 enum key_fault stream_key_from_path(struct stream_key *out, struct span path,
 				    enum stream_identity identity);
 
+/* From the text of a key, which another process tells: nothing is decoded, and
+ * nothing is cut off. */
+enum key_fault stream_key_from_text(struct stream_key *out, struct span text);
+
 /* From RTMP's app and stream name (each may hold '/' and a query; lal also
  * takes a query on the app). An empty name is KEY_EMPTY. */
 enum key_fault stream_key_from_rtmp(struct stream_key *out, struct span app,

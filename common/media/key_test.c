@@ -148,6 +148,22 @@ TEST(a_key_holds_512_bytes_and_no_more)
 	check_path(span_of(path, 3 * (512 - 5)), IDENTITY_PATH, want, 0);
 }
 
+TEST(the_text_of_a_key_is_that_key)
+{
+	static const char *const text[] = {"live/a?b", "live/50%41", "a/b/%"};
+	struct stream_key key = {"untouched"};
+
+	CHECK_EQ(stream_key_from_text(&key, SPAN_LIT("")), KEY_EMPTY);
+	CHECK_EQ(stream_key_from_text(&key, SPAN_LIT("a/../b")), KEY_DOTS);
+	CHECK_EQ(stream_key_from_text(&key, SPAN_LIT("api/b")),
+		 KEY_RESERVED_APP);
+	CHECK_STR(key.text, "untouched");
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(text); i++) {
+		CHECK_EQ(stream_key_from_text(&key, span_str(text[i])), KEY_OK);
+		CHECK_STR(key.text, text[i]);
+	}
+}
+
 TEST(by_name_the_last_element_is_the_key)
 {
 	static const struct path_case cases[] = {

@@ -6,18 +6,22 @@
 #include <string.h>
 
 #include "common/access/redact.h"
+#include "common/base/hash.h"
 #include "common/conf/json.h"
 #include "common/io/clock.h"
 
 #define URL_PARAM_MAX 1024 /* bytes; the rest is not shown */
 
-/* 48 random bits: as unique as it needs to be, and exact in JavaScript. */
-static uint64_t random_number(void)
+/* 48 bits: as unique as it needs to be, and exact in JavaScript. */
+void session_id_make(char out[SESSION_ID_SIZE], const char *prefix,
+		     const char *request_id)
 {
-	uint64_t n;
+	uint64_t n = hash_bytes(0, span_str(request_id));
 
-	io_random(&n, sizeof(n));
-	return n >> 16;
+	if (!*request_id)
+		io_random(&n, sizeof(n));
+	snprintf(out, SESSION_ID_SIZE, "%s%llu", prefix,
+		 (unsigned long long)(n >> 16));
 }
 
 /* It is a peer's text and goes into JSON: what is not plain becomes '?'. */
@@ -62,8 +66,7 @@ void session_init(struct session *s, const char *prefix, const char *protocol,
 		.sampled_at_ms = now_ms,
 	};
 	list_init(&s->link);
-	snprintf(s->id, sizeof(s->id), "%s%llu", prefix,
-		 (unsigned long long)random_number());
+	session_id_make(s->id, prefix, "");
 	net_addr_text(s->remote_addr, peer);
 }
 

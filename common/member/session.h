@@ -34,8 +34,12 @@ struct session {
 	uint64_t sampled_at_ms, sampled_read, sampled_wrote;
 };
 
-/* A new one: zero but for what is given, a fresh id (`prefix` as lal's,
- * "RTMPPUBSUB", then a random number that is unique in the cluster) and the
+/* An id: `prefix` as lal's ("RTMPPUBSUB"), then a random number that is unique in
+ * the cluster; with a request id (not "") the number that belongs to it. */
+void session_id_make(char out[SESSION_ID_SIZE], const char *prefix,
+		     const char *request_id);
+
+/* A new one: zero but for what is given, a fresh id, and the
  * time. `key` must stay. Without memory for url_param it has none. */
 void session_init(struct session *s, const char *prefix, const char *protocol,
 		  const char *base_type, const struct stream_key *key,

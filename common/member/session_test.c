@@ -28,6 +28,18 @@ TEST(ids_begin_with_the_prefix_and_differ)
 	session_fini(&b);
 }
 
+TEST(a_request_id_makes_the_same_id_each_time)
+{
+	char a[SESSION_ID_SIZE], b[SESSION_ID_SIZE], c[SESSION_ID_SIZE];
+
+	session_id_make(a, "RTMPPULL", "one");
+	session_id_make(b, "RTMPPULL", "one");
+	session_id_make(c, "RTMPPULL", "two");
+	CHECK_STR(a, b);
+	CHECK(strcmp(a, c) != 0);
+	CHECK(strspn(a + 8, "0123456789") == strlen(a + 8) && a[8]);
+}
+
 TEST(rates_are_those_of_the_last_sample)
 {
 	struct session s;
