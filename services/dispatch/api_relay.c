@@ -2,6 +2,7 @@
  * pushes. */
 #include <stdio.h>
 
+#include "common/access/ruleset.h"
 #include "common/conf/json.h"
 #include "services/dispatch/api_calls.h"
 #include "services/dispatch/internal.h"
@@ -16,6 +17,8 @@ static const char *why_not(const struct relay_answer *a)
 		return "lal.logic: in stream already exist at group";
 	case RELAY_UNWANTED:
 		return "should auto stop pull";
+	case RELAY_REGISTRY:
+		return *a->detail ? a->detail : "the registry does not answer";
 	default:
 		if (*a->detail)
 			return a->detail;
@@ -104,6 +107,20 @@ static void on_stopped(void *ctx, const struct relay_answer *a)
 	}
 }
 
+/* Those that no ingest may have at this moment. */
+static void add_kept(struct dispatch *d, struct json_object *streams)
+{
+	const struct ruleset *rules = member_rules(d->member);
+	const struct rule *r;
+
+	for (size_t i = 0; (r = ruleset_at(rules, RULE_PULL, i, NULL)); i++)
+		if (r->pull.is_once &&
+		    !json_object_object_get_ex(streams, r->pull.streams.text,
+					       NULL))
+			json_object_object_add(streams, r->pull.streams.text,
+					       NULL);
+}
+
 /* Also of a stream that is pulled, but not here yet: then only the pull knows
  * it. */
 static void on_known(struct api_call *call, const struct gathered *g)
@@ -120,14 +137,14 @@ static void on_known(struct api_call *call, const struct gathered *g)
 		if (pulled && !json_object_object_get_ex(streams, pulled, NULL))
 			json_object_object_add(streams, pulled, NULL);
 	}
+	add_kept(call->dispatch, streams);
 	known = lal_resolve(streams, name);
 	/* Whoever repeats it may have stopped it already. */
 	if (!known && *call->request_id && strchr(name, '/'))
 		known = name;
 	if (!known)
 		api_say(&call, LAL_NO_GROUP, "group not found", NULL);
-	else if (stream_key_from_path(&key, span_str(known), IDENTITY_PATH) !=
-		 KEY_OK)
+	else if (stream_key_from_text(&key, span_str(known)) != KEY_OK)
 		api_say(&call, LAL_NO_SESSION, "session not found", NULL);
 	else if (relay_stop_pull(call->dispatch, &key, call->request_id,
 				 on_stopped, call))

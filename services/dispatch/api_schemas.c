@@ -352,6 +352,7 @@ static const struct api_field of_rule[] = {
 	MAY("streams", API_TEXT, NULL),
 	MAY("urls", API_TEXTS, "Without what may be secret."),
 	MAY("on_demand", API_BOOL, NULL),
+	MAY("once", API_BOOL, "It is one pull, which start_relay_pull has begun; the rule goes with it."),
 	MAY("pull_timeout_ms", API_INT, NULL),
 	MAY("retry_num", API_INT, NULL),
 	MAY("auto_stop_ms", API_INT, NULL),

@@ -80,7 +80,16 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	return true;
 }
 
+static void on_rules(void *ctx, int64_t now_ms)
+{
+	struct dispatch *d = ctx;
+
+	(void)now_ms;
+	relay_on_rules(d->relay);
+}
+
 static const struct member_events events = {
+	.on_rules = on_rules,
 	.on_question = on_question,
 	.on_call = on_call,
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/conf/json.h"
+#include "common/member/session.h"
 #include "common/registry/rank.h"
 #include "proto/rtmp/url.h"
 #include "services/dispatch/relay_priv.h"
@@ -24,10 +25,10 @@ struct order {
 	char last[NODE_ID_SIZE]; /* who was asked last; "" */
 	relay_fn *fn;
 	void *ctx;
-	bool is_api;                /* a call of the API has begun it */
 	struct pass_task task;      /* an answer that needs no question */
 	enum relay_verdict verdict; /* its verdict, and words */
 	char detail[160];
+	char session_id[SESSION_ID_SIZE];
 };
 
 struct stop {
@@ -37,7 +38,8 @@ struct stop {
 	void *ctx;
 	struct pass_task task; /* holds one of `pending` until it has run */
 	unsigned pending, silent;
-	char session_id[48];
+	char session_id[SESSION_ID_SIZE];
+	char rule[RULE_ID_MAX + 1]; /* that goes with it; "" */
 };
 
 /* ---- an order ---- */
@@ -56,15 +58,13 @@ static void tell(struct order *o, enum relay_verdict verdict,
 	const char *node = o->last;
 	const struct relay_answer a = {verdict, session_id, detail, node};
 
-	if (o->is_api && verdict == RELAY_DONE)
-		relay_keep(o->relay, &o->key, node, o->args);
 	o->fn(o->ctx, &a);
 	order_free(o);
 }
 
 static void tell_late(struct order *o)
 {
-	tell(o, o->verdict, "", o->detail);
+	tell(o, o->verdict, o->session_id, o->detail);
 }
 
 static void tell_later(struct order *o, enum relay_verdict verdict,
@@ -99,10 +99,9 @@ static enum relay_verdict verdict_of(const char *name)
 		const char *name;
 		enum relay_verdict verdict;
 	} known[] = {
-		{"done", RELAY_DONE},
-		{"exists", RELAY_EXISTS},
-		{"bad_url", RELAY_BAD_URL},
-		{"spent", RELAY_SPENT},
+		{"done", RELAY_DONE},         {"exists", RELAY_EXISTS},
+		{"bad_url", RELAY_BAD_URL},   {"spent", RELAY_SPENT},
+		{"registry", RELAY_REGISTRY},
 	};
 
 	for (size_t i = 0; name && i < WEIR_ARRAY_LEN(known); i++)
@@ -260,6 +259,8 @@ static struct json_object *args_of(const struct relay_pull *p)
 	json_add_int(args, "pull_timeout_ms", p->pull_timeout_ms);
 	json_add_int(args, "retry_num", p->retry_num);
 	json_add_int(args, "auto_stop_ms", p->auto_stop_ms);
+	json_object_object_add(args, "once", json_object_new_boolean(true));
+	json_object_object_add(args, "new", json_object_new_boolean(true));
 	add_request_id(args, p->request_id);
 	return args;
 }
@@ -295,6 +296,38 @@ static int ask_viewers(struct order *o)
 	return gather(o->relay->dispatch, GATHER_SESSIONS, args, on_viewers, o);
 }
 
+static bool is_rtmp(const char *url)
+{
+	return !strncmp(url, "rtmp", strlen("rtmp"));
+}
+
+/* Was it begun before, under this request id? Its rule tells, also when the ingest
+ * that was asked then is no more. */
+static bool is_begun(const struct order *o)
+{
+	const struct ruleset *rules = member_rules(o->relay->dispatch->member);
+	const struct rule *r = rules ? ruleset_get(rules, RULES_REGISTRY,
+						   RULE_PULL, o->session_id)
+				     : NULL;
+
+	return r && r->pull.is_once &&
+	       !strcmp(r->pull.streams.text, o->key.text);
+}
+
+static void start_pull(struct order *o, const struct relay_pull *p)
+{
+	const struct relay *r = o->relay;
+
+	if (*p->request_id && is_begun(o))
+		tell_later(o, RELAY_DONE, "");
+	else if (!*p->request_id && relay_is_live(r, &p->key))
+		tell_later(o, RELAY_EXISTS, ""); /* else it may be this one's */
+	else if (p->auto_stop_ms == 0 && !ask_viewers(o))
+		return;
+	else if (!ask_next(o))
+		tell_later(o, RELAY_NO_INGEST, "no ingest is reached");
+}
+
 int relay_start_pull(struct dispatch *d, const struct relay_pull *p,
 		     relay_fn *fn, void *ctx)
 {
@@ -303,15 +336,13 @@ int relay_start_pull(struct dispatch *d, const struct relay_pull *p,
 
 	if (!o)
 		return WEIR_ENOMEM;
-	o->is_api = true;
+	session_id_make(o->session_id, is_rtmp(p->url) ? "RTMPPULL" : "FLVPULL",
+			p->request_id);
+	json_add_text(o->args, "rule", o->session_id);
 	if (fault)
 		tell_later(o, RELAY_BAD_URL, fault);
-	else if (!*p->request_id && relay_is_live(d->relay, &p->key))
-		tell_later(o, RELAY_EXISTS, ""); /* else it may be this one's */
-	else if (p->auto_stop_ms == 0 && !ask_viewers(o))
-		return 0;
-	else if (!ask_next(o))
-		tell_later(o, RELAY_NO_INGEST, "no ingest is reached");
+	else
+		start_pull(o, p);
 	return 0;
 }
 
@@ -324,16 +355,48 @@ static void stop_free(struct stop *s)
 	free(s);
 }
 
+static void end_stop(struct stop *s, enum relay_verdict verdict)
+{
+	const struct relay_answer a = {
+		verdict, verdict == RELAY_DONE ? s->session_id : "", "", ""};
+
+	s->fn(s->ctx, &a);
+	stop_free(s);
+}
+
+static enum relay_verdict verdict_of_stop(const struct stop *s)
+{
+	if (s->session_id[0])
+		return RELAY_DONE;
+	return s->silent ? RELAY_SILENT : RELAY_NOT_FOUND;
+}
+
+static void on_rule_deleted(void *ctx, int err, bool is_repeat)
+{
+	struct stop *s = ctx;
+	bool was_there = !err;
+
+	(void)is_repeat;
+	if (was_there && !s->session_id[0])
+		snprintf(s->session_id, sizeof(s->session_id), "%.*s",
+			 RULE_ONCE_MAX, s->rule);
+	end_stop(s, err && err != WEIR_ENOENT ? RELAY_REGISTRY
+					      : verdict_of_stop(s));
+}
+
+/* All ingests have answered. The one that had it deletes the rule as well; only
+ * what the registry has done is done. */
 static void one_less(struct stop *s)
 {
-	struct relay_answer a = {RELAY_DONE, s->session_id, "", ""};
+	struct member *m = s->relay->dispatch->member;
 
 	if (--s->pending)
 		return;
-	if (!s->session_id[0])
-		a.verdict = s->silent ? RELAY_SILENT : RELAY_NOT_FOUND;
-	s->fn(s->ctx, &a);
-	stop_free(s);
+	if (s->rule[0])
+		member_delete_rule(m, "pull", s->rule, NULL, on_rule_deleted,
+				   s);
+	else
+		end_stop(s, verdict_of_stop(s));
 }
 
 static void on_stopped(void *ctx, int err, struct json_object *json)
@@ -343,9 +406,13 @@ static void on_stopped(void *ctx, int err, struct json_object *json)
 
 	s->silent += err != 0;
 	if (!err && json_object_object_get_ex(json, "stopped", &stopped) &&
-	    json_object_get_boolean(stopped))
+	    json_object_get_boolean(stopped)) {
 		snprintf(s->session_id, sizeof(s->session_id), "%s",
 			 text_of(json, "session_id"));
+		if (*text_of(json, "rule")) /* it may not be known here yet */
+			snprintf(s->rule, sizeof(s->rule), "%s",
+				 text_of(json, "rule"));
+	}
 	one_less(s);
 }
 
@@ -371,12 +438,14 @@ static void ask_all(struct stop *s, const struct stream_key *key,
 int relay_stop_pull(struct dispatch *d, const struct stream_key *key,
 		    const char *request_id, relay_fn *fn, void *ctx)
 {
+	const struct rule *rule = relay_kept_rule(d->relay, key);
 	struct stop *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return WEIR_ENOMEM;
-	relay_forget(d->relay, key);
 	s->relay = d->relay;
+	if (rule)
+		snprintf(s->rule, sizeof(s->rule), "%s", rule->id);
 	s->fn = fn;
 	s->ctx = ctx;
 	s->pending = 1;
@@ -395,11 +464,17 @@ static void on_tick(struct relay *r)
 	relay_kept_tick(r);
 }
 
+void relay_on_rules(struct relay *r)
+{
+	relay_kept_on_rules(r);
+}
+
 int relay_new(struct relay **out, struct dispatch *d)
 {
 	const struct svc_cluster_settings *cluster =
 		svc_settings(d->svc, &svc_cluster_conf);
 	struct relay *r = calloc(1, sizeof(*r));
+	uint64_t seed;
 	int err;
 
 	if (!r)
@@ -408,12 +483,14 @@ int relay_new(struct relay **out, struct dispatch *d)
 	r->cluster = cluster->id;
 	list_init(&r->orders);
 	list_init(&r->stops);
-	list_init(&r->kept);
+	io_random(&seed, sizeof(seed));
+	map_init(&r->kept, seed);
 	err = timer_new(&r->tick, svc_loop(d->svc), on_tick, r);
 	if (err) {
 		relay_free(&r);
 		return err;
 	}
+	relay_kept_on_rules(r); /* those on disk */
 	timer_repeat(r->tick, TICK_MS);
 	*out = r;
 	return 0;

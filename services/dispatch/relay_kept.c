@@ -1,140 +1,219 @@
-/* services/dispatch/relay_kept.c - pulls that the API has started here: when their
- * ingest dies or takes leave, another one goes on.
+/* services/dispatch/relay_kept.c - pulls that the API has begun, each by its rule:
+ * when their ingest dies or takes leave, another one goes on. Every dispatch looks
+ * after all of them; who is late finds the stream claimed.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/conf/json.h"
 #include "services/dispatch/relay_priv.h"
 
-#define AGAIN_MS   1000  /* between two tries */
-#define GIVE_UP_MS 30000 /* … or until it has come for the first time */
+#define AGAIN_MS 1000 /* between two orders */
+#define FRESH_MS 500  /* the registry's copy here may be older than the rule */
+#define TAKEN_MS 2000 /* a publisher has it for so long: the pull is over */
+/* So long an ingest that lives and does not pull it any more may take to delete
+ * the rule. */
+#define ENDING_MS 10000
 
 struct kept {
-	struct list link; /* in relay.kept */
 	struct relay *relay;
+	char id[RULE_ID_MAX + 1];
 	struct stream_key key;
-	struct json_object *args;
-	char node[NODE_ID_SIZE]; /* of whom it was ordered */
-	bool was_seen;           /* live, at that one */
-	bool is_asking;
-	bool is_over; /* while it asks */
-	int64_t since_ms, again_ms;
+	bool is_there;  /* among the rules */
+	bool is_asking; /* freed when it is answered, if it is not there */
+	enum { KEPT_WELL, KEPT_TAKEN, KEPT_ENDING, KEPT_LOST } state;
+	int64_t since_ms; /* in that state */
+	int64_t again_ms;
 };
+
+static int64_t now_of(const struct relay *r)
+{
+	return member_now_ms(r->dispatch->member);
+}
+
+static const struct rule *rule_of(const struct relay *r, const char *id)
+{
+	const struct rule *rule = ruleset_get(member_rules(r->dispatch->member),
+					      RULES_REGISTRY, RULE_PULL, id);
+
+	return rule && rule->pull.is_once ? rule : NULL;
+}
+
+/* ---- which there are ---- */
 
 static void kept_free(struct kept *k)
 {
-	if (k->is_asking) { /* when it is answered */
-		k->is_over = true;
-		return;
+	if (!k->is_asking)
+		free(k);
+}
+
+static void take_in(struct relay *r, const struct rule *rule)
+{
+	struct kept *k = map_get(&r->kept, span_str(rule->id));
+
+	if (!k) {
+		k = calloc(1, sizeof(*k));
+		if (!k)
+			return; /* with the next change */
+		k->relay = r;
+		k->again_ms = now_of(r) + FRESH_MS;
+		snprintf(k->id, sizeof(k->id), "%s", rule->id);
+		if (map_put(&r->kept, span_str(rule->id), k)) {
+			free(k);
+			return;
+		}
 	}
-	list_remove(&k->link);
-	json_object_put(k->args);
-	free(k);
+	k->is_there = true;
+	snprintf(k->key.text, sizeof(k->key.text), "%s",
+		 rule->pull.streams.text);
 }
 
-void relay_keep(struct relay *r, const struct stream_key *key, const char *node,
-		struct json_object *args)
+static struct kept *any_gone(const struct relay *r)
 {
-	struct kept *k = calloc(1, sizeof(*k));
+	map_each (slot, &r->kept) {
+		struct kept *k = slot->value;
 
-	if (!k)
-		return; /* then it is not */
-	k->relay = r;
-	k->key = *key;
-	k->args = json_object_get(args);
-	k->since_ms = member_now_ms(r->dispatch->member);
-	snprintf(k->node, sizeof(k->node), "%s", node);
-	list_init(&k->link);
-	list_append(&r->kept, &k->link);
+		if (!k->is_there)
+			return k;
+	}
+	return NULL;
 }
 
-void relay_forget(struct relay *r, const struct stream_key *key)
+void relay_kept_on_rules(struct relay *r)
 {
-	list_each_safe (it, &r->kept) {
-		struct kept *k = list_entry(it, struct kept, link);
+	const struct ruleset *rules = member_rules(r->dispatch->member);
+	const struct rule *rule;
+	struct kept *gone;
+
+	map_each (slot, &r->kept)
+		((struct kept *)slot->value)->is_there = false;
+	for (size_t i = 0; (rule = ruleset_at(rules, RULE_PULL, i, NULL)); i++)
+		if (rule->pull.is_once && rule == rule_of(r, rule->id))
+			take_in(r, rule);
+	while ((gone = any_gone(r))) {
+		(void)map_remove(&r->kept, span_str(gone->id));
+		kept_free(gone);
+	}
+}
+
+const struct rule *relay_kept_rule(const struct relay *r,
+				   const struct stream_key *key)
+{
+	map_each (slot, &r->kept) {
+		const struct kept *k = slot->value;
 
 		if (!strcmp(k->key.text, key->text))
-			kept_free(k);
+			return rule_of(r, k->id);
 	}
+	return NULL;
 }
+
+/* ---- it is ordered again ---- */
 
 static void on_ordered(void *ctx, const struct relay_answer *a)
 {
 	struct kept *k = ctx;
 
+	(void)a; /* how it goes is seen in the registry */
 	k->is_asking = false;
-	if (k->is_over || a->verdict == RELAY_EXISTS ||
-	    a->verdict == RELAY_BAD_URL) {
-		kept_free(k);
-		return;
-	}
-	if (a->verdict != RELAY_DONE)
-		return;
-	snprintf(k->node, sizeof(k->node), "%s", a->node);
-	k->was_seen = false;
-	k->since_ms = member_now_ms(k->relay->dispatch->member);
+	if (!k->is_there)
+		free(k);
+}
+
+static struct json_object *args_of(const struct rule *rule)
+{
+	const struct rule_pull *p = &rule->pull;
+	struct json_object *args = json_object_new_object();
+	struct json_object *urls = json_object_new_array();
+
+	for (unsigned i = 0; i < p->url_count; i++)
+		json_object_array_add(urls, json_object_new_string(p->url[i]));
+	json_object_object_add(args, "urls", urls);
+	json_object_object_add(args, "once", json_object_new_boolean(true));
+	json_add_text(args, "rule", rule->id);
+	json_add_int(args, "pull_timeout_ms", p->pull_timeout_ms);
+	json_add_int(args, "retry_num", p->retry_num);
+	json_add_int(args, "auto_stop_ms", p->auto_stop_ms);
+	return args;
 }
 
 static void order_anew(struct kept *k, int64_t now_ms)
 {
-	if (now_ms < k->again_ms)
+	const struct rule *rule = rule_of(k->relay, k->id);
+
+	if (!rule || now_ms < k->again_ms)
 		return;
 	k->again_ms = now_ms + AGAIN_MS;
 	k->is_asking = true;
-	if (relay_order(k->relay, &k->key, json_object_get(k->args), on_ordered,
-			k))
+	if (relay_order(k->relay, &k->key, args_of(rule), on_ordered, k))
 		k->is_asking = false;
 }
 
-static bool is_there(const struct kept *k)
-{
-	struct member *m = k->relay->dispatch->member;
-	const struct node *n = copy_node(store_copy(member_store(m)), k->node);
+/* ---- how it is ---- */
 
-	return bus_link_to(member_bus(m), k->node) != 0 &&
-	       !(n && n->is_draining);
+static void on_deleted(void *ctx, int err, bool is_repeat)
+{
+	(void)ctx, (void)err, (void)is_repeat; /* it is looked at again */
 }
 
-/* Its ingest is well: is it still pulled? */
+/* Is the one that had it at work, the same process as then? */
+static bool is_writer_there(const struct relay *r, const struct stream_entry *e)
+{
+	struct member *m = r->dispatch->member;
+	const struct node *n =
+		copy_node(store_copy(member_store(m)), e->writer_node);
+
+	return n && !n->is_draining &&
+	       uuid_eq(&n->ref.instance, &e->writer_instance) &&
+	       bus_link_to(member_bus(m), e->writer_node) != 0;
+}
+
+static int state_of(const struct kept *k)
+{
+	struct relay *r = k->relay;
+	const struct stream_entry *e = copy_stream(
+		store_copy(member_store(r->dispatch->member)), &k->key);
+	bool is_pull = e && !strcmp(e->kind, "pull");
+
+	if (relay_is_live(r, &k->key))
+		return is_pull ? KEPT_WELL : KEPT_TAKEN;
+	return is_pull && is_writer_there(r, e) ? KEPT_ENDING : KEPT_LOST;
+}
+
 static void look(struct kept *k, int64_t now_ms)
 {
-	struct member *m = k->relay->dispatch->member;
-	const struct stream_entry *e =
-		copy_stream(store_copy(member_store(m)), &k->key);
+	int state = state_of(k);
 
-	if (e && e->is_live && !strcmp(e->kind, "pull") &&
-	    !strcmp(e->writer_node, k->node)) {
-		k->was_seen = true;
+	if (state != (int)k->state) {
+		k->state = state;
 		k->since_ms = now_ms;
-	} else if (k->was_seen || now_ms - k->since_ms > GIVE_UP_MS) {
-		kept_free(k); /* it is over, or a publisher has it */
+	}
+	if (state == KEPT_LOST ||
+	    (state == KEPT_ENDING && now_ms - k->since_ms >= ENDING_MS)) {
+		order_anew(k, now_ms);
+	} else if (state == KEPT_TAKEN && now_ms - k->since_ms >= TAKEN_MS &&
+		   now_ms >= k->again_ms) {
+		k->again_ms = now_ms + AGAIN_MS;
+		member_delete_rule(k->relay->dispatch->member, "pull", k->id,
+				   NULL, on_deleted, NULL);
 	}
 }
 
 void relay_kept_tick(struct relay *r)
 {
-	int64_t now_ms = member_now_ms(r->dispatch->member);
+	int64_t now_ms = now_of(r);
 
-	list_each_safe (it, &r->kept) {
-		struct kept *k = list_entry(it, struct kept, link);
+	map_each (slot, &r->kept) {
+		struct kept *k = slot->value;
 
-		if (k->is_asking)
-			continue;
-		if (is_there(k))
+		if (!k->is_asking)
 			look(k, now_ms);
-		else if (now_ms - k->since_ms > GIVE_UP_MS)
-			kept_free(k);
-		else
-			order_anew(k, now_ms);
 	}
 }
 
 void relay_kept_fini(struct relay *r)
 {
-	list_each_safe (it, &r->kept) {
-		struct kept *k = list_entry(it, struct kept, link);
-
-		k->is_asking = false;
-		kept_free(k);
-	}
+	map_each (slot, &r->kept)
+		free(slot->value);
+	map_fini(&r->kept);
 }

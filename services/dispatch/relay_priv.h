@@ -1,10 +1,11 @@
-/* services/dispatch/relay_priv.h - the inside of relay pulls, shared by relay.c
- * and relay_rules.c. Nobody else includes it.
+/* services/dispatch/relay_priv.h - the inside of relay pulls, shared by relay.c,
+ * relay_rules.c and relay_kept.c. Nobody else includes it.
  */
 #ifndef WEIR_DISPATCH_RELAY_PRIV_H
 #define WEIR_DISPATCH_RELAY_PRIV_H
 
 #include "common/access/ruleset.h"
+#include "common/base/map.h"
 #include "services/dispatch/internal.h"
 #include "services/dispatch/relay.h"
 
@@ -16,7 +17,7 @@ struct relay {
 	struct dispatch *dispatch;
 	struct list orders; /* under way */
 	struct list stops;
-	struct list kept;
+	struct map kept;    /* by the rule's id */
 	struct timer *tick; /* of rules that are kept on */
 	const char *cluster;
 	/* Orders by rule that need not be given again so soon. */
@@ -54,11 +55,12 @@ WEIR_MUST_CHECK int relay_order_of(struct relay *r,
 /* relay_rules.c */
 void relay_rules_tick(struct relay *r);
 
-/* relay_kept.c: what the API has started, until it is over. `args` is borrowed. */
-void relay_keep(struct relay *r, const struct stream_key *key, const char *node,
-		struct json_object *args);
-void relay_forget(struct relay *r, const struct stream_key *key);
+/* relay_kept.c: what the API has begun is kept on, by its rules. */
+void relay_kept_on_rules(struct relay *r);
 void relay_kept_tick(struct relay *r);
+/* The rule of such a pull of the stream; NULL. */
+const struct rule *relay_kept_rule(const struct relay *r,
+				   const struct stream_key *key);
 /* When no order is under way any more. */
 void relay_kept_fini(struct relay *r);
 

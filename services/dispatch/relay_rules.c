@@ -209,7 +209,8 @@ static void keep_on(struct relay *r)
 		const struct rule *rule = ruleset_at(rules, RULE_PULL, i, NULL);
 		struct stream_key key = {0};
 
-		if (rule->pull.is_on_demand || rule_is_over(rule, utc_ms))
+		if (rule->pull.is_on_demand || rule->pull.is_once ||
+		    rule_is_over(rule, utc_ms))
 			continue;
 		snprintf(key.text, sizeof(key.text), "%s",
 			 rule->pull.streams.text);

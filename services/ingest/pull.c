@@ -85,6 +85,7 @@ void pull_answer(struct member_call **call, const char *verdict,
 
 static void pull_free(struct pull *p)
 {
+	pull_rule_leave(p, false);
 	list_remove(&p->link);
 	map_remove(&p->owner->by_key, span_str(p->order.key.text));
 	pass_task_cancel(&p->task);
@@ -99,6 +100,14 @@ static uint64_t bytes_of(const struct pull *p)
 {
 	return p->bytes_before +
 	       (p->source ? pull_source_in_bytes(p->source) : 0);
+}
+
+/* Does nobody go on with it? An ingest that goes does not end it; and who lost the
+ * stream does not know to whom: that is for dispatches to see. */
+static bool is_over(const struct pull *p, enum reason why)
+{
+	return p->is_spent || why == REASON_kicked || why == REASON_banned ||
+	       why == REASON_unwanted;
 }
 
 void pull_finish(struct pull *p, enum reason why, const char *detail)
@@ -117,6 +126,7 @@ void pull_finish(struct pull *p, enum reason why, const char *detail)
 	in->stats.pulls--;
 	publish_leave(&p->publish, why);
 	member_wake(in->member);
+	pull_rule_leave(p, is_over(p, why));
 	pull_free(p);
 }
 
@@ -354,6 +364,7 @@ static void pause_or_end(struct pull *p)
 	if (!may_retry(p)) {
 		say_failed(p);
 		note_spent(p);
+		p->is_spent = true;
 		pull_finish(p, p->why, p->detail);
 		return;
 	}
@@ -494,21 +505,51 @@ void pull_go_another_way(struct pull *p)
 
 static void on_sweep(struct pulls *ps)
 {
+	pull_rules_tick(ps);
 	list_each_safe (it, &ps->all)
 		look(list_entry(it, struct pull, link));
 }
 
 /* ---- what the publish says ---- */
 
-static void on_accept(void *ctx)
+static void begin_at_last(struct pull *p)
 {
-	struct pull *p = ctx;
-
 	pull_answer(&p->call, "done", p->session_id, "");
 	if (now_of(p) >= p->resume_ms)
 		dial(p);
 	else
 		p->state = PULL_PAUSES;
+}
+
+static void on_accept(void *ctx)
+{
+	struct pull *p = ctx;
+	bool is_new = p->order.is_new;
+
+	p->order.is_new = false;
+	if (is_new)
+		pull_rule_put(p);
+	else
+		begin_at_last(p);
+}
+
+void pull_on_kept(struct pull *p, int err)
+{
+	const struct rule *r = pull_rule_of(p->owner, p->order.rule);
+	const char *detail = err == WEIR_ELIMIT
+				     ? "too many rules"
+				     : "the registry does not answer";
+
+	if (err) {
+		pull_answer(&p->call, "registry", "", detail);
+		pull_finish(p, REASON_no_resources, detail);
+	} else if (!r) { /* it was stopped meanwhile */
+		pull_answer(&p->call, "done", p->session_id, "");
+		pull_finish(p, REASON_kicked, "its rule is gone");
+	} else {
+		p->order.rule_hash = pull_rule_hash(r);
+		begin_at_last(p);
+	}
 }
 
 static void on_retire(void *ctx, enum reason why)
@@ -558,6 +599,8 @@ static int add(struct pull *p)
 	int err = map_put(&ps->by_key, span_str(p->order.key.text), p);
 
 	list_append(&ps->all, &p->link);
+	if (!err && p->order.is_once)
+		err = pull_rule_new(p);
 	return err ? err : begin_publish(p);
 }
 
@@ -591,6 +634,9 @@ int pull_start(struct pulls *ps, struct pull_order *order,
 	order->url_count = 0;
 	p->start_us = io_utc_us();
 	p->began_ms = now_of(p);
+	if (p->order.is_once)
+		snprintf(p->session_id, sizeof(p->session_id), "%.*s",
+			 RULE_ONCE_MAX, p->order.rule);
 	list_init(&p->link);
 	err = add(p);
 	if (err) {
@@ -640,6 +686,7 @@ int pulls_new(struct pulls **out, struct ingest *in)
 	ps->in = in;
 	ps->cluster = cluster->id;
 	list_init(&ps->all);
+	list_init(&ps->rules);
 	map_init(&ps->by_key, seed);
 	err = timer_new(&ps->sweep, in->loop, on_sweep, ps);
 	if (!err)
@@ -667,6 +714,7 @@ void pulls_free(struct pulls **pps)
 		pull_answer(&p->call, "no_ingest", "", "");
 		pull_free(p);
 	}
+	pull_rules_fini(ps);
 	timer_free(&ps->sweep);
 	http_client_free(&ps->tools.http);
 	tls_trust_free(&ps->tools.trust);

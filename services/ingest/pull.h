@@ -25,14 +25,17 @@ void pulls_free(struct pulls **ps);
 
 /* ---- pull_call.c: calls of dispatch ---- */
 
-/* "pull": {"stream", "urls": […], "rule", "pull_timeout_ms",
+/* "pull": {"stream", "urls": […], "rule", "once", "new", "pull_timeout_ms",
  * "retry_num", "auto_stop_ms", "via"}, answered when it is known whether the
  * stream is ours: {"verdict": "done" | "exists" | "bad_url" | "spent" |
- * "no_ingest", "session_id", "detail"}. */
+ * "no_ingest" | "registry", "session_id", "detail"}. `once`: it is one pull, whose
+ * rule has the id of its session and goes when it is over; `new`: that rule has to
+ * be put; it could not: "registry". */
 void pulls_order(struct pulls *ps, struct member_call *call,
 		 struct json_object *args);
 
-/* "pull_stop": {"stream"}, answered {"stopped", "session_id"}. */
+/* "pull_stop": {"stream"}, answered {"stopped", "session_id"}, and "rule" where
+ * that goes with the pull. */
 struct json_object *pulls_stop_json(struct pulls *ps, const char *stream);
 
 /* "pulls", as services/dispatch/relay.h has them. */

@@ -55,7 +55,7 @@ static bool take_via(struct pull_order *o, const struct pulls *ps,
 	return !via_add(o->via, span_str(via ? via : ""), ps->cluster);
 }
 
-static uint64_t rule_hash(const struct rule *r)
+uint64_t pull_rule_hash(const struct rule *r)
 {
 	struct buf text = {0};
 	uint64_t h;
@@ -63,11 +63,10 @@ static uint64_t rule_hash(const struct rule *r)
 	rule_write(&text, r, RULE_WHOLE);
 	h = hash_bytes(0, buf_span(&text));
 	buf_fini(&text);
-	return h;
+	return h ? h : 1;
 }
 
-/* The rule by which it was ordered, as it stands here. */
-static const struct rule *rule_of(const struct pulls *ps, const char *id)
+const struct rule *pull_rule_of(const struct pulls *ps, const char *id)
 {
 	const struct ruleset *rules = member_rules(ps->in->member);
 	const struct rule *r;
@@ -78,28 +77,60 @@ static const struct rule *rule_of(const struct pulls *ps, const char *id)
 	return r ? r : ruleset_get(rules, RULES_REGISTRY, RULE_PULL, id);
 }
 
+static bool bool_of(struct json_object *args, const char *name)
+{
+	struct json_object *o = NULL;
+
+	return json_object_object_get_ex(args, name, &o) &&
+	       json_object_get_boolean(o);
+}
+
+/* Returns what is wrong; NULL: nothing. */
+static const char *take_rule(struct pull_order *o, const struct pulls *ps,
+			     struct json_object *args)
+{
+	const char *id = member_json_text(args, "rule");
+	const struct rule *r;
+
+	snprintf(o->rule, sizeof(o->rule), "%s", id ? id : "");
+	r = pull_rule_of(ps, o->rule);
+	o->rule_hash = r ? pull_rule_hash(r) : 0;
+	o->is_once = bool_of(args, "once");
+	o->is_new = o->is_once && bool_of(args, "new");
+	if (!o->is_once)
+		return NULL;
+	return o->rule[0] && strlen(o->rule) <= RULE_ONCE_MAX
+		       ? NULL
+		       : "no id of a session";
+}
+
 static const char *take_order(struct pull_order *o, const struct pulls *ps,
 			      struct json_object *args)
 {
 	const char *stream = member_json_text(args, "stream");
-	const char *rule = member_json_text(args, "rule");
-	const struct rule *r;
+	const char *fault;
 
-	if (!stream || stream_key_from_path(&o->key, span_str(stream),
-					    IDENTITY_PATH) != KEY_OK)
+	if (!stream ||
+	    stream_key_from_text(&o->key, span_str(stream)) != KEY_OK)
 		return "no name of a stream";
 	if (!take_urls(o, args))
 		return "urls: 1 to 8 of rtmp, rtmps, http, https";
 	if (!take_via(o, ps, args))
 		return "it has come through too many clusters";
-	snprintf(o->rule, sizeof(o->rule), "%s", rule ? rule : "");
-	r = rule_of(ps, o->rule);
-	o->rule_hash = r ? rule_hash(r) : 0;
+	fault = take_rule(o, ps, args);
+	if (fault)
+		return fault;
 	o->pull_timeout_ms =
 		(uint32_t)clamped(args, "pull_timeout_ms", 0, TIMEOUT_MAX_MS);
 	o->retry_num = (int32_t)clamped(args, "retry_num", -1, INT32_MAX);
 	o->auto_stop_ms = clamped(args, "auto_stop_ms", -1, INT64_MAX / 2);
 	return NULL;
+}
+
+static bool is_same_once(const struct pull *p, const struct pull_order *o)
+{
+	return o->is_once && p->order.rule_hash &&
+	       !strcmp(p->order.rule, o->rule);
 }
 
 /* It is under way; who wants it now may have come by fewer clusters. */
@@ -113,14 +144,19 @@ static void join(struct pull *p, const struct pull_order *o,
 		snprintf(p->order.via, sizeof(p->order.via), "%s", via);
 		pull_go_another_way(p);
 	}
-	pull_answer(call, "exists", p->session_id, "");
+	/* Who orders it again because the other dispatch did so, too. */
+	pull_answer(call, is_same_once(p, o) ? "done" : "exists", p->session_id,
+		    "");
 }
 
 static void begin(struct pulls *ps, struct pull_order *o,
 		  struct member_call **call)
 {
-	if (o->rule[0] && pull_is_spent(ps, &o->key))
+	if (o->is_once ? pull_rule_is_going(ps, o->rule)
+		       : o->rule[0] && pull_is_spent(ps, &o->key))
 		pull_answer(call, "spent", "", "its attempts are spent");
+	else if (o->is_once && !o->is_new && !o->rule_hash)
+		pull_answer(call, "no_ingest", "", "its rule is not known");
 	else if (ps->in->is_draining)
 		pull_answer(call, "no_ingest", "", "it takes leave");
 	else if (pull_start(ps, o, call))
@@ -152,6 +188,8 @@ struct json_object *pulls_stop_json(struct pulls *ps, const char *stream)
 			       json_object_new_boolean(p != NULL));
 	json_object_object_add(o, "session_id",
 			       json_object_new_string(p ? p->session_id : ""));
+	if (p && p->order.is_once)
+		json_add_text(o, "rule", p->order.rule);
 	if (p)
 		pull_finish(p, REASON_kicked, "stopped by the API");
 	return o;
@@ -216,11 +254,11 @@ void pulls_on_rules(struct pulls *ps)
 		return;
 	list_each_safe (it, &ps->all) {
 		struct pull *p = list_entry(it, struct pull, link);
-		const struct rule *r = rule_of(ps, p->order.rule);
+		const struct rule *r = pull_rule_of(ps, p->order.rule);
 
 		/* One that was never known here is of a dispatch's settings. */
 		if (p->order.rule_hash &&
-		    (!r || rule_hash(r) != p->order.rule_hash))
+		    (!r || pull_rule_hash(r) != p->order.rule_hash))
 			pull_finish(p, REASON_kicked, "its rule has changed");
 	}
 }

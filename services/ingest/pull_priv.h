@@ -1,5 +1,5 @@
-/* services/ingest/pull_priv.h - the inside of pulls, shared by pull.c and
- * pull_call.c. Nobody else includes it.
+/* services/ingest/pull_priv.h - the inside of pulls, shared by pull.c, pull_call.c
+ * and pull_rule.c. Nobody else includes it.
  */
 #ifndef WEIR_INGEST_PULL_PRIV_H
 #define WEIR_INGEST_PULL_PRIV_H
@@ -14,8 +14,10 @@ struct pull_order {
 	struct stream_key key;
 	char *url[RULE_URLS_MAX]; /* the pull's own */
 	unsigned url_count;
-	char rule[RULE_ID_MAX + 1]; /* "": of the API */
+	char rule[RULE_ID_MAX + 1];
 	uint64_t rule_hash; /* of its text when it was ordered; 0: unknown */
+	bool is_once;       /* of the API: its rule goes with it, … */
+	bool is_new;        /* … and has to be put */
 	uint32_t pull_timeout_ms; /* 0: none */
 	int32_t retry_num;        /* -1: for ever */
 	int64_t auto_stop_ms;     /* -1: never */
@@ -35,6 +37,8 @@ struct pull {
 	struct pull_order order;
 	struct member_call *call; /* to be answered; NULL */
 	struct publish *publish;
+	struct pull_rule *rule; /* NULL: it goes without this pull */
+	bool is_spent;
 	char session_id[SESSION_ID_SIZE];
 	int64_t start_us;
 	uint64_t began_ms;
@@ -66,6 +70,7 @@ struct pulls {
 	struct pull_tools tools;
 	struct list all;
 	struct map by_key;
+	struct list rules; /* of pulls of the API */
 	struct timer *sweep;
 	const char *cluster; /* cluster.id */
 	/* Streams whose attempts are spent: rules do not begin at once again. */
@@ -90,6 +95,32 @@ void pull_order_fini(struct pull_order *o);
 /* Answer the call, if nobody has. */
 void pull_answer(struct member_call **call, const char *verdict,
 		 const char *session_id, const char *detail);
+/* Its rule stands (err 0), or could not be put. It may be gone behind this. */
+void pull_on_kept(struct pull *p, int err);
+
+/* The rule by which it was ordered, as it stands here; NULL. And its text's
+ * hash, never 0. */
+const struct rule *pull_rule_of(const struct pulls *ps, const char *id);
+uint64_t pull_rule_hash(const struct rule *r);
+
+/* ---- pull_rule.c: the rule of a pull of the API ----
+ *
+ * It is put when the stream is claimed, and only then is anybody answered: from
+ * there on every dispatch knows the pull and orders it of another ingest when this
+ * one dies or takes leave. When the pull has ended by itself the rule is deleted,
+ * as often as it takes the registry to answer. */
+struct pull_rule;
+
+WEIR_MUST_CHECK int pull_rule_new(struct pull *p);
+/* pull_on_kept comes once, now or later, unless the pull leaves before. */
+void pull_rule_put(struct pull *p);
+/* The pull goes. `is_over`: everywhere, and the rule with it. */
+void pull_rule_leave(struct pull *p, bool is_over);
+/* Is that rule over, but not deleted yet? */
+bool pull_rule_is_going(const struct pulls *ps, const char *id);
+void pull_rules_tick(struct pulls *ps);
+void pull_rules_fini(struct pulls *ps);
+
 /* The address that is tried, for people: without a query and a password. */
 #define PULL_URL_SHOWN 160
 void pull_url_shown(char out[PULL_URL_SHOWN], const struct pull *p);
