@@ -310,10 +310,13 @@ class Bench:
             self.last_watch = watch
         return lines
 
-    def limit(self, sockets, each_ms, clip="hi", window=None, has_tls=False):
+    def limit(self, sockets, each_ms, clip="hi", window=None, has_tls=False,
+              delays_acks=False):
         words = [os.path.join(self.build, "bench", "limit"),
                  "-f", make_clip(self.clips, clip), "-n", str(sockets),
                  "-e", str(each_ms), "-w", str(window or self.args.window)]
+        if delays_acks:
+            words += ["-d"]
         if has_tls:
             words += ["-t", ",".join(make_identity(self.clips))]
         return json.loads(subprocess.run(words, check=True, text=True,
@@ -360,7 +363,8 @@ class Bench:
         tag_each = self.tag_bytes("hi") * 1.15
         if line["bytes_per_send"] < tag_each:
             each = 0
-        floor = self.limit(viewers, each, has_tls=has_tls)
+        floor = self.limit(viewers, each, has_tls=has_tls,
+                           delays_acks=has_tls or form == "rtmp")
         floor_cost = floor["cpu_s"] / floor["gb"]
         self.note(part, form, cost=cost, edge_cost=edge,
                   limit=floor_cost, ratio=cost / floor_cost,

@@ -1,11 +1,12 @@
 /* tests/bench/limit.c - what the kernel charges: one thread sends the same bytes
  * from one buffer to many sockets, at the clip's pace. One line of JSON.
  *
- *	limit -f clip.flv -n 1000 -e 20 -w 5 [-t cert.pem,key.pem]
+ *	limit -f clip.flv -n 1000 -e 20 -w 5 [-d] [-t cert.pem,key.pem]
  *
  * -n sockets, -e milliseconds between two sends to one socket (0: at every
  * tag), -w seconds, -t by SSL_write instead of send. The other end throws all
- * away, on the next processor.
+ * away, on the next processor. -d: it puts its ACKs off, as the kernel does for
+ * whoever has spoken in turns (a handshake); else it sends one at each segment.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,11 +29,14 @@
 #include "tests/bench/clip.h"
 #include "tests/bench/usage.h"
 
+#define REST_US 2000
+
 struct limit {
 	struct clip clip;
 	unsigned sockets, each_ms;
 	double window_s;
 	int server_cpu, sink_cpu;
+	bool delays_acks;
 	int *fd;
 	SSL_CTX *tls; /* NULL: none */
 	SSL **ssl;
@@ -58,15 +62,21 @@ static void pin(int cpu)
 
 /* ---- who throws it away ---- */
 
+/* As the load's viewers do: all that is there, and then a rest, in which nobody
+ * waits for a socket that a send could wake. */
 static void throw_away(int ep)
 {
 	struct epoll_event ev[256];
-	int n = epoll_wait(ep, ev, 256, 1000);
+	int n;
 
-	for (int i = 0; i < n; i++)
-		if (recv(ev[i].data.fd, NULL, 4 << 20,
-			 MSG_TRUNC | MSG_DONTWAIT) == 0)
-			exit(0);
+	do {
+		n = epoll_wait(ep, ev, 256, 0);
+		for (int i = 0; i < n; i++)
+			if (recv(ev[i].data.fd, NULL, 4 << 20,
+				 MSG_TRUNC | MSG_DONTWAIT) == 0)
+				exit(0);
+	} while (n == 256);
+	usleep(REST_US);
 }
 
 /* The other end of the handshake; what comes then is thrown away as it is. */
@@ -82,7 +92,7 @@ static void greet(SSL_CTX *ctx, int fd)
 static void sink(const struct limit *l, int listener)
 {
 	SSL_CTX *ctx = l->tls ? SSL_CTX_new(TLS_client_method()) : NULL;
-	int ep = epoll_create1(0);
+	int ep = epoll_create1(0), zero = 0;
 
 	pin(l->sink_cpu);
 	for (unsigned i = 0; i < l->sockets; i++) {
@@ -93,6 +103,9 @@ static void sink(const struct limit *l, int listener)
 			exit(1);
 		if (ctx)
 			greet(ctx, e.data.fd);
+		if (l->delays_acks)
+			setsockopt(e.data.fd, IPPROTO_TCP, TCP_QUICKACK, &zero,
+				   sizeof(zero));
 		epoll_ctl(ep, EPOLL_CTL_ADD, e.data.fd, &e);
 	}
 	for (;;)
@@ -245,7 +258,7 @@ static void parse(struct limit *l, int argc, char **argv)
 	int c;
 
 	*l = (struct limit){.sockets = 1000, .window_s = 5, .sink_cpu = 1};
-	while ((c = getopt(argc, argv, "f:n:e:w:t:")) != -1) {
+	while ((c = getopt(argc, argv, "f:n:e:w:t:d")) != -1) {
 		if (c == 'f')
 			clip_load(&l->clip, optarg);
 		else if (c == 'n')
@@ -256,6 +269,8 @@ static void parse(struct limit *l, int argc, char **argv)
 			l->window_s = atof(optarg);
 		else if (c == 't')
 			load_identity(l, optarg);
+		else if (c == 'd')
+			l->delays_acks = true;
 		else
 			die("see the head of tests/bench/limit.c");
 	}
