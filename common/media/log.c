@@ -296,7 +296,7 @@ static void look_ahead(const struct log *log)
 	if (!log->slots.count || !log->tail)
 		return;
 	oldest = ring_at(&log->slots, 0);
-	__builtin_prefetch(oldest->frame, 1);
+	WEIR_FETCH(oldest->frame);
 }
 
 static int append(struct log *log, struct frame *f, bool may_skip)

@@ -99,14 +99,14 @@ static void on_turn(void *ctx, unsigned slots)
 {
 	struct fanout *fo = ctx;
 
-	list_each (it, &fo->branchs)
+	list_each (it, &fo->branches)
 		wake(branch_at(it), slots);
 	fanout_schedule(fo);
 }
 
 static bool has_waiters(const struct fanout *fo)
 {
-	list_each (it, &fo->branchs)
+	list_each (it, &fo->branches)
 		if (!list_is_empty(&branch_at(it)->waiters))
 			return true;
 	return false;
@@ -117,7 +117,7 @@ static void on_append(void *ctx, struct log *log, uint64_t ordinal)
 	struct fanout *fo = ctx;
 
 	(void)log;
-	list_each (it, &fo->branchs)
+	list_each (it, &fo->branches)
 		write_frame(branch_at(it), ordinal);
 	if (!pace_has_delay(fo->pace)) {
 		on_turn(fo, PACER_ALL);
@@ -179,7 +179,7 @@ static int branch_new(struct branch **out, struct fanout *fo,
 	list_init(&o->blocked);
 	for (unsigned i = 0; i < PACER_SLOTS; i++)
 		list_init(&o->idle[i]);
-	list_append(&fo->branchs, &o->link);
+	list_append(&fo->branches, &o->link);
 	fo->stats->wires++;
 	fill_wire(o);
 	*out = o;
@@ -214,7 +214,7 @@ static size_t branch_count(const struct fanout *fo)
 {
 	size_t count = 0;
 
-	list_each (it, &fo->branchs)
+	list_each (it, &fo->branches)
 		count++;
 	return count;
 }
@@ -226,7 +226,7 @@ static int find_branch(struct branch **out, struct fanout *fo,
 	struct branch *old = NULL;
 	int err;
 
-	list_each (it, &fo->branchs) {
+	list_each (it, &fo->branches) {
 		struct branch *o = branch_at(it);
 
 		if (o->format == format && o->takes_viewers)
@@ -294,10 +294,10 @@ static void look_ahead(const struct branch *o, const struct viewer *v)
 	if (next == &o->due || next->next == &o->due)
 		return;
 	after = (const char *)viewer_at(next->next);
-	__builtin_prefetch(&viewer_at(next)->session->wrote_bytes, 1);
-	__builtin_prefetch(after, 1);
-	__builtin_prefetch(after + 64, 1);
-	__builtin_prefetch(after + 128, 1);
+	WEIR_FETCH(&viewer_at(next)->session->wrote_bytes);
+	WEIR_FETCH(after);
+	WEIR_FETCH(after + 64);
+	WEIR_FETCH(after + 128);
 }
 
 /* Send to all that can take it, but not for too long. */
@@ -389,7 +389,7 @@ static void on_pass_end(struct fanout *fo)
 	uint64_t until_us = loop_now_us(fo->loop) + PASS_US, now_us;
 	bool has_more = false;
 
-	list_each_safe (it, &fo->branchs) {
+	list_each_safe (it, &fo->branches) {
 		struct branch *o = branch_at(it);
 
 		serve(o, until_us);
@@ -438,7 +438,7 @@ static void tell_skips(struct fanout *fo, uint64_t now_ms)
 
 void fanout_tick(struct fanout *fo, uint64_t now_ms)
 {
-	list_each_safe (it, &fo->branchs) {
+	list_each_safe (it, &fo->branches) {
 		struct branch *o = branch_at(it);
 
 		check_blocked(o, now_ms);
@@ -470,7 +470,7 @@ int fanout_new(struct fanout **out, struct pace *pace, struct log *log,
 	fo->stats = stats;
 	fo->events = events;
 	fo->ctx = ctx;
-	list_init(&fo->branchs);
+	list_init(&fo->branches);
 	list_init(&fo->watch.link);
 	fo->watch.on_append = on_append;
 	fo->watch.ctx = fo;
@@ -488,7 +488,7 @@ void fanout_free(struct fanout **pch)
 	log_watch_remove(&fo->watch);
 	pass_task_cancel(&fo->task);
 	pace_leave(&fo->member);
-	list_each_safe (it, &fo->branchs)
+	list_each_safe (it, &fo->branches)
 		branch_free(branch_at(it));
 	free(fo);
 	*pch = NULL;
@@ -504,7 +504,7 @@ void fanout_set_log(struct fanout *fo, struct log *log)
 void fanout_end(struct fanout *fo, enum reason why)
 {
 	fo->first = log_next(fo->log);
-	list_each_safe (it, &fo->branchs) {
+	list_each_safe (it, &fo->branches) {
 		struct branch *o = branch_at(it);
 
 		end_viewers(o, why);
@@ -519,7 +519,7 @@ void fanout_end(struct fanout *fo, enum reason why)
 
 void fanout_gap(struct fanout *fo, uint64_t frames)
 {
-	list_each (it, &fo->branchs) {
+	list_each (it, &fo->branches) {
 		struct branch *o = branch_at(it);
 
 		if (!o->wire)
@@ -547,7 +547,7 @@ uint64_t fanout_wire_bytes(const struct fanout *fo)
 	uint64_t bytes = 0;
 	struct wire_stats w;
 
-	list_each (it, &fo->branchs) {
+	list_each (it, &fo->branches) {
 		if (!branch_at(it)->wire)
 			continue;
 		wire_get_stats(branch_at(it)->wire, &w);
@@ -560,7 +560,7 @@ size_t fanout_viewers(const struct fanout *fo)
 {
 	size_t count = 0;
 
-	list_each (it, &fo->branchs)
+	list_each (it, &fo->branches)
 		count += branch_at(it)->viewers;
 	return count;
 }

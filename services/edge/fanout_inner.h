@@ -42,7 +42,7 @@ struct fanout {
 	struct edge_stats *stats;
 	const struct fanout_events *events;
 	void *ctx;
-	struct list branchs;
+	struct list branches;
 	uint64_t first; /* ordinal; nothing before it is sent any more */
 	struct edge_skip_stats untold;
 	uint64_t told_ms;

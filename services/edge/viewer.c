@@ -36,7 +36,7 @@ static size_t insert_left(const struct viewer *v)
 static struct branch *find_branch(struct fanout *fo,
 				  const struct wire_format *format)
 {
-	list_each (it, &fo->branchs) {
+	list_each (it, &fo->branches) {
 		struct branch *o = list_entry(it, struct branch, link);
 
 		if (o->format == format && o->takes_viewers)

@@ -239,11 +239,12 @@ def number(text, name):
 
 
 class Watch(threading.Thread):
-    """What an edge says of itself, ten times a second."""
+    """What an edge says of itself, now and then: it costs the edge something."""
 
-    def __init__(self, weir):
+    def __init__(self, weir, each_s):
         super().__init__(daemon=True)
         self.weir, self.samples, self.is_over = weir, [], False
+        self.each_s = each_s
 
     def run(self):
         while not self.is_over:
@@ -256,7 +257,7 @@ class Watch(threading.Thread):
                 number(text, "weir_edge_sent_bytes_total"),
                 number(text, "weir_edge_send_delay_seconds"),
                 number(text, "weir_edge_connections")))
-            time.sleep(0.1)
+            time.sleep(self.each_s)
 
     def window(self, begin, end):
         inside = [s for s in self.samples if begin <= s[0] <= end]
@@ -280,7 +281,7 @@ class Bench:
         self.no_nginx = Nginx.missing()
 
     def load(self, server, form, viewers, clip="hi", streams=1, window=None,
-             rate=400, probes=4, rest=2.0):
+             rate=400, probes=4, rest=2.0, watch_s=0.5):
         """Lines of the load tool, one a step; with what the edge said."""
         window = window or self.args.window
         port = server.ports[form]
@@ -291,7 +292,7 @@ class Bench:
                         "-w", str(window), "-r", str(rate), "-k", str(probes),
                         "-s", str(rest), "-p",
                         ",".join(f"{n}={pid}" for n, pid in server.pids())]
-        watch = Watch(server) if isinstance(server, Weir) else None
+        watch = Watch(server, watch_s) if isinstance(server, Weir) else None
         if watch:
             watch.start()
         tool = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
@@ -412,7 +413,7 @@ class Bench:
     def part_jump(self):
         """From 100 viewers to 1,000 at once: when does the delay settle?"""
         self.with_server(self.weir(), "rtmp", [100, 1000], rate=2000, rest=0.1,
-                         window=12)
+                         window=12, watch_s=0.1)
         samples = self.last_watch.samples
         begin = next(t for t, _, _, _, n in samples if n > 150)
         late = [s[3] * 1000 for s in samples if begin + 5 <= s[0] <= begin + 12]
