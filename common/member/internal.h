@@ -61,6 +61,7 @@ struct member {
 	bool is_wildcard; /* the bus listens on any address */
 	struct ruleset *rules;
 	bool rules_are_stale;  /* there was no memory for the new ones */
+	unsigned bad_rules;    /* of this change */
 	int64_t rules_over_ms; /* UTC: when to look for those that are over */
 	struct list rule_asks; /* changes under way */
 	struct rule_owed rule_owed[RULES_OWED_MAX];
@@ -108,7 +109,8 @@ void calls_fini(struct member *m);
 extern const struct log_event member_bad_rule;
 int rules_init(struct member *m);
 void rules_fini(struct member *m); /* when the store is gone */
-void rules_on_change(void *ctx);   /* the store has others */
+void rules_on_rule(void *ctx, const char *name, const char *text);
+void rules_on_change(void *ctx); /* the store has others */
 void rules_on_second(struct member *m);
 
 /* stat.c */

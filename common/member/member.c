@@ -323,6 +323,7 @@ static const struct store_events store_events = {
 	.on_down = on_registry_down,
 	.on_node = on_node,
 	.on_stream = on_stream,
+	.on_rule = rules_on_rule,
 	.on_rules = rules_on_change,
 };
 

@@ -34,7 +34,7 @@ bool member_rules_are_known(const struct member *m)
 struct gathering {
 	struct member *m;
 	struct rule **rule;
-	size_t count, bad;
+	size_t count;
 	int err;
 };
 
@@ -52,37 +52,49 @@ static void name_of(char out[RULEBOOK_NAME_MAX + 1], const char *kind,
 	snprintf(out, RULEBOOK_NAME_MAX + 1, "%s %s", kind, id);
 }
 
+/* Returns 0 and *out; WEIR_EINVAL, which has been told; or WEIR_ENOMEM. */
+static int read_rule(struct member *m, struct rule **out, const char *name,
+		     const char *text)
+{
+	struct rule_fault fault = {.what = "it has another name"};
+	char own[RULEBOOK_NAME_MAX + 1] = "";
+	struct rule *r = NULL;
+	int err = rule_read(&r, span_str(text), &fault);
+
+	if (err == WEIR_ENOMEM)
+		return err;
+	if (!err)
+		name_of(own, rule_kind_name(r->kind), r->id);
+	if (!err && !strcmp(own, name)) {
+		*out = r;
+		return 0;
+	}
+	if (m->bad_rules++ < BAD_TOLD_MAX)
+		say_bad(m, name, &fault);
+	rule_unref(&r);
+	return WEIR_EINVAL;
+}
+
 static void gather(void *ctx, const char *name, const char *text)
 {
 	struct gathering *g = ctx;
-	struct rule_fault fault = {.what = "it has another name"};
-	char own[RULEBOOK_NAME_MAX + 1] = "";
 	struct rule *r = NULL;
 	int err;
 
 	if (g->err)
 		return;
-	err = rule_read(&r, span_str(text), &fault);
-	if (err == WEIR_ENOMEM) {
-		g->err = err;
-		return;
-	}
+	err = read_rule(g->m, &r, name, text);
 	if (!err)
-		name_of(own, rule_kind_name(r->kind), r->id);
-	if (err || strcmp(own, name) != 0) {
-		if (g->bad++ < BAD_TOLD_MAX)
-			say_bad(g->m, name, &fault);
-		rule_unref(&r);
-		return;
-	}
-	g->rule[g->count++] = r;
+		g->rule[g->count++] = r;
+	else if (err == WEIR_ENOMEM)
+		g->err = err;
 }
 
 static int take_all(struct gathering *g)
 {
 	const struct rulebook *b = store_rules(g->m->store);
 
-	g->rule = calloc(b->texts.count + 1, sizeof(struct rule *));
+	g->rule = calloc(rulebook_count(b) + 1, sizeof(struct rule *));
 	if (!g->rule)
 		return WEIR_ENOMEM;
 	rulebook_each(b, gather, g);
@@ -101,26 +113,56 @@ static int read_registry(struct member *m)
 	for (size_t i = 0; i < g.count; i++)
 		rule_unref(&g.rule[i]);
 	free(g.rule);
+	m->bad_rules = 0;
 	return err;
 }
 
-void rules_on_change(void *ctx)
+/* Kind and id of a name; false: none that this version knows. */
+static bool cut_name(enum rule_kind *kind, const char **id, const char *name)
+{
+	const char *space = strchr(name, ' ');
+	int k = space ? rule_kind_of(span_of(name, (size_t)(space - name)))
+		      : -1;
+
+	if (k < 0)
+		return false;
+	*kind = (enum rule_kind)k;
+	*id = space + 1;
+	return true;
+}
+
+/* Where there is no memory for it, all are read in a second. */
+void rules_on_rule(void *ctx, const char *name, const char *text)
 {
 	struct member *m = ctx;
+	struct rule *r = NULL;
+	enum rule_kind kind;
+	const char *id;
+	int err = text ? read_rule(m, &r, name, text) : WEIR_EINVAL;
 
-	m->rules_are_stale = read_registry(m) != 0;
+	if (!err)
+		err = ruleset_put(m->rules, RULES_REGISTRY, r);
+	rule_unref(&r);
+	if (err == WEIR_EINVAL && cut_name(&kind, &id, name))
+		(void)ruleset_remove(m->rules, RULES_REGISTRY, kind, id);
+	else if (err)
+		m->rules_are_stale |= err != WEIR_EINVAL;
+}
+
+static void say_rules(struct member *m)
+{
+	m->bad_rules = 0;
 	if (m->events->on_rules)
 		m->events->on_rules(m->ctx, member_now_ms(m));
 	member_wake(m);
 }
 
-/* ---- what is over ---- */
+void rules_on_change(void *ctx)
+{
+	say_rules(ctx);
+}
 
-struct purge {
-	struct member *m;
-	int64_t now_ms;
-	size_t count;
-};
+/* ---- what is over ---- */
 
 static void on_purged(void *ctx, int err, bool is_repeat)
 {
@@ -133,40 +175,53 @@ static void change(struct member *m, enum rule_op op, const char *name,
 		   struct span text, const char *request, member_rule_fn *fn,
 		   void *ctx);
 
-static void purge_one(void *ctx, const char *name, const char *text)
+/* Returns whether it is purged. */
+static bool purge_one(struct member *m, const struct rule *r)
 {
-	struct purge *p = ctx;
-	char kind[RULEBOOK_NAME_MAX + 1];
-	const struct rule *r;
-	char *id;
+	char name[RULEBOOK_NAME_MAX + 1];
+	const char *text;
 
-	if (p->count == PURGED_AT_ONCE)
-		return;
-	snprintf(kind, sizeof(kind), "%s", name);
-	id = strchr(kind, ' ');
-	*id++ = '\0';
-	if (rule_kind_of(span_str(kind)) < 0)
-		return;
-	r = ruleset_get(p->m->rules, RULES_REGISTRY,
-			(enum rule_kind)rule_kind_of(span_str(kind)), id);
-	if (!r || !rule_is_over(r, p->now_ms - PURGE_LATE_MS))
-		return;
-	p->count++;
-	change(p->m, RULE_PURGE, name, span_str(text), NULL, on_purged, NULL);
+	name_of(name, rule_kind_name(r->kind), r->id);
+	text = rulebook_text(store_rules(m->store), span_str(name));
+	if (text)
+		change(m, RULE_PURGE, name, span_str(text), NULL, on_purged,
+		       NULL);
+	return text;
+}
+
+/* Returns how many. */
+static unsigned purge_some(struct member *m, int64_t now_ms)
+{
+	unsigned purged = 0;
+
+	for (int k = 0; k < RULE_KIND_COUNT; k++) {
+		enum rule_source source;
+		const struct rule *r;
+
+		for (size_t i = 0; (r = ruleset_at(m->rules, (enum rule_kind)k,
+						   i, &source)) &&
+				   purged < PURGED_AT_ONCE;
+		     i++)
+			if (source == RULES_REGISTRY &&
+			    rule_is_over(r, now_ms - PURGE_LATE_MS))
+				purged += purge_one(m, r);
+	}
+	return purged;
 }
 
 /* Rules that are over are no rules; dispatches take them out of the registry. */
 void rules_on_second(struct member *m)
 {
-	struct purge p = {.m = m, .now_ms = io_utc_us() / 1000};
+	int64_t now_ms = io_utc_us() / 1000;
 
-	if (m->rules_are_stale)
-		rules_on_change(m);
-	if (p.now_ms < m->rules_over_ms || !store_is_up(m->store) ||
+	if (m->rules_are_stale) {
+		m->rules_are_stale = read_registry(m) != 0;
+		say_rules(m);
+	}
+	if (now_ms < m->rules_over_ms || !store_is_up(m->store) ||
 	    strcmp(m->self.ref.role, "dispatch") != 0)
 		return;
-	rulebook_each(store_rules(m->store), purge_one, &p);
-	m->rules_over_ms = p.now_ms + (p.count ? 1000 : 10000);
+	m->rules_over_ms = now_ms + (purge_some(m, now_ms) ? 1000 : 10000);
 }
 
 /* ---- changes ---- */

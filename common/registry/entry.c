@@ -259,6 +259,19 @@ int rules_settle_encode(struct script_words *out, const char *cluster,
 	return check_words(out);
 }
 
+int rules_since_encode(struct script_words *out, const char *cluster,
+		       const struct rule_version *known)
+{
+	char root[REGISTRY_ROOT_SIZE];
+
+	registry_root(root, cluster);
+	begin_rules(out, script_rules_since_lua, cluster);
+	add(out, "%s", root);
+	add_u64(out, known->number);
+	add(out, "%s", known->tag);
+	return check_words(out);
+}
+
 /* ---- replies ---- */
 
 /* Reads fields one by one; ask `is_bad` at the end. */
@@ -459,6 +472,21 @@ int rule_decode(struct rule_reply *out, const struct span *word, size_t count)
 	if (f.is_bad)
 		return WEIR_EPROTO;
 	*out = r;
+	return 0;
+}
+
+int rules_since_decode(struct rule_version *out, bool *is_whole,
+		       const struct span word[RULES_SINCE_WORDS])
+{
+	struct fields f = {.is_bad = word[2].len >= RULEBOOK_TAG_SIZE};
+	struct rule_version v = {.number = read_number(&f, word[1])};
+
+	*is_whole = span_eq_str(word[0], "WHOLE");
+	if (f.is_bad || (!*is_whole && !span_eq_str(word[0], "OK")))
+		return WEIR_EPROTO;
+	if (word[2].len)
+		memcpy(v.tag, word[2].data, word[2].len);
+	*out = v;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #define WEIR_REGISTRY_ENTRY_H
 
 #include "common/bus/world.h"
+#include "common/registry/rulebook.h"
 #include "common/registry/scripts.h"
 
 #define ENTRY_FIELDS      17
@@ -96,6 +97,18 @@ WEIR_MUST_CHECK int rule_decode(struct rule_reply *out, const struct span *word,
 WEIR_MUST_CHECK int rules_settle_encode(struct script_words *out,
 					const char *cluster, uint64_t number,
 					const char *tag, struct span lines);
+
+/* What has changed since a version of the rules? */
+WEIR_MUST_CHECK int rules_since_encode(struct script_words *out,
+				       const char *cluster,
+				       const struct rule_version *known);
+/* The first three words of the reply: *out is the registry's version, and behind
+ * them stand names and texts (empty: it is gone) of all that has changed;
+ * *is_whole: nothing does, all must be read. Returns 0 or WEIR_EPROTO. */
+#define RULES_SINCE_WORDS 3
+WEIR_MUST_CHECK int
+rules_since_decode(struct rule_version *out, bool *is_whole,
+		   const struct span word[RULES_SINCE_WORDS]);
 
 /* Which of two claims to one stream stands: the higher counter, then the
  * earlier start, then the smaller uuid. > 0: a, < 0: b, 0: the same. */

@@ -5,7 +5,8 @@
 
 #include "common/io/conn.h"
 
-#define SEND_BYTES_MAX ((size_t)4 << 20)
+/* All rules at once, when the registry has lost them. */
+#define SEND_BYTES_MAX ((size_t)12 << 20)
 
 struct redis_slot {
 	struct redis_slot *next;

@@ -6,19 +6,35 @@
 
 #include "common/registry/scripts.h"
 
-#define NUMBER_DIGITS 16 /* Lua's are exact below 2^53 */
+#define NUMBER_DIGITS 16
+#define PART_RULES    1000 /* of the file at a time */
+
+/* What the map holds. */
+struct rulebook_rule {
+	char *text;
+	size_t len;
+	uint32_t mark;
+};
 
 void rulebook_init(struct rulebook *b, uint64_t seed)
 {
 	*b = (struct rulebook){0};
-	map_init(&b->texts, seed);
+	map_init(&b->rules, seed);
+}
+
+static void rule_free(struct rulebook_rule *r)
+{
+	if (!r)
+		return;
+	free(r->text);
+	free(r);
 }
 
 void rulebook_fini(struct rulebook *b)
 {
-	map_each (slot, &b->texts)
-		free(slot->value);
-	map_fini(&b->texts);
+	map_each (slot, &b->rules)
+		rule_free(slot->value);
+	map_fini(&b->rules);
 	b->version = (struct rule_version){0};
 }
 
@@ -55,56 +71,85 @@ bool rulebook_is_text(struct span text)
 
 /* ---- filling ---- */
 
-static uint64_t read_number(struct span s)
+static char *copy_text(struct span text)
 {
-	uint64_t n = 0;
+	char *copy = malloc(text.len + 1);
 
-	if (s.len > NUMBER_DIGITS)
-		return 0;
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.data[i] < '0' || s.data[i] > '9')
-			return 0;
-		n = n * 10 + (uint64_t)(s.data[i] - '0');
+	if (copy) {
+		memcpy(copy, text.data, text.len);
+		copy[text.len] = '\0';
 	}
-	return n;
+	return copy;
 }
 
-static void take_version(struct rulebook *b, struct span name, struct span text)
+static int add_rule(struct rulebook *b, struct span name, struct span text)
 {
-	struct rule_version *v = &b->version;
+	struct rulebook_rule *r = calloc(1, sizeof(*r));
+	int err = WEIR_ENOMEM;
 
-	if (span_eq_str(name, "#version"))
-		v->number = read_number(text);
-	if (!span_eq_str(name, "#tag") || text.len >= sizeof(v->tag) ||
-	    !is_plain(text))
-		return;
-	if (text.len)
-		memcpy(v->tag, text.data, text.len);
-	v->tag[text.len] = '\0';
+	if (r)
+		r->text = copy_text(text);
+	if (r && r->text)
+		err = map_put(&b->rules, name, r);
+	if (err) {
+		rule_free(r);
+		return err;
+	}
+	r->len = text.len;
+	r->mark = b->mark;
+	return 0;
 }
 
-int rulebook_take(struct rulebook *b, struct span name, struct span text)
+static int change_rule(struct rulebook_rule *r, struct span text)
 {
-	char *copy;
-	int err;
+	char *copy = copy_text(text);
 
-	if (name.len && name.data[0] == '#') {
-		take_version(b, name, text);
-		return 0;
-	}
-	if (!rulebook_is_name(name) || !rulebook_is_text(text))
-		return WEIR_EPROTO;
-	if (b->texts.count >= REGISTRY_RULES_MAX)
-		return WEIR_ELIMIT;
-	copy = malloc(text.len + 1);
 	if (!copy)
 		return WEIR_ENOMEM;
-	memcpy(copy, text.data, text.len);
-	copy[text.len] = '\0';
-	err = map_put(&b->texts, name, copy);
-	if (err)
-		free(copy);
-	return err == WEIR_EEXIST ? WEIR_EPROTO : err;
+	free(r->text);
+	r->text = copy;
+	r->len = text.len;
+	return 0;
+}
+
+int rulebook_put(struct rulebook *b, struct span name, struct span text,
+		 bool *is_other)
+{
+	struct rulebook_rule *r;
+
+	if (!rulebook_is_name(name) || !rulebook_is_text(text))
+		return WEIR_EPROTO;
+	r = map_get(&b->rules, name);
+	if (!r && b->rules.count >= (size_t)2 * REGISTRY_RULES_MAX)
+		return WEIR_ELIMIT;
+	*is_other = !r || !span_eq(span_of(r->text, r->len), text);
+	if (r)
+		r->mark = b->mark;
+	if (!*is_other)
+		return 0;
+	return r ? change_rule(r, text) : add_rule(b, name, text);
+}
+
+bool rulebook_remove(struct rulebook *b, struct span name)
+{
+	struct rulebook_rule *r = map_remove(&b->rules, name);
+
+	rule_free(r);
+	return r;
+}
+
+/* ---- looking ---- */
+
+const char *rulebook_text(const struct rulebook *b, struct span name)
+{
+	const struct rulebook_rule *r = map_get(&b->rules, name);
+
+	return r ? r->text : NULL;
+}
+
+size_t rulebook_count(const struct rulebook *b)
+{
+	return b->rules.count;
 }
 
 void rulebook_each(const struct rulebook *b,
@@ -113,30 +158,65 @@ void rulebook_each(const struct rulebook *b,
 {
 	char name[RULEBOOK_NAME_MAX + 1];
 
-	map_each (slot, &b->texts) {
+	map_each (slot, &b->rules) {
+		const struct rulebook_rule *r = slot->value;
+
 		memcpy(name, slot->key, slot->key_len);
 		name[slot->key_len] = '\0';
-		fn(ctx, name, slot->value);
+		fn(ctx, name, r->text);
 	}
+}
+
+void rulebook_mark(struct rulebook *b)
+{
+	b->mark++;
+}
+
+size_t rulebook_unmarked(const struct rulebook *b, struct span *out, size_t max)
+{
+	size_t count = 0;
+
+	map_each (slot, &b->rules) {
+		const struct rulebook_rule *r = slot->value;
+
+		if (count == max)
+			break;
+		if (r->mark != b->mark)
+			out[count++] = span_of(slot->key, slot->key_len);
+	}
+	return count;
 }
 
 /* ---- lines ---- */
 
-static void add_lines(void *ctx, const char *name, const char *text)
+static void put_lines(const struct map_slot *slot, struct buf *out)
 {
-	buf_printf(ctx, "%s\n%s\n", name, text);
+	const struct rulebook_rule *r = slot->value;
+
+	buf_put(out, span_of(slot->key, slot->key_len));
+	buf_put(out, SPAN_LIT("\n"));
+	buf_put(out, span_of(r->text, r->len));
+	buf_put(out, SPAN_LIT("\n"));
 }
 
 void rulebook_lines(const struct rulebook *b, struct buf *out)
 {
-	rulebook_each(b, add_lines, out);
+	map_each (slot, &b->rules)
+		put_lines(slot, out);
 }
 
-void rulebook_write(const struct rulebook *b, struct buf *out)
+bool rulebook_write(const struct rulebook *b, struct buf *out, const void **at)
 {
-	buf_printf(out, RULEBOOK_PREFIX "%" PRIu64 " %s\n", b->version.number,
-		   b->version.tag);
-	rulebook_lines(b, out);
+	const struct map_slot *slot = *at;
+	unsigned count = 0;
+
+	if (!slot)
+		buf_printf(out, RULEBOOK_PREFIX "%" PRIu64 " %s\n",
+			   b->version.number, b->version.tag);
+	while (count++ < PART_RULES && (slot = map_next(&b->rules, slot)))
+		put_lines(slot, out);
+	*at = slot;
+	return !slot;
 }
 
 /* The next line, without its end; false: there is no whole one. */
@@ -153,10 +233,25 @@ static bool next_line(struct span *line, struct span *rest)
 	return true;
 }
 
+/* Lua's are exact below 2^53. */
+static uint64_t read_number(struct span s)
+{
+	uint64_t n = 0;
+
+	if (s.len > NUMBER_DIGITS)
+		return 0;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.data[i] < '0' || s.data[i] > '9')
+			return 0;
+		n = n * 10 + (uint64_t)(s.data[i] - '0');
+	}
+	return n;
+}
+
 static int read_head(struct rule_version *out, struct span line)
 {
 	const size_t prefix = sizeof(RULEBOOK_PREFIX) - 1;
-	struct rulebook head = {0};
+	struct rule_version v = {0};
 	const uint8_t *space;
 	struct span number, tag;
 
@@ -168,9 +263,10 @@ static int read_head(struct rule_version *out, struct span line)
 		return WEIR_EPROTO;
 	number = span_of(line.data, (size_t)(space - line.data));
 	tag = span_from(line, number.len + 1);
-	take_version(&head, SPAN_LIT("#version"), number);
-	take_version(&head, SPAN_LIT("#tag"), tag);
-	*out = head.version;
+	v.number = read_number(number);
+	if (tag.len < sizeof(v.tag) && is_plain(tag) && tag.len)
+		memcpy(v.tag, tag.data, tag.len);
+	*out = v;
 	return 0;
 }
 
@@ -178,15 +274,22 @@ int rulebook_read(struct rulebook *b, struct span text)
 {
 	struct rule_version version;
 	struct span name, line;
+	bool is_other;
 	int err;
 
 	if (!next_line(&line, &text) || read_head(&version, line))
 		return WEIR_EPROTO;
 	b->version = version;
-	while (next_line(&name, &text) && next_line(&line, &text)) {
-		err = rulebook_take(b, name, line);
+	while (text.len) {
+		err = WEIR_EPROTO;
+		if (next_line(&name, &text) && next_line(&line, &text))
+			err = rulebook_put(b, name, line, &is_other);
+		else
+			text = (struct span){0};
 		if (err && err != WEIR_EPROTO)
 			return err;
+		if (err)
+			b->version.tag[0] = RULEBOOK_NO_VERSION;
 	}
 	return 0;
 }

@@ -204,11 +204,17 @@ const char script_node_lua[] =
 "if what == 'renew' and not was[1] then return {'NEW'} end\n"
 "return {'OK'}\n";
 
+#define DIGITS_OF(n) #n
+#define DIGITS(n)    DIGITS_OF(n)
+#define RULES_LOG    DIGITS(REGISTRY_RULES_LOG)
+#define SINCE_BYTES  DIGITS(REGISTRY_RULES_SINCE_BYTES_MAX)
+
 /* The version of the rules is a number, which only grows, and a tag of who made
  * the change: two servers may have counted alike, one of which was lost. */
 #define RULES_HEAD \
 "local root = ARGV[1]\n" \
-"local head = redis.call('HMGET', KEYS[1], '#version', '#count', '#bytes')\n" \
+"local head = redis.call('HMGET', KEYS[1], '#version', '#count', '#bytes',\n" \
+"  '#tag')\n" \
 "local version = tonumber(head[1]) or 0\n" \
 "local count, bytes = tonumber(head[2]) or 0, tonumber(head[3]) or 0\n" \
 "local function digits(n) return string.format('%.0f', n) end\n" \
@@ -245,6 +251,9 @@ const char script_rule_lua[] = RULES_HEAD
 "  redis.call('HDEL', KEYS[1], name)\n"
 "end\n"
 "version = version + 1\n"
+"redis.call('HSET', KEYS[1], '#' .. digits(version),\n"
+"  (head[4] or '') .. '\\n' .. name)\n"
+"redis.call('HDEL', KEYS[1], '#' .. digits(version - " RULES_LOG "))\n"
 "sign(ARGV[9])\n"
 "if request ~= '' then\n"
 "  redis.call('HSET', KEYS[2], 'change', change)\n"
@@ -265,4 +274,30 @@ const char script_rules_settle_lua[] = RULES_HEAD
 "end\n"
 "sign(ARGV[3])\n"
 "return {'OK', digits(version)}\n";
+
+/* What has changed since a version. ARGV: root, its number, its tag. The reply:
+ * OK, number and tag of now, then name and text of each rule that was changed
+ * since, "" for one that is gone; or WHOLE, number and tag: that is not known any
+ * more, or too much. */
+const char script_rules_since_lua[] = RULES_HEAD
+"local tag, at = head[4] or '', tonumber(ARGV[2])\n"
+"local r = {'OK', digits(version), tag}\n"
+"local function whole() return {'WHOLE', digits(version), tag} end\n"
+"if at == version and ARGV[3] == tag then return r end\n"
+"if at >= version or version - at > " RULES_LOG " then return whole() end\n"
+"local seen, used = {}, 0\n"
+"for n = at + 1, version do\n"
+"  local line = redis.call('HGET', KEYS[1], '#' .. digits(n))\n"
+"  if not line then return whole() end\n"
+"  local before, name = string.match(line, '^([^\\n]*)\\n(.*)$')\n"
+"  if n == at + 1 and before ~= ARGV[3] then return whole() end\n"
+"  if not seen[name] then\n"
+"    local text = redis.call('HGET', KEYS[1], name) or ''\n"
+"    seen[name], used = true, used + #name + #text\n"
+"    if used > " SINCE_BYTES " then return whole() end\n"
+"    r[#r + 1] = name\n"
+"    r[#r + 1] = text\n"
+"  end\n"
+"end\n"
+"return r\n";
 /* clang-format on */

@@ -7,7 +7,9 @@
  *	weir:{cluster}:stream:<key>  hash: the fields of entry.h
  *	weir:{cluster}:streams       set of keys whose stream is not over
  *	weir:{cluster}:rules         hash: "<kind> <id>" → JSON of a rule;
- *	                             #version, #tag, #count, #bytes
+ *	                             #version, #tag, #count, #bytes; #<number>
+ *	                             of each of the last changes: the tag before
+ *	                             it, a line's end, the rule's name
  *	weir:{cluster}:request:<id>  hash: a change of rules that was made; PEXPIRE
  *	weir:{cluster}:changes       channel: "stream <key>", "node <id>", "rules"
  *
@@ -35,6 +37,10 @@
 /* Rules of the API: so many, names and texts of all together so long. */
 #define REGISTRY_RULES_MAX       10000
 #define REGISTRY_RULES_BYTES_MAX 8000000
+/* So many of the last changes of rules are remembered: who knows one of these
+ * versions reads what has changed since, if it is not more than so many bytes. */
+#define REGISTRY_RULES_LOG             256
+#define REGISTRY_RULES_SINCE_BYTES_MAX 262144
 /* A request id of a change of rules is remembered for so long. */
 #define REGISTRY_REQUEST_MS 600000
 
@@ -48,5 +54,6 @@ extern const char script_settle_lua[];
 extern const char script_node_lua[];
 extern const char script_rule_lua[];
 extern const char script_rules_settle_lua[];
+extern const char script_rules_since_lua[];
 
 #endif

@@ -16,13 +16,10 @@ const struct log_event store_taken = {
 const struct log_event store_bad_entry = {
 	"registry.bad_entry", LOG_WARN, "key why",
 	"Something in the registry cannot be used."};
-const struct log_event store_bad_file = {
-	"registry.bad_file", LOG_WARN, "why",
-	"The node list on disk cannot be read or written."};
 
 const struct log_event *const store_log_events[] = {
-	&store_unreachable, &store_refused,  &store_taken,
-	&store_bad_entry,   &store_bad_file, NULL};
+	&store_unreachable, &store_refused, &store_taken,
+	&store_bad_entry,   &kept_bad_file, NULL};
 
 /* ---- what the copy says ---- */
 
@@ -103,9 +100,11 @@ static int take_options(struct store *st, const struct store_options *o)
 static void list_scripts(struct store *st)
 {
 	const char *const texts[SCRIPTS] = {
-		script_claim_lua, script_move_lua,   script_lost_lua,
-		script_end_lua,   script_verify_lua, script_settle_lua,
-		script_node_lua,  script_rule_lua,   script_rules_settle_lua,
+		script_claim_lua,        script_move_lua,
+		script_lost_lua,         script_end_lua,
+		script_verify_lua,       script_settle_lua,
+		script_node_lua,         script_rule_lua,
+		script_rules_settle_lua, script_rules_since_lua,
 	};
 
 	for (size_t i = 0; i < SCRIPTS; i++)

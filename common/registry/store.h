@@ -59,7 +59,11 @@ struct store_events {
 			enum copy_change change);
 	void (*on_stream)(void *ctx, const struct stream_entry *e,
 			  enum copy_change change);
-	/* store_rules is another one, or is known now. Not inside store_new. */
+	/* One of store_rules is another one (text: NULL: it is gone). Not inside
+	 * store_new; it must not call the store. on_rules comes after it, soon;
+	 * where all are read again, after the last of them. */
+	void (*on_rule)(void *ctx, const char *name, const char *text);
+	/* store_rules has changed, or is known now. */
 	void (*on_rules)(void *ctx);
 };
 
@@ -104,7 +108,7 @@ void store_script(struct store *st, const struct script_call *call,
 		  store_script_fn *fn, void *ctx);
 
 /* The cluster's rules as last known: from the registry, or from disk until it has
- * been read. Borrowed; dies with on_rules. */
+ * been read. Borrowed; a text until on_rule of its name. */
 const struct rulebook *store_rules(const struct store *st);
 bool store_rules_are_known(const struct store *st);
 
@@ -123,8 +127,9 @@ struct store_stats {
 	uint64_t losses; /* connections */
 	uint64_t calls;  /* scripts */
 	uint64_t timeouts;
-	uint64_t late;    /* answers that nobody waited for any more */
-	uint64_t rereads; /* complete ones */
+	uint64_t late;       /* answers that nobody waited for any more */
+	uint64_t rereads;    /* complete ones */
+	uint64_t rule_scans; /* all rules read, not only what has changed */
 	uint64_t bad_entries;
 	uint64_t is_up; /* gauge */
 	uint64_t pending;

@@ -3,15 +3,15 @@
 #define WEIR_REGISTRY_STORE_PRIV_H
 
 #include "common/io/net.h"
-#include "common/registry/disk.h"
 #include "common/registry/entry.h"
+#include "common/registry/kept.h"
 #include "common/registry/redis.h"
 #include "common/registry/store.h"
 
 #define REFUSALS_MAX      64
 #define RUN_ID_SIZE       64
 #define SHA_SIZE          41
-#define SCRIPTS           9
+#define SCRIPTS           10
 #define RULE_REFUSALS_MAX 16
 
 enum store_state {
@@ -36,6 +36,18 @@ struct fetch {
 	bool is_node;
 	bool is_read;          /* part of a whole reading */
 	struct stream_key key; /* or the node's id */
+};
+
+/* All rules, some at a time. */
+struct rules_reading {
+	enum {
+		RULES_NOT_READ, /* only changes are asked for, if anything */
+		RULES_SCANNED,
+		RULES_CLOSED, /* what has changed since it was begun is asked for */
+		RULES_DROPPED, /* those that are gone */
+	} step;
+	struct rule_version begun, end; /* of the registry */
+	char cursor[24];
 };
 
 /* A whole reading: nodes, then streams, some keys at a time. */
@@ -103,9 +115,7 @@ struct store {
 	struct timer *reread;
 	struct reading reading;
 	struct list fetches;
-	struct disk *disk;
-	bool is_disk_dirty;
-	struct timer *disk_timer;
+	struct kept *nodes_file; /* NULL: none */
 
 	/* store_call.c */
 	struct list calls;
@@ -116,26 +126,30 @@ struct store {
 	size_t refusal_count;
 	struct pass_task refuse;
 
-	/* store_rules.c */
+	/* store_rules_read.c */
 	struct rulebook rules;
-	bool rules_are_known; /* since the start, or the file */
-	bool rules_are_read;  /* since the last connect */
+	bool rules_are_known;    /* since the start, or the file */
+	bool rules_are_read;     /* since the last connect */
+	bool rules_have_changed; /* and on_rules has not been called */
 	bool is_rule_check_open;
 	bool is_rule_check_wanted; /* another one right after it */
+	struct rules_reading rules_reading;
+	struct timer *rules_step; /* the next, on the next pass */
+	struct kept *rules_file;  /* NULL: none */
+
+	/* store_rules.c */
 	struct list rule_calls;
 	size_t rule_call_count;
 	struct timer *rule_timer;
 	struct rule_refusal rule_refusal[RULE_REFUSALS_MAX];
 	size_t rule_refusal_count;
 	struct pass_task rule_refuse;
-	struct disk *rules_disk;
-	struct timer *rules_disk_timer;
 
 	struct store_stats stats;
 };
 
 extern const struct log_event store_unreachable, store_refused, store_taken,
-	store_bad_entry, store_bad_file;
+	store_bad_entry;
 
 /* store_link.c */
 int store_link_init(struct store *st);
@@ -172,11 +186,18 @@ void store_bad(struct store *st, const char *key, int err);
 /* store_rules.c */
 int store_rules_init(struct store *st, const char *rules_file);
 void store_rules_fini(struct store *st);
+void store_rules_lost(struct store *st);
+/* The registry's version is known here: who waited for it goes on. */
+void store_rules_serve(struct store *st);
+
+/* store_rules_read.c */
+int store_rules_read_init(struct store *st, const char *rules_file);
+void store_rules_read_fini(struct store *st);
 /* Are the rules others than those that are known? Then read them. */
 void store_rules_check(struct store *st);
-void store_rules_lost(struct store *st);
-/* They have changed: the file is written. */
-void store_rules_keep(struct store *st);
+void store_rules_read_lost(struct store *st);
+/* A tag that nobody else makes. */
+void store_rules_tag(char tag[RULEBOOK_TAG_SIZE]);
 
 /* store_call.c */
 int store_call_init(struct store *st);

@@ -1,7 +1,6 @@
 /* common/registry/store_read.c - the registry's content into the copy: all of
  * it after each connect and slowly again, and single keys when they change.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -292,64 +291,45 @@ void store_read_lost(struct store *st)
 
 /* ---- the node list on disk ---- */
 
-static void on_written(void *ctx, int err)
+static bool write_nodes(void *ctx, struct buf *out, const void **at)
+{
+	const struct store *st = ctx;
+
+	(void)at; /* there are not many */
+	copy_nodes_write(st->copy, out);
+	return true;
+}
+
+static int read_nodes(void *ctx, struct span text)
 {
 	struct store *st = ctx;
 
-	if (err)
-		logger_event(st->lg, &store_bad_file, kv_err("why", err));
-}
-
-static void on_disk_timer(struct store *st)
-{
-	struct buf text = {0};
-	int err;
-
-	copy_nodes_write(st->copy, &text);
-	err = buf_error(&text);
-	if (!err)
-		err = disk_write(st->disk, &text);
-	buf_fini(&text);
-	st->is_disk_dirty = err != 0;
-	if (err == WEIR_EBUSY)
-		timer_start(st->disk_timer, FILE_EACH_MS);
-	else if (err)
-		on_written(st, err);
+	return copy_nodes_read(st->copy, text);
 }
 
 void store_read_nodes_changed(struct store *st)
 {
-	if (!st->disk)
-		return;
-	st->is_disk_dirty = true;
-	if (!timer_is_running(st->disk_timer))
-		timer_start(st->disk_timer, FILE_EACH_MS);
-}
-
-static void load_file(struct store *st, const char *file)
-{
-	struct buf text = {0};
-	int err = disk_read(&text, file, FILE_BYTES_MAX);
-
-	if (!err)
-		err = copy_nodes_read(st->copy, buf_span(&text));
-	buf_fini(&text);
-	if (err && err != -ENOENT)
-		logger_event(st->lg, &store_bad_file, kv_err("why", err));
+	kept_changed(st->nodes_file);
 }
 
 /* ---- life ---- */
 
 int store_read_init(struct store *st, const char *nodes_file)
 {
+	static const struct kept_ops ops = {write_nodes, read_nodes};
+	const struct kept_options o = {
+		.file = nodes_file,
+		.bytes_max = FILE_BYTES_MAX,
+		.each_ms = FILE_EACH_MS,
+		.log = st->lg,
+	};
 	int err = timer_new(&st->reread, st->loop, on_reread, st);
 
 	if (err || !nodes_file)
 		return err;
-	load_file(st, nodes_file);
-	err = timer_new(&st->disk_timer, st->loop, on_disk_timer, st);
+	err = kept_new(&st->nodes_file, st->loop, &o, &ops, st);
 	if (!err)
-		err = disk_new(&st->disk, st->loop, nodes_file, on_written, st);
+		(void)!kept_load(st->nodes_file);
 	return err;
 }
 
@@ -357,6 +337,5 @@ void store_read_fini(struct store *st)
 {
 	store_read_lost(st);
 	timer_free(&st->reread);
-	timer_free(&st->disk_timer);
-	disk_free(&st->disk);
+	kept_free(&st->nodes_file);
 }

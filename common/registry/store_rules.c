@@ -1,18 +1,11 @@
-/* common/registry/store_rules.c - the cluster's rules: read when their version is
- * another one, changed by a script, kept on disk, and written again where the
- * registry has lost them.
+/* common/registry/store_rules.c - changes of the cluster's rules, by a script.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/io/clock.h"
 #include "common/registry/store_priv.h"
 
-#define FILE_BYTES_MAX ((size_t)16 << 20)
-#define CALLS_MAX      256 /* changes under way */
-#define FILE_RETRY_MS  200
+#define CALLS_MAX 256 /* changes under way */
 
 struct rule_call {
 	struct list link; /* in store.rule_calls, the oldest first */
@@ -89,20 +82,10 @@ static void answer_call(struct rule_call *c, int err)
 	make_due(c);
 }
 
-/* ---- reading ---- */
+/* ---- when the rules have been read ---- */
 
-static void say_rules(struct store *st)
+void store_rules_serve(struct store *st)
 {
-	if (st->events.on_rules)
-		st->events.on_rules(st->ctx);
-}
-
-/* What is known is what the registry has: who waited for it is served. */
-static void on_current(struct store *st)
-{
-	bool was_known = st->rules_are_known;
-
-	st->rules_are_read = st->rules_are_known = true;
 	list_each_safe (it, &st->rule_calls) {
 		struct rule_call *c = call_at(it);
 
@@ -112,181 +95,11 @@ static void on_current(struct store *st)
 			 c->reply.number <= st->rules.version.number)
 			make_due(c);
 	}
-	if (!was_known)
-		say_rules(st);
-}
-
-static void end_reading(struct store *st)
-{
-	bool again = st->is_rule_check_wanted;
-
-	st->is_rule_check_open = st->is_rule_check_wanted = false;
-	if (again)
-		store_rules_check(st);
-}
-
-static void fail_reading(struct store *st, int err)
-{
-	store_bad(st, REGISTRY_RULES, err);
-	end_reading(st);
-}
-
-static struct span text_of(const redisReply *r)
-{
-	return r->type == REDIS_REPLY_STRING ? span_of(r->str, (size_t)r->len)
-					     : (struct span){0};
-}
-
-static int fill(struct store *st, struct rulebook *b, const redisReply *all)
-{
-	for (size_t i = 0; i + 1 < all->elements; i += 2) {
-		int err = rulebook_take(b, text_of(all->element[i]),
-					text_of(all->element[i + 1]));
-
-		if (err == WEIR_EPROTO)
-			store_bad(st, "a rule", err);
-		else if (err)
-			return err;
-	}
-	return 0;
-}
-
-static void on_all(void *ctx, const redisReply *reply)
-{
-	struct store *st = ctx;
-	struct rulebook b;
-	int err;
-
-	if (reply->type != REDIS_REPLY_ARRAY) {
-		fail_reading(st, WEIR_EPROTO);
-		return;
-	}
-	rulebook_init(&b, st->rules.texts.seed);
-	err = fill(st, &b, reply);
-	if (err) {
-		rulebook_fini(&b);
-		fail_reading(st, err);
-		return;
-	}
-	rulebook_fini(&st->rules);
-	st->rules = b;
-	st->rules_are_known = true;
-	store_rules_keep(st);
-	say_rules(st);
-	on_current(st);
-	end_reading(st);
-}
-
-/* "HGETALL rules", "HMGET rules …" */
-static void read_rules(struct store *st, struct redis_command *c,
-		       redis_reply_fn *fn)
-{
-	int err = redis_send(st->command, NULL, c, fn, st);
-
-	if (err)
-		store_link_lost(st, REGISTRY_RULES, err);
-}
-
-static void rules_key(const struct store *st, char *out, size_t size)
-{
-	snprintf(out, size, "%s" REGISTRY_RULES, st->root);
-}
-
-static void read_all(struct store *st)
-{
-	char key[sizeof(st->root) + sizeof(REGISTRY_RULES)];
-	struct redis_command c = {0};
-
-	rules_key(st, key, sizeof(key));
-	redis_add_str(&c, "HGETALL");
-	redis_add_str(&c, key);
-	read_rules(st, &c, on_all);
-}
-
-/* ---- writing again ---- */
-
-static void settle(struct store *st, bool is_whole);
-
-static void on_settled(void *ctx, const redisReply *reply)
-{
-	struct store *st = ctx;
-
-	if (store_lacks_script(reply))
-		settle(st, true);
-	else if (store_is_error(reply))
-		store_link_refused(st, "rules", reply);
-	else
-		read_all(st);
-}
-
-static void settle(struct store *st, bool is_whole)
-{
-	struct script_words words;
-	struct buf lines = {0};
-	int err;
-
-	rulebook_lines(&st->rules, &lines);
-	err = buf_error(&lines);
-	if (!err)
-		err = rules_settle_encode(
-			&words, st->cluster, st->rules.version.number,
-			st->rules.version.tag, buf_span(&lines));
-	if (!err)
-		err = store_eval(st, NULL, &words, is_whole, on_settled, st);
-	buf_fini(&lines);
-	if (err)
-		fail_reading(st, err);
-}
-
-/* ---- is there something new? ---- */
-
-static void on_version(void *ctx, const redisReply *reply)
-{
-	struct store *st = ctx;
-	struct rulebook head = {0};
-	struct span word[2];
-
-	if (reply->type != REDIS_REPLY_ARRAY ||
-	    store_reply_words(word, 2, reply) != 2) {
-		fail_reading(st, WEIR_EPROTO);
-		return;
-	}
-	(void)!rulebook_take(&head, SPAN_LIT("#version"), word[0]);
-	(void)!rulebook_take(&head, SPAN_LIT("#tag"), word[1]);
-	if (rule_version_eq(&head.version, &st->rules.version)) {
-		on_current(st);
-		end_reading(st);
-	} else if (head.version.number < st->rules.version.number) {
-		settle(st, false);
-	} else {
-		read_all(st);
-	}
-}
-
-void store_rules_check(struct store *st)
-{
-	char key[sizeof(st->root) + sizeof(REGISTRY_RULES)];
-	struct redis_command c = {0};
-
-	if (!store_is_up(st))
-		return;
-	if (st->is_rule_check_open) {
-		st->is_rule_check_wanted = true;
-		return;
-	}
-	st->is_rule_check_open = true;
-	rules_key(st, key, sizeof(key));
-	redis_add_str(&c, "HMGET");
-	redis_add_str(&c, key);
-	redis_add_str(&c, "#version");
-	redis_add_str(&c, "#tag");
-	read_rules(st, &c, on_version);
 }
 
 void store_rules_lost(struct store *st)
 {
-	st->rules_are_read = false;
-	st->is_rule_check_open = st->is_rule_check_wanted = false;
+	store_rules_read_lost(st);
 	list_each (it, &st->rule_calls) {
 		struct rule_call *c = call_at(it);
 
@@ -357,14 +170,6 @@ static bool is_right(const struct rule_change *change)
 		strlen(change->request) <= STORE_REQUEST_MAX);
 }
 
-static void tag_at_random(char tag[RULEBOOK_TAG_SIZE])
-{
-	uint64_t n;
-
-	io_random(&n, sizeof(n));
-	snprintf(tag, RULEBOOK_TAG_SIZE, "%016" PRIx64, n);
-}
-
 /* Returns 0 or WEIR_ENOMEM. */
 static int copy_change(struct rule_call *c, const struct rule_change *change)
 {
@@ -372,7 +177,7 @@ static int copy_change(struct rule_call *c, const struct rule_change *change)
 	snprintf(c->name, sizeof(c->name), "%s", change->name);
 	snprintf(c->request, sizeof(c->request), "%s",
 		 change->request ? change->request : "");
-	tag_at_random(c->tag);
+	store_rules_tag(c->tag);
 	if (change->op != RULE_DELETE)
 		buf_put(&c->text, change->text);
 	return buf_error(&c->text);
@@ -435,76 +240,13 @@ void store_rule(struct store *st, const struct rule_change *change,
 	begin(c, change);
 }
 
-const struct rulebook *store_rules(const struct store *st)
-{
-	return &st->rules;
-}
-
-bool store_rules_are_known(const struct store *st)
-{
-	return st->rules_are_known;
-}
-
-/* ---- on disk ---- */
-
-static void on_written(void *ctx, int err)
-{
-	struct store *st = ctx;
-
-	if (err)
-		logger_event(st->lg, &store_bad_file, kv_err("why", err));
-}
-
-static void on_disk_timer(struct store *st)
-{
-	struct buf text = {0};
-	int err;
-
-	rulebook_write(&st->rules, &text);
-	err = buf_error(&text);
-	if (!err)
-		err = disk_write(st->rules_disk, &text);
-	buf_fini(&text);
-	if (err == WEIR_EBUSY)
-		timer_start(st->rules_disk_timer, FILE_RETRY_MS);
-	else if (err)
-		on_written(st, err);
-}
-
-void store_rules_keep(struct store *st)
-{
-	if (st->rules_disk && !timer_is_running(st->rules_disk_timer))
-		timer_start(st->rules_disk_timer, 0);
-}
-
-/* One that is no such file may be half of one: nothing is known then. */
-static void load_file(struct store *st, const char *file)
-{
-	struct buf text = {0};
-	int err = disk_read(&text, file, FILE_BYTES_MAX);
-
-	if (!err)
-		err = rulebook_read(&st->rules, buf_span(&text));
-	buf_fini(&text);
-	st->rules_are_known = !err;
-	if (err && err != -ENOENT)
-		logger_event(st->lg, &store_bad_file, kv_err("why", err));
-}
-
 /* ---- life ---- */
 
 int store_rules_init(struct store *st, const char *rules_file)
 {
 	int err = timer_new(&st->rule_timer, st->loop, on_deadline, st);
 
-	if (err || !rules_file)
-		return err;
-	load_file(st, rules_file);
-	err = timer_new(&st->rules_disk_timer, st->loop, on_disk_timer, st);
-	if (!err)
-		err = disk_new(&st->rules_disk, st->loop, rules_file,
-			       on_written, st);
-	return err;
+	return err ? err : store_rules_read_init(st, rules_file);
 }
 
 void store_rules_fini(struct store *st)
@@ -518,7 +260,5 @@ void store_rules_fini(struct store *st)
 	}
 	pass_task_cancel(&st->rule_refuse);
 	timer_free(&st->rule_timer);
-	timer_free(&st->rules_disk_timer);
-	disk_free(&st->rules_disk);
-	rulebook_fini(&st->rules);
+	store_rules_read_fini(st);
 }

@@ -23,11 +23,13 @@ enum {
 	OP_EXPIRE, /* a lease, or a stream of which nothing is remembered */
 	OP_RULE,
 	OP_RULES_SETTLE,
+	OP_RULES_SINCE,
 	OP_RULES_LOSS, /* of the rules, or of what is known of a request */
 	OPS,
 };
-static const char *const status[] = {"OK",  "BUSY", "STALE", "GONE", "TAKEN",
-				     "NEW", "1",    "0",     "FULL", "OTHER"};
+static const char *const status[] = {"OK",    "BUSY",  "STALE", "GONE",
+				     "TAKEN", "NEW",   "1",     "0",
+				     "FULL",  "OTHER", "WHOLE"};
 enum { STATUS_COUNT = WEIR_ARRAY_LEN(status) };
 
 struct random {
@@ -35,6 +37,7 @@ struct random {
 	uint64_t state;
 	int64_t utc_us;
 	struct stream_entry seen[KEYS], older[KEYS]; /* as last answered */
+	uint64_t rules_number;
 	unsigned tally[OPS][STATUS_COUNT];
 };
 
@@ -257,6 +260,27 @@ static void pick_rules_settle(struct random *m, struct script_words *w)
 		 0);
 }
 
+static void pick_rules_since(struct random *m, struct script_words *w)
+{
+	static const char *const tag[] = {"dispatch-1", "dispatch-2", "edge-1",
+					  ""};
+	struct rule_version known = {.number = m->rules_number};
+
+	known.number -= WEIR_MIN(known.number, pick(m, 4));
+	snprintf(known.tag, sizeof(known.tag), "%s", tag[pick(m, 4)]);
+	CHECK_EQ(rules_since_encode(w, CLUSTER, &known), 0);
+}
+
+/* The registry's version, from the answer about a change or a version. */
+static void learn_rules(struct random *m)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < m->p->reply.word[1].len; i++)
+		n = n * 10 + (uint64_t)(m->p->reply.word[1].data[i] - '0');
+	m->rules_number = n;
+}
+
 static void pick_loss(struct random *m, struct script_words *w)
 {
 	static const char *const key[] = {REGISTRY_RULES,
@@ -278,6 +302,8 @@ static void pick_rule_call(struct random *m, uint8_t op, struct script_words *w)
 		pick_loss(m, w);
 	else if (op == OP_RULE)
 		pick_rule(m, w);
+	else if (op == OP_RULES_SINCE)
+		pick_rules_since(m, w);
 	else
 		pick_rules_settle(m, w);
 }
@@ -306,13 +332,13 @@ static void learn(struct random *m, const struct script_words *w)
 static bool call_random(struct random *m)
 {
 	static const uint8_t deck[] = {
-		SCRIPT_CLAIM,  SCRIPT_CLAIM,  SCRIPT_CLAIM,  SCRIPT_CLAIM,
-		SCRIPT_MOVE,   SCRIPT_MOVE,   SCRIPT_MOVE,   SCRIPT_LOST,
-		SCRIPT_LOST,   SCRIPT_END,    SCRIPT_END,    SCRIPT_VERIFY,
-		SCRIPT_SETTLE, SCRIPT_SETTLE, SCRIPT_SETTLE, OP_NODE,
-		OP_NODE,       OP_NODE,       OP_NODE,       OP_EXPIRE,
-		OP_RULE,       OP_RULE,       OP_RULE,       OP_RULES_SETTLE,
-		OP_RULES_LOSS,
+		SCRIPT_CLAIM,   SCRIPT_CLAIM,   SCRIPT_CLAIM,  SCRIPT_CLAIM,
+		SCRIPT_MOVE,    SCRIPT_MOVE,    SCRIPT_MOVE,   SCRIPT_LOST,
+		SCRIPT_LOST,    SCRIPT_END,     SCRIPT_END,    SCRIPT_VERIFY,
+		SCRIPT_SETTLE,  SCRIPT_SETTLE,  SCRIPT_SETTLE, OP_NODE,
+		OP_NODE,        OP_NODE,        OP_NODE,       OP_EXPIRE,
+		OP_RULE,        OP_RULE,        OP_RULE,       OP_RULES_SETTLE,
+		OP_RULES_SINCE, OP_RULES_SINCE, OP_RULES_LOSS,
 	};
 	uint8_t op = deck[pick(m, sizeof(deck))];
 	struct script_words w;
@@ -332,6 +358,8 @@ static bool call_random(struct random *m)
 		m->tally[op][i] += span_eq_str(m->p->reply.word[0], status[i]);
 	if (op <= SCRIPT_SETTLE)
 		learn(m, &w);
+	if (op >= OP_RULE && op <= OP_RULES_SINCE)
+		learn_rules(m);
 	return true;
 }
 
@@ -359,17 +387,18 @@ static void random_init(struct random *m, struct pair *p)
 static void check_tally(const struct random *m)
 {
 	static const char answers[OPS][STATUS_COUNT + 1] = {
-		[SCRIPT_CLAIM] = "xx........",
-		[SCRIPT_MOVE] = "x.xx......",
-		[SCRIPT_LOST] = "xxxx......",
-		[SCRIPT_END] = "xxxx......",
-		[SCRIPT_VERIFY] = "x..x......",
-		[SCRIPT_SETTLE] = "x.x.......",
-		[OP_NODE] = "x...xx....",
-		[OP_EXPIRE] = "......xx..",
-		[OP_RULE] = "x..x....xx",
-		[OP_RULES_SETTLE] = "x.x.......",
-		[OP_RULES_LOSS] = "......xx..",
+		[SCRIPT_CLAIM] = "xx.........",
+		[SCRIPT_MOVE] = "x.xx.......",
+		[SCRIPT_LOST] = "xxxx.......",
+		[SCRIPT_END] = "xxxx.......",
+		[SCRIPT_VERIFY] = "x..x.......",
+		[SCRIPT_SETTLE] = "x.x........",
+		[OP_NODE] = "x...xx.....",
+		[OP_EXPIRE] = "......xx...",
+		[OP_RULE] = "x..x....xx.",
+		[OP_RULES_SETTLE] = "x.x........",
+		[OP_RULES_SINCE] = "x.........x",
+		[OP_RULES_LOSS] = "......xx...",
 	};
 
 	for (size_t op = SCRIPT_CLAIM; op < OPS; op++)
@@ -400,9 +429,11 @@ TEST_NO_OOM(random_calls_are_answered_alike)
 TEST_NO_OOM(an_emulation_that_answers_otherwise_is_noticed)
 {
 	static const char *const text[] = {
-		script_claim_lua, script_move_lua,         script_lost_lua,
-		script_end_lua,   script_settle_lua,       script_node_lua,
-		script_rule_lua,  script_rules_settle_lua,
+		script_claim_lua,       script_move_lua,
+		script_lost_lua,        script_end_lua,
+		script_settle_lua,      script_node_lua,
+		script_rule_lua,        script_rules_settle_lua,
+		script_rules_since_lua,
 	};
 	struct pair p;
 
