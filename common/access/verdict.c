@@ -127,7 +127,9 @@ static void check_referer(struct judging *j)
 static const char *claims_fault(const struct judging *j,
 				const struct sign_claims *c)
 {
-	if (j->now_ms >= c->exp_ms)
+	int64_t at_ms = j->rq->since_ms ? j->rq->since_ms : j->now_ms;
+
+	if (at_ms >= c->exp_ms)
 		return "the signed address has expired";
 	if (!(c->ops & j->rq->op))
 		return j->rq->op == ACCESS_PUBLISH

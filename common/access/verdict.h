@@ -36,7 +36,10 @@ struct access_request {
 				none */
 	struct span user_agent;
 	const char *session_id; /* NULL: it has none yet */
-	bool is_inner;          /* another node of this cluster */
+	/* UTC, when it was let in at first: a signature that held then holds.
+	 * 0: now. */
+	int64_t since_ms;
+	bool is_inner; /* another node of this cluster */
 };
 
 enum access_verdict {
