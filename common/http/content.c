@@ -191,8 +191,17 @@ static void common_headers(struct header_list *h, const struct http_content *c)
 		add(h, "Accept-Ranges", "bytes");
 }
 
-static void answer_part(struct http_request *req, const struct http_content *c,
-			struct header_list *h, struct span part)
+static size_t give(struct http_request *req, const struct http_answer *a)
+{
+	size_t bytes = strcmp(http_method(req), "HEAD") ? a->body.len : 0;
+
+	http_answer(req, a);
+	return bytes;
+}
+
+static size_t answer_part(struct http_request *req,
+			  const struct http_content *c, struct header_list *h,
+			  struct span part)
 {
 	const struct http_answer a = {
 		.status = 206,
@@ -204,11 +213,12 @@ static void answer_part(struct http_request *req, const struct http_content *c,
 		.header_count = h->count,
 	};
 
-	http_answer(req, &a);
+	return give(req, &a);
 }
 
-static void answer_whole(struct http_request *req, const struct http_content *c,
-			 struct header_list *h, bool is_gzip)
+static size_t answer_whole(struct http_request *req,
+			   const struct http_content *c, struct header_list *h,
+			   bool is_gzip)
 {
 	struct blob *blob = is_gzip ? c->gzip : c->body;
 	const struct http_answer a = {
@@ -222,11 +232,11 @@ static void answer_whole(struct http_request *req, const struct http_content *c,
 		.kept = is_gzip ? c->gzip_kept : c->body_kept,
 	};
 
-	http_answer(req, &a);
+	return give(req, &a);
 }
 
-static void answer_empty(struct http_request *req, struct header_list *h,
-			 unsigned status)
+static size_t answer_empty(struct http_request *req, struct header_list *h,
+			   unsigned status)
 {
 	const struct http_answer a = {
 		.status = status,
@@ -234,7 +244,7 @@ static void answer_empty(struct http_request *req, struct header_list *h,
 		.header_count = h->count,
 	};
 
-	http_answer(req, &a);
+	return give(req, &a);
 }
 
 /* May the range be given, or has the thing changed since the peer had it? */
@@ -245,8 +255,8 @@ static bool is_same_as_before(struct http_request *req, const char *etag)
 	return !field || (etag && !strcmp(skip_blanks(field), etag));
 }
 
-static void answer_ranged(struct http_request *req,
-			  const struct http_content *c, struct header_list *h)
+static size_t answer_ranged(struct http_request *req,
+			    const struct http_content *c, struct header_list *h)
 {
 	struct span whole = c->body->bytes;
 	struct http_range r = {0, whole.len};
@@ -256,24 +266,24 @@ static void answer_ranged(struct http_request *req,
 	if (is_same_as_before(req, c->etag))
 		err = http_range_read(&r, http_header(req, "Range"), whole.len);
 	if (err == WEIR_ENOENT) {
-		answer_whole(req, c, h, false);
-		return;
+		return answer_whole(req, c, h, false);
 	}
 	if (err) {
 		snprintf(text, sizeof(text), "bytes */%zu", whole.len);
 		*h = (struct header_list){0};
 		add(h, "Cache-Control", "no-store");
 		add(h, "Content-Range", text);
-		answer_empty(req, h, 416);
-		return;
+		return answer_empty(req, h, 416);
 	}
 	snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%zu",
 		 r.first, r.first + r.count - 1, whole.len);
 	add(h, "Content-Range", text);
-	answer_part(req, c, h, span_first(span_from(whole, r.first), r.count));
+	return answer_part(req, c, h,
+			   span_first(span_from(whole, r.first), r.count));
 }
 
-void http_answer_content(struct http_request *req, const struct http_content *c)
+size_t http_answer_content(struct http_request *req,
+			   const struct http_content *c)
 {
 	bool is_gzip = c->gzip &&
 		       http_accepts_gzip(http_header(req, "Accept-Encoding"));
@@ -283,12 +293,10 @@ void http_answer_content(struct http_request *req, const struct http_content *c)
 	if (c->gzip)
 		add(&h, "Vary", "Accept-Encoding");
 	if (c->etag && http_matches(http_header(req, "If-None-Match"), c->etag))
-		answer_empty(req, &h, 304);
-	else if (c->takes_ranges)
-		answer_ranged(req, c, &h);
-	else {
-		if (is_gzip)
-			add(&h, "Content-Encoding", "gzip");
-		answer_whole(req, c, &h, is_gzip);
-	}
+		return answer_empty(req, &h, 304);
+	if (c->takes_ranges)
+		return answer_ranged(req, c, &h);
+	if (is_gzip)
+		add(&h, "Content-Encoding", "gzip");
+	return answer_whole(req, c, &h, is_gzip);
 }

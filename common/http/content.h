@@ -26,9 +26,10 @@ struct http_content {
 	size_t header_count;
 };
 
-/* Answer: 200, 206, 304 or 416. `req` is gone afterwards. */
-void http_answer_content(struct http_request *req,
-			 const struct http_content *content);
+/* Answer: 200, 206, 304 or 416. `req` is gone afterwards. Returns how many bytes
+ * of the body were asked for (as it is sent; HEAD: 0). */
+size_t http_answer_content(struct http_request *req,
+			   const struct http_content *content);
 
 /* Compress for Content-Encoding: gzip. Equal bytes give equal bytes. Returns 0
  * or WEIR_ENOMEM. */
