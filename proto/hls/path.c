@@ -93,6 +93,23 @@ static void read_segment(struct hls_path *out, struct span *path)
 	out->has_name = hls_name_read(&out->name, file);
 }
 
+/* No app is named "-", so that nothing else can begin like this. */
+static void read_session(struct hls_path *out, struct span *path)
+{
+	struct span rest = *path;
+
+	while (rest.len && rest.data[0] != '/')
+		rest = span_from(rest, 1);
+	out->session = span_first(*path, path->len - rest.len);
+	*path = rest;
+	if (!out->session.len)
+		return;
+	if (take_end(path, "/playlist.m3u8"))
+		out->kind = HLS_PATH_PLAYLIST;
+	else
+		read_segment(out, path);
+}
+
 static void read_playlist(struct hls_path *out, struct span *path)
 {
 	bool is_lal = take_front(path, "/hls/");
@@ -108,7 +125,9 @@ void hls_path_read(struct hls_path *out, struct span path,
 		   enum stream_identity identity)
 {
 	*out = (struct hls_path){.kind = HLS_PATH_OTHER};
-	if (take_front(&path, "/-/"))
+	if (take_front(&path, "/-/-/"))
+		read_session(out, &path);
+	else if (take_front(&path, "/-/"))
 		read_segment(out, &path);
 	else if (take_end(&path, ".m3u8"))
 		read_playlist(out, &path);
@@ -143,4 +162,45 @@ void hls_put_playlist(struct buf *out, const struct stream_key *key)
 	buf_put_u8(out, '/');
 	put_escaped(out, key->text);
 	buf_put(out, SPAN_LIT(".m3u8"));
+}
+
+void hls_put_session(struct buf *out, struct span session,
+		     const struct stream_key *key)
+{
+	buf_put(out, SPAN_LIT("/-/-/"));
+	buf_put(out, session);
+	buf_put_u8(out, '/');
+	put_escaped(out, key->text);
+	buf_put(out, SPAN_LIT("/playlist.m3u8"));
+}
+
+/* With its end; the last one may have none. */
+static struct span take_line(struct span *in)
+{
+	const uint8_t *end = in->len ? memchr(in->data, '\n', in->len) : NULL;
+	size_t len = end ? (size_t)(end - in->data) + 1 : in->len;
+	struct span line = span_first(*in, len);
+
+	*in = span_from(*in, len);
+	return line;
+}
+
+int hls_put_relative(struct buf *out, struct span playlist,
+		     const struct stream_key *key)
+{
+	struct buf folder = {0};
+	const char *front;
+	int err;
+
+	hls_put_folder(&folder, key);
+	front = buf_text(&folder);
+	err = buf_error(&folder);
+	while (!err && playlist.len) {
+		struct span line = take_line(&playlist);
+
+		(void)take_front(&line, front);
+		buf_put(out, line);
+	}
+	buf_fini(&folder);
+	return err ? err : buf_error(out);
 }

@@ -136,3 +136,55 @@ TEST(addresses_that_are_written_lead_back_to_their_stream)
 	CHECK_STR(p.key.text, key.text);
 	buf_fini(&b);
 }
+
+TEST(a_viewer_has_addresses_of_its_own)
+{
+	static const struct stream_key key = {"live/a b"};
+	struct buf b = {0};
+	struct hls_path p;
+
+	hls_put_session(&b, SPAN_LIT("12-ab-cd"), &key);
+	CHECK_EQ(buf_error(&b), 0);
+	CHECK_SPAN(buf_span(&b),
+		   SPAN_LIT("/-/-/12-ab-cd/live/a%20b/playlist.m3u8"));
+	hls_path_read(&p, buf_span(&b), IDENTITY_PATH);
+	CHECK_EQ(p.kind, HLS_PATH_PLAYLIST);
+	CHECK_SPAN(p.session, SPAN_LIT("12-ab-cd"));
+	CHECK_STR(p.key.text, key.text);
+	buf_fini(&b);
+	p = read_path("/-/-/12-ab-cd/live/cam1/1-00000002-3.ts");
+	CHECK_EQ(p.kind, HLS_PATH_SEGMENT);
+	CHECK_SPAN(p.session, SPAN_LIT("12-ab-cd"));
+	CHECK(p.has_name);
+	CHECK_STR(p.key.text, "live/cam1");
+	CHECK_EQ(read_path("/live/cam1.m3u8").session.len, 0);
+	CHECK_EQ(read_path("/-/live/cam1/1-00000002-3.ts").session.len, 0);
+}
+
+TEST(what_has_no_stream_behind_its_session_is_no_address)
+{
+	static const char *const bad[] = {"/-/-/", "/-/-/x", "/-/-/x/",
+					  "/-/-/x/playlist.m3u8",
+					  "/-/-//playlist.m3u8"};
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(bad); i++)
+		CHECK(read_path(bad[i]).kind == HLS_PATH_OTHER ||
+		      read_path(bad[i]).fault != KEY_OK);
+	CHECK_EQ(read_path("/-/-/x/live/cam1/other.ts").has_name, false);
+}
+
+TEST(a_relative_playlist_names_segments_by_their_file)
+{
+	static const struct stream_key key = {"live/a b"};
+	struct buf b = {0};
+
+	CHECK_EQ(hls_put_relative(
+			 &b,
+			 SPAN_LIT("#EXTM3U\n#EXTINF:2,\n/-/live/a%20b/1.ts\n"
+				  "/-/live/other/1.ts\n/-/live/a%20b/2.ts"),
+			 &key),
+		 0);
+	CHECK_SPAN(buf_span(&b), SPAN_LIT("#EXTM3U\n#EXTINF:2,\n1.ts\n"
+					  "/-/live/other/1.ts\n2.ts"));
+	buf_fini(&b);
+}
