@@ -306,6 +306,11 @@ void watch_check_cache(struct hls_watch *w, unsigned replica,
 	}
 }
 
+bool watch_is_private(const struct hls_answer *a)
+{
+	return has_part(a->cache_control, SPAN_LIT("private"));
+}
+
 /* ---- What to fetch ---- */
 
 static bool is_new(const struct watch_segment *s, const struct watch_here *h,

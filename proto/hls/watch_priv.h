@@ -93,5 +93,6 @@ void watch_check_type(struct hls_watch *w, unsigned replica,
 void watch_check_cache(struct hls_watch *w, unsigned replica,
 		       const struct hls_answer *a, const char *directives,
 		       const char *what);
+bool watch_is_private(const struct hls_answer *a);
 
 #endif

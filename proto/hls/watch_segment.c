@@ -247,7 +247,11 @@ int hls_watch_segment(struct hls_watch *w, unsigned replica, int64_t now_ms,
 	if (err)
 		return err;
 	watch_check_type(w, replica, a, HLS_SEGMENT_TYPE, "a segment");
-	watch_check_cache(w, replica, a, "public, max-age=3600, immutable",
+	/* What is for one viewer is nobody else's. */
+	watch_check_cache(w, replica, a,
+			  watch_is_private(a)
+				  ? "private, max-age=3600, immutable"
+				  : "public, max-age=3600, immutable",
 			  "a segment");
 	r->stats.bytes += f.bytes;
 	if (s->has_facts) {

@@ -410,6 +410,17 @@ TEST(removed_segments_stay_for_a_while)
 	tear_down(&x);
 }
 
+TEST(segments_of_one_viewer_are_private)
+{
+	struct world x;
+
+	set_up(&x, 1);
+	x.part_cache = "private, max-age=3600, immutable";
+	show(&x, 0, FIRST, 1);
+	check_said(&x, "");
+	tear_down(&x);
+}
+
 TEST(a_listed_segment_has_to_be_there)
 {
 	struct world x;
