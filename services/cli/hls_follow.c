@@ -156,20 +156,14 @@ static void poll_later(struct follower *r)
 						POLL_MAX_MS));
 }
 
-/* Go on with the first variant of a master playlist. */
-static int take_master(struct follower *r, struct span body)
+/* From now on it is asked for there. */
+static int go_to(struct follower *r, struct span ref)
 {
-	struct hls_playlist pl;
 	struct buf url = {0};
-	int err = hls_playlist_read(&pl, body, NULL, NULL);
+	int err = ++r->depth > VARIANTS_DEEP
+			  ? WEIR_EUNSUPPORTED
+			  : http_url_join(&url, buf_text(&r->url), ref);
 
-	if (err)
-		return err;
-	if (!pl.variant_count || ++r->depth > VARIANTS_DEEP)
-		err = WEIR_EUNSUPPORTED;
-	else
-		err = http_url_join(&url, buf_text(&r->url), pl.variant[0].uri);
-	hls_playlist_fini(&pl);
 	(void)buf_text(&url);
 	if (!err)
 		err = buf_error(&url);
@@ -180,6 +174,30 @@ static int take_master(struct follower *r, struct span body)
 	buf_fini(&r->url);
 	r->url = url;
 	return 0;
+}
+
+/* Go on with the first variant of a master playlist. */
+static int take_master(struct follower *r, struct span body)
+{
+	struct hls_playlist pl;
+	int err = hls_playlist_read(&pl, body, NULL, NULL);
+
+	if (err)
+		return err;
+	err = pl.variant_count ? go_to(r, pl.variant[0].uri)
+			       : WEIR_EUNSUPPORTED;
+	hls_playlist_fini(&pl);
+	return err;
+}
+
+/* Sent elsewhere: by a server that gives each viewer an address, or that is
+ * full. Returns whether it is asked again there. */
+static bool take_redirect(struct follower *r, int err, unsigned status)
+{
+	struct span to;
+
+	return !err && (status == 302 || status == 307) &&
+	       http_call_field(r->call, "Location", &to) && !go_to(r, to);
 }
 
 static int take_playlist(struct follower *r, const struct hls_answer *a)
@@ -197,8 +215,14 @@ static void on_playlist(struct follower *r, int err, unsigned status,
 			struct span body)
 {
 	struct buf fields = {0};
-	struct hls_answer a = answer_of(&fields, r->call, err, status, body);
+	struct hls_answer a;
 
+	if (take_redirect(r, err, status)) {
+		r->call = NULL;
+		timer_start(r->poll, 0);
+		return;
+	}
+	a = answer_of(&fields, r->call, err, status, body);
 	a.asked_ms = r->asked_ms;
 	r->call = NULL;
 	note_error(r->all, buf_error(&fields));
