@@ -82,9 +82,14 @@ static const struct conf_key hls_keys[] = {
 	CONF_INT(HLS, fragment_num, "count", 1, 1000, 6, CONF_FIXED,
 		 "Segments in a playlist; more when that is less than three target durations."),
 	CONF_INT(HLS, sub_session_timeout_ms, "ms", 1000, 3600000, 30000, CONF_FIXED,
-		 "A stream is wanted for so long after its playlist was fetched."),
+		 "A stream is wanted for so long after its playlist was fetched; and a viewer's session (hls.session) ends so "
+		 "long after its last request."),
 	CONF_INT(HLS, hold_ms, "ms", 0, 9000, 8000, CONF_FIXED,
 		 "How long a request for a playlist waits for the first segment."),
+	CONF_BOOL(HLS, session, false, CONF_FIXED,
+		  "Whether each viewer is sent (302) to an address of its own, and is a session then: counted, listed, kicked."),
+	CONF_STRING(HLS, session_key, 0, 256, "", CONF_SECRET,
+		    "What makes these addresses hard to guess, the same on all edges; empty: made of cluster.key."),
 };
 
 static const struct conf_key limits_keys[] = {

@@ -54,6 +54,8 @@ struct member_hls_settings {
 	int64_t fragment_num;
 	int64_t sub_session_timeout_ms;
 	int64_t hold_ms;
+	bool session;
+	const char *session_key;
 };
 
 /* Section "limits": ingests and edges. 0: no limit. */

@@ -121,6 +121,13 @@ struct gate_match {
 };
 size_t gate_kick(struct gate *g, const struct gate_match *who);
 
+/* The same as a ban of this moment, so that a kick and a ban find the same; the
+ * caller's. NULL: none of it is set, or fits to a rule, or no memory. */
+struct rule *gate_ban_of(const struct gate_match *who);
+
+/* The arguments of the call "kick", borrowed. */
+struct gate_match gate_match_of(struct json_object *args);
+
 /* The call "kick" of dispatch: {"session_id"|"stream"|"ip"|"user"} →
  * {"kicked":n}. The caller's; NULL without memory. */
 struct json_object *gate_kick_json(struct gate *g, struct json_object *args);

@@ -126,8 +126,7 @@ static void add(struct json_object *o, const char *name, const char *text)
 		json_object_object_add(o, name, json_object_new_string(text));
 }
 
-/* As a ban of this moment, so that a kick and a ban find the same. */
-static struct rule *ban_of(const struct gate_match *who)
+struct rule *gate_ban_of(const struct gate_match *who)
 {
 	struct json_object *o = json_object_new_object();
 	struct rule *r = NULL;
@@ -170,7 +169,7 @@ static size_t kick_of(struct list *passes, const struct rule_ban *ban)
 
 size_t gate_kick(struct gate *g, const struct gate_match *who)
 {
-	struct rule *r = ban_of(who);
+	struct rule *r = gate_ban_of(who);
 	size_t kicked = 0;
 
 	if (r)
@@ -181,14 +180,19 @@ size_t gate_kick(struct gate *g, const struct gate_match *who)
 	return kicked;
 }
 
-struct json_object *gate_kick_json(struct gate *g, struct json_object *args)
+struct gate_match gate_match_of(struct json_object *args)
 {
-	const struct gate_match who = {
+	return (struct gate_match){
 		.session_id = member_json_text(args, "session_id"),
 		.stream = member_json_text(args, "stream"),
 		.ip = member_json_text(args, "ip"),
 		.user = member_json_text(args, "user"),
 	};
+}
+
+struct json_object *gate_kick_json(struct gate *g, struct json_object *args)
+{
+	const struct gate_match who = gate_match_of(args);
 	struct json_object *o = json_object_new_object();
 
 	if (o)
