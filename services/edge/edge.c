@@ -113,9 +113,18 @@ static struct json_object *sessions_json(struct edge *e,
 
 	door_each_session(e->rtmp, stream, add_session, &page);
 	door_each_session(e->http, stream, add_session, &page);
+	edge_hls_each_session(e->hls, stream, add_session, &page);
 	json_object_object_add(o, "sessions", page.list);
 	member_page_end(&page, o);
 	return o;
+}
+
+static struct json_object *kick(struct edge *e, struct json_object *args)
+{
+	const struct gate_match who = gate_match_of(args);
+
+	edge_hls_kicked(e->hls, &who);
+	return gate_kick_json(e->gate, args);
 }
 
 static bool on_call(void *ctx, struct member_call *call, const char *name,
@@ -129,7 +138,7 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	}
 	if (strcmp(name, "kick"))
 		return false;
-	member_answer(&call, gate_kick_json(e->gate, args));
+	member_answer(&call, kick(e, args));
 	return true;
 }
 
@@ -246,6 +255,7 @@ static void on_sample(struct edge *e)
 
 	door_each_session(e->rtmp, NULL, sample, &now_ms);
 	door_each_session(e->http, NULL, sample, &now_ms);
+	edge_hls_each_session(e->hls, NULL, sample, &now_ms);
 }
 
 static void refresh(void *ctx)

@@ -440,7 +440,7 @@ static size_t viewers(const struct edge *e)
 	return e->stats.waiting + edge_viewers(&e->stats);
 }
 
-static bool has_room(const struct edge *e)
+bool edge_has_room(const struct edge *e)
 {
 	return viewers(e) < (size_t)e->settings->viewers_max;
 }
@@ -468,7 +468,7 @@ void guest_ask(struct guest *g, const struct door_way *way,
 		guest_refuse(g, REASON_loop, "");
 		return;
 	}
-	g->key = has_room(e) ? malloc(sizeof(*key)) : NULL;
+	g->key = edge_has_room(e) ? malloc(sizeof(*key)) : NULL;
 	if (!g->key || !take_via(g, words->via)) {
 		guest_refuse(g, REASON_no_resources, "");
 		return;

@@ -4,9 +4,7 @@
 #include <stdlib.h>
 
 #include "common/http/content.h"
-#include "services/edge/hls_fetch.h"
-#include "services/edge/hls_hold.h"
-#include "services/edge/internal.h"
+#include "services/edge/hls_priv.h"
 
 #define TICK_MS 200 /* between two tries for who waits */
 #define HOLD_MORE_MS                                                           \
@@ -15,34 +13,13 @@
 
 /* A request that waits for an item. */
 struct waiter_hls {
-	struct list link; /* item->waiters */
+	struct list link;     /* item->waiters */
+	struct hls_held held; /* by its viewer, if it has one */
+	struct hls_viewer *viewer;
 	struct edge_hls *hls;
 	struct hls_item *item;
 	struct http_request *req;
 	int64_t until_ms;
-};
-
-/* A request for a playlist that waits for the gate's word. */
-struct asking {
-	struct list link; /* hls->asking */
-	struct edge_hls *hls;
-	struct http_request *req;
-	struct gate_pass pass;
-	struct hls_path path;
-};
-
-struct edge_hls {
-	struct edge *edge;
-	struct list asking;
-	const struct member_hls_settings *rules;
-	struct hls_cache cache;
-	struct hls_fetcher *fetcher;
-	struct hls_holds holds;
-	struct timer *tick;
-	struct http_route route[1];
-	struct edge_hls_stats stats;
-	struct stat_series series;
-	struct stat_refresh refresh;
 };
 
 #define S struct edge_hls_stats
@@ -72,17 +49,43 @@ static const struct stat_metric metrics[] = {
 const struct stat_table edge_hls_stat =
 	STAT_TABLE("edge: HLS", "", 1, S, metrics);
 
-static int64_t now_ms(const struct edge_hls *h)
+int64_t edge_hls_now_ms(const struct edge_hls *h)
 {
 	return (int64_t)loop_now_ms(h->edge->loop);
 }
 
+static int64_t now_ms(const struct edge_hls *h)
+{
+	return edge_hls_now_ms(h);
+}
+
 /* ---- answers ---- */
 
-static void answer(struct edge_hls *h, struct http_request *req,
-		   struct hls_item *it)
+/* To a viewer with an address of its own; caches of others must not keep that.
+ */
+static void make_own(struct edge_hls *h, struct http_content *c,
+		     struct hls_item *it)
 {
-	const struct http_content c = {
+	const struct hls_own *own;
+
+	c->cache_control = it->is_playlist ? HLS_OWN_PLAYLIST_CACHE
+					   : HLS_OWN_SEGMENT_CACHE;
+	if (!it->is_playlist)
+		return;
+	own = hls_cache_own(&h->cache, it);
+	c->body_kept = c->gzip_kept = NULL;
+	if (!own) /* the segments' common addresses will do */
+		return;
+	c->body = own->body;
+	c->gzip = own->gzip;
+	c->body_kept = &it->own.body_kept;
+	c->gzip_kept = &it->own.gzip_kept;
+}
+
+static void answer(struct edge_hls *h, struct http_request *req,
+		   struct hls_item *it, struct hls_viewer *v)
+{
+	struct http_content c = {
 		.content_type =
 			it->is_playlist ? HLS_PLAYLIST_TYPE : HLS_SEGMENT_TYPE,
 		.cache_control = it->is_playlist ? HLS_PLAYLIST_CACHE
@@ -96,13 +99,18 @@ static void answer(struct edge_hls *h, struct http_request *req,
 		.gzip_kept = it->is_playlist ? &it->gzip_kept : NULL,
 		.takes_ranges = !it->is_playlist,
 	};
+	size_t bytes;
 
+	if (v)
+		make_own(h, &c, it);
 	h->stats.sent_bytes += it->body->bytes.len;
-	http_answer_content(req, &c);
+	bytes = http_answer_content(req, &c);
+	if (v)
+		v->session.wrote_bytes += bytes;
 }
 
-static void refuse(struct edge_hls *h, struct http_request *req,
-		   unsigned status, const char *why)
+void edge_hls_refuse(struct edge_hls *h, struct http_request *req,
+		     unsigned status, const char *why)
 {
 	h->stats.not_found += status == 404;
 	h->stats.unavailable += status == 503;
@@ -140,6 +148,7 @@ static bool may_serve_old(const struct edge_hls *h, const struct hls_item *it)
 static void forget(struct waiter_hls *w)
 {
 	list_remove(&w->link);
+	list_remove(&w->held.link);
 	w->hls->stats.waiting--;
 	hls_item_leave(w->item);
 	free(w);
@@ -150,8 +159,17 @@ static void on_gone(void *ctx)
 	forget(ctx);
 }
 
+void edge_hls_end_held(struct hls_held *held, enum reason why,
+		       const char *detail)
+{
+	struct waiter_hls *w = list_entry(held, struct waiter_hls, held);
+
+	edge_hls_put_out(w->hls, w->req, why, detail);
+	forget(w);
+}
+
 static bool wait_for(struct edge_hls *h, struct http_request *req,
-		     struct hls_item *it)
+		     struct hls_item *it, struct hls_viewer *v)
 {
 	struct waiter_hls *w = calloc(1, sizeof(*w));
 
@@ -162,6 +180,11 @@ static bool wait_for(struct edge_hls *h, struct http_request *req,
 	w->req = req;
 	w->until_ms = now_ms(h) + h->rules->hold_ms;
 	list_append(&it->waiters, &w->link);
+	w->viewer = v;
+	w->held.has_item = true;
+	list_init(&w->held.link);
+	if (v)
+		list_append(&v->requests, &w->held.link);
 	hls_item_use(it);
 	h->stats.waiting++;
 	http_on_gone(req, on_gone, w);
@@ -173,7 +196,7 @@ static void answer_all(struct edge_hls *h, struct hls_item *it)
 	list_each_safe (at, &it->waiters) {
 		struct waiter_hls *w = list_entry(at, struct waiter_hls, link);
 
-		answer(h, w->req, it);
+		answer(h, w->req, it, w->viewer);
 		forget(w);
 	}
 }
@@ -184,7 +207,7 @@ static void refuse_all(struct edge_hls *h, struct hls_item *it, unsigned status,
 	list_each_safe (at, &it->waiters) {
 		struct waiter_hls *w = list_entry(at, struct waiter_hls, link);
 
-		refuse(h, w->req, status, why);
+		edge_hls_refuse(h, w->req, status, why);
 		forget(w);
 	}
 }
@@ -242,7 +265,7 @@ static void time_out(struct edge_hls *h, struct hls_item *it)
 
 		if (now_ms(h) < w->until_ms)
 			break;
-		refuse(h, w->req, 503, why);
+		edge_hls_refuse(h, w->req, 503, why);
 		forget(w);
 	}
 }
@@ -259,25 +282,26 @@ static void on_tick(struct edge_hls *h)
 	}
 	hls_cache_tick(&h->cache, now_ms(h));
 	hls_holds_tick(&h->holds);
+	hls_viewers_tick(&h->viewers, now_ms(h), io_utc_us() / 1000);
 }
 
 /* ---- requests ---- */
 
 /* From the cache, or it waits until it is there. */
 static void serve_item(struct edge_hls *h, struct http_request *req,
-		       struct hls_item *it)
+		       struct hls_item *it, struct hls_viewer *v)
 {
 	if (hls_item_is_fresh(it, now_ms(h))) {
-		answer(h, req, it);
+		answer(h, req, it, v);
 		return;
 	}
 	if (now_ms(h) < it->missing_until_ms &&
 	    !hls_is_held(&h->holds, &it->key)) {
-		refuse(h, req, missing_status(it), missing_why(it));
+		edge_hls_refuse(h, req, missing_status(it), missing_why(it));
 		return;
 	}
-	if (!wait_for(h, req, it)) {
-		refuse(h, req, 503, "no memory");
+	if (!wait_for(h, req, it, v)) {
+		edge_hls_refuse(h, req, 503, "no memory");
 		return;
 	}
 	/* Past the limit of fetches it is begun by on_tick. */
@@ -299,20 +323,20 @@ static bool is_worth_it(struct edge_hls *h, const struct stream_key *key)
 static void refuse_stranger(struct edge_hls *h, struct http_request *req)
 {
 	if (store_is_read(member_store(h->edge->member)))
-		refuse(h, req, 404, "there is no such stream");
+		edge_hls_refuse(h, req, 404, "there is no such stream");
 	else
-		refuse(h, req, 503, "the registry is not known yet");
+		edge_hls_refuse(h, req, 503, "the registry is not known yet");
 }
 
-static void serve_path(struct edge_hls *h, struct http_request *req,
-		       const struct hls_path *path)
+void edge_hls_serve(struct edge_hls *h, struct http_request *req,
+		    const struct hls_path *path, struct hls_viewer *v)
 {
 	const struct hls_name *name =
 		path->kind == HLS_PATH_SEGMENT ? &path->name : NULL;
 	struct hls_item *it;
 
 	if (name && !path->has_name) {
-		refuse(h, req, 404, "there is no such segment");
+		edge_hls_refuse(h, req, 404, "there is no such segment");
 		return;
 	}
 	if (!name)
@@ -323,190 +347,9 @@ static void serve_path(struct edge_hls *h, struct http_request *req,
 		return;
 	}
 	if (!it && hls_cache_get(&h->cache, &it, &path->key, name))
-		refuse(h, req, 503, "too much is asked for");
+		edge_hls_refuse(h, req, 503, "too much is asked for");
 	else
-		serve_item(h, req, it);
-}
-
-/* ---- may it? ---- */
-
-static struct span header(const struct http_request *req, const char *name)
-{
-	const char *text = http_header(req, name);
-
-	return text ? span_str(text) : (struct span){0};
-}
-
-static struct access_request request_of(const struct http_request *req,
-					const struct hls_path *path,
-					struct ip_addr *ip)
-{
-	bool has_ip = !ip_addr_of(ip, &http_peer(req)->ss);
-	/* A page can leave out its Referer, not its Origin. */
-	struct span page = header(req, "Origin");
-
-	return (struct access_request){
-		.op = ACCESS_PLAY,
-		.protocol = path->kind == HLS_PATH_SEGMENT ? ACCESS_SEGMENT
-							   : ACCESS_HLS,
-		.key = &path->key,
-		.ip = has_ip ? ip : NULL,
-		.query = http_raw_query(req),
-		.referer = page.len ? page : header(req, "Referer"),
-		.user_agent = header(req, "User-Agent"),
-	};
-}
-
-static bool send_on(struct edge_hls *h, struct http_request *req,
-		    enum reason why)
-{
-	const char *host = http_header(req, "Host");
-	const struct elsewhere_request rq = {
-		.path = http_raw_path(req),
-		.query = http_raw_query(req),
-		.came_by = host ? span_str(host) : (struct span){0},
-	};
-	struct http_header to = {.name = "Location"};
-	const struct http_answer a = {
-		.status = 302, .headers = &to, .header_count = 1};
-	struct buf url = {0};
-	bool is_sent = elsewhere_helps(why) &&
-		       edge_put_elsewhere(h->edge, &url, &rq) &&
-		       !buf_error(&url);
-
-	to.value = buf_text(&url);
-	if (is_sent)
-		http_answer(req, &a);
-	buf_fini(&url);
-	return is_sent;
-}
-
-/* A full edge has players take playlists elsewhere, with the segments that they
- * name; where nobody else has room they are served. */
-static bool is_sent_on(struct edge_hls *h, struct http_request *req)
-{
-	enum reason why = gate_is_full(h->edge->gate, ACCESS_PLAY);
-
-	return why && send_on(h, req, why);
-}
-
-static void put_out(struct edge_hls *h, struct http_request *req,
-		    enum reason why, const char *detail)
-{
-	static const struct http_header challenge = {"WWW-Authenticate",
-						     HTTP_CHALLENGE};
-	struct buf body = {0};
-	struct http_answer a = {
-		.status = http_status_of(why),
-		.content_type = "application/json",
-		.headers = &challenge,
-	};
-
-	h->edge->stats.reason[why].refused++;
-	if (send_on(h, req, why))
-		return;
-	h->stats.unavailable += a.status == 503;
-	http_reason_put(&body, why, detail);
-	a.body = buf_span(&body);
-	a.header_count = a.status == 401;
-	http_answer(req, &a);
-	buf_fini(&body);
-}
-
-static void asking_free(struct asking *a)
-{
-	gate_leave(&a->pass);
-	list_remove(&a->link);
-	free(a);
-}
-
-static void on_asking_gone(void *ctx)
-{
-	asking_free(ctx);
-}
-
-/* The gate has said yes or no; the pass is over. */
-static void go_on(struct asking *a, enum reason why, const char *detail)
-{
-	if (why)
-		put_out(a->hls, a->req, why, detail);
-	else
-		serve_path(a->hls, a->req, &a->path);
-	asking_free(a);
-}
-
-static void on_word(void *ctx, const struct gate_answer *word)
-{
-	go_on(ctx, word->why, word->detail);
-}
-
-static void on_may_not_stay(void *ctx, enum reason why, const char *detail)
-{
-	(void)ctx;
-	(void)why; /* who waits is told by on_word */
-	(void)detail;
-}
-
-static void ask_gate(struct edge_hls *h, struct http_request *req,
-		     const struct hls_path *path)
-{
-	static const struct gate_owner owner = {on_word, on_may_not_stay};
-	struct asking *a = calloc(1, sizeof(*a));
-	struct access_request rq;
-	struct gate_answer why;
-	struct ip_addr ip;
-	enum gate_word word;
-
-	if (!a) {
-		refuse(h, req, 503, "no memory");
-		return;
-	}
-	a->hls = h;
-	a->req = req;
-	a->path = *path;
-	list_init(&a->link);
-	list_append(&h->asking, &a->link);
-	rq = request_of(req, &a->path, &ip);
-	word = gate_ask(h->edge->gate, &a->pass, &why, &rq, NULL,
-			http_peer(req), &owner, a);
-	if (word == GATE_WAITS)
-		http_on_gone(req, on_asking_gone, a);
-	else
-		go_on(a, why.why, why.detail);
-}
-
-/* A player that has its playlist gets what is in it, unless it was put out. */
-static void serve_segment(struct edge_hls *h, struct http_request *req,
-			  const struct hls_path *path)
-{
-	struct ip_addr ip;
-	const struct access_request rq = request_of(req, path, &ip);
-	enum reason why = gate_lists(h->edge->gate, &rq);
-
-	if (why)
-		put_out(h, req, why, "");
-	else
-		serve_path(h, req, path);
-}
-
-static void serve(void *ctx, struct http_request *req)
-{
-	struct edge_hls *h = ctx;
-	struct hls_path path;
-
-	hls_path_read(&path, http_raw_path(req), h->edge->identity);
-	h->stats.playlists += path.kind == HLS_PATH_PLAYLIST;
-	h->stats.segments += path.kind == HLS_PATH_SEGMENT;
-	if (path.kind == HLS_PATH_OTHER)
-		refuse(h, req, 404, "playlists are at /{app}/{name}.m3u8");
-	else if (path.fault)
-		refuse(h, req, 404, stream_key_why(path.fault));
-	else if (path.kind == HLS_PATH_RECORD)
-		refuse(h, req, 404, "nothing is recorded");
-	else if (path.kind == HLS_PATH_SEGMENT)
-		serve_segment(h, req, &path);
-	else if (!is_sent_on(h, req))
-		ask_gate(h, req, &path);
+		serve_item(h, req, it, v);
 }
 
 /* ---- life ---- */
@@ -526,7 +369,8 @@ static int start(struct edge_hls *h)
 	int err = hls_fetcher_new(&h->fetcher, e->loop, e->member, &h->cache,
 				  &h->stats, on_fetched, h);
 
-	h->route[0] = (struct http_route){"GET", "/-/**", HTTP_OPEN, serve, h};
+	h->route[0] =
+		(struct http_route){"GET", "/-/**", HTTP_OPEN, edge_hls_ask, h};
 	if (!err)
 		err = timer_new(&h->tick, e->loop, on_tick, h);
 	if (!err)
@@ -535,7 +379,7 @@ static int start(struct edge_hls *h)
 	if (!err)
 		err = web_route(e->web, h->route, 1);
 	if (!err)
-		err = web_suffix(e->web, ".m3u8", serve, h);
+		err = web_suffix(e->web, ".m3u8", edge_hls_ask, h);
 	return err;
 }
 
@@ -554,7 +398,9 @@ int edge_hls_new(struct edge_hls **out, struct edge *e)
 	io_random(&seed, sizeof(seed));
 	hls_cache_init(&h->cache, (uint64_t)e->settings->hls_cache_bytes,
 		       CACHE_ITEMS, seed);
-	err = start(h);
+	err = edge_hls_ask_init(h, seed);
+	if (!err)
+		err = start(h);
 	if (err) {
 		edge_hls_free(&h);
 		return err;
@@ -574,8 +420,7 @@ void edge_hls_free(struct edge_hls **ph)
 	if (h->refresh.fn)
 		stat_refresh_remove(&h->refresh);
 	stat_remove(&h->series);
-	list_each_safe (it, &h->asking) /* their requests are gone */
-		asking_free(list_entry(it, struct asking, link));
+	edge_hls_ask_fini(h); /* its requests are gone */
 	hls_fetcher_free(&h->fetcher);
 	hls_holds_fini(&h->holds);
 	timer_free(&h->tick);

@@ -8,6 +8,7 @@
 #ifndef WEIR_EDGE_HLS_H
 #define WEIR_EDGE_HLS_H
 
+#include "common/member/gate.h"
 #include "common/stat/stat.h"
 
 struct edge;
@@ -33,6 +34,13 @@ extern const struct stat_table edge_hls_stat;
 
 /* Add the routes to the edge's web. Returns 0, WEIR_ELIMIT or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int edge_hls_new(struct edge_hls **out, struct edge *e);
+/* Its viewers, of one stream or (NULL) of all, those with a session. */
+void edge_hls_each_session(struct edge_hls *h, const char *stream,
+			   void (*fn)(void *ctx, struct session *s), void *ctx);
+
+/* What the gate has been told, too: gate_kick. */
+void edge_hls_kicked(struct edge_hls *h, const struct gate_match *who);
+
 /* After the web, whose requests it answers. NULL is fine. */
 void edge_hls_free(struct edge_hls **h);
 

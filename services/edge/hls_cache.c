@@ -32,17 +32,26 @@ static struct span path_of(char out[PATH_SIZE], const struct stream_key *key,
 	return span_of(out, len + strlen(out + len));
 }
 
-static uint64_t item_bytes(const struct hls_item *it)
+static uint64_t blob_bytes(const struct blob *b)
 {
-	uint64_t bytes = it->body ? it->body->bytes.len : 0;
-
-	return bytes + (it->gzip ? it->gzip->bytes.len : 0);
+	return b ? b->bytes.len : 0;
 }
 
+static uint64_t item_bytes(const struct hls_item *it)
+{
+	return blob_bytes(it->body) + blob_bytes(it->gzip) +
+	       blob_bytes(it->own.body) + blob_bytes(it->own.gzip);
+}
+
+/* And what was made of the body. */
 static void forget_answers(struct hls_item *it)
 {
 	http_kept_free(&it->body_kept);
 	http_kept_free(&it->gzip_kept);
+	http_kept_free(&it->own.body_kept);
+	http_kept_free(&it->own.gzip_kept);
+	blob_unref(&it->own.body);
+	blob_unref(&it->own.gzip);
 }
 
 static void drop(struct hls_cache *c, struct hls_item *it)
@@ -248,6 +257,30 @@ int hls_cache_put(struct hls_cache *c, struct hls_item *it, struct span bytes,
 	while (c->bytes > c->max_bytes && evict(c, false))
 		;
 	return 0;
+}
+
+static int make_own(struct hls_item *it)
+{
+	struct buf text = {0};
+	int err = hls_put_relative(&text, it->body->bytes, &it->key);
+
+	if (!err)
+		err = blob_take_buf(&it->own.body, &text);
+	buf_fini(&text);
+	/* Without memory it is sent as it is. */
+	if (!err)
+		(void)!http_gzip(&it->own.gzip, it->own.body->bytes);
+	return err;
+}
+
+const struct hls_own *hls_cache_own(struct hls_cache *c, struct hls_item *it)
+{
+	uint64_t before = item_bytes(it);
+
+	if (!it->own.body && make_own(it))
+		return NULL;
+	c->bytes += item_bytes(it) - before;
+	return &it->own;
 }
 
 void hls_cache_tick(struct hls_cache *c, int64_t now_ms)

@@ -20,6 +20,13 @@
 #define HLS_SEGMENT_MS 3600000
 #define HLS_MISSING_MS 1000 /* what is not there is not asked for so long */
 
+/* A playlist as viewers get it that have an address of their own: the same for
+ * all of them. */
+struct hls_own {
+	struct blob *body, *gzip;                /* NULL: not made */
+	struct http_kept *body_kept, *gzip_kept; /* as answered */
+};
+
 struct hls_item {
 	struct list link; /* cache->by_use: least recent first */
 	struct stream_key key;
@@ -28,7 +35,8 @@ struct hls_item {
 	char etag[HLS_NAME_SIZE + 2];
 	struct blob *body, *gzip;                /* NULL: nothing yet */
 	struct http_kept *body_kept, *gzip_kept; /* playlists: as answered */
-	bool is_ended;                           /* the playlist has ENDLIST */
+	struct hls_own own; /* of a playlist; made when it is asked for */
+	bool is_ended;      /* the playlist has ENDLIST */
 	int64_t fresh_until_ms;
 	int64_t keep_until_ms;
 	int64_t missing_until_ms; /* nobody has it, up to then */
@@ -70,6 +78,10 @@ bool hls_item_is_fresh(const struct hls_item *it, int64_t now_ms);
  * was. */
 WEIR_MUST_CHECK int hls_cache_put(struct hls_cache *c, struct hls_item *it,
 				  struct span body, int64_t now_ms);
+
+/* A playlist that is here, for viewers with addresses of their own; the item's.
+ * NULL without memory. */
+const struct hls_own *hls_cache_own(struct hls_cache *c, struct hls_item *it);
 
 /* Drop what is good for nothing any more. */
 void hls_cache_tick(struct hls_cache *c, int64_t now_ms);

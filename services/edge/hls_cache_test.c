@@ -201,3 +201,32 @@ TEST(without_memory_an_item_is_as_it_was)
 	CHECK_EQ(err, 0);
 	CHECK_EQ(c.bytes, 0);
 }
+
+TEST(viewers_with_addresses_of_their_own_share_one_playlist)
+{
+	struct hls_cache c;
+	const struct hls_own *own;
+	struct hls_item *it;
+	uint64_t bytes;
+
+	hls_cache_init(&c, 1000000, 10, 1);
+	CHECK_EQ(put_playlist(&c, 1, 5, false, 0), 0);
+	it = get(&c, NULL);
+	bytes = c.bytes;
+	own = hls_cache_own(&c, it);
+	CHECK(own);
+	if (!own || !own->body) {
+		hls_cache_fini(&c);
+		return;
+	}
+	CHECK(memmem(own->body->bytes.data, own->body->bytes.len,
+		     "\n1-00000002-5.ts\n", 17));
+	CHECK(!memmem(own->body->bytes.data, own->body->bytes.len, "/-/", 3));
+	CHECK(c.bytes > bytes);
+	CHECK(hls_cache_own(&c, it)->body == own->body);
+	CHECK_EQ(put_playlist(&c, 1, 6, false, 0), 0);
+	CHECK(!it->own.body);
+	CHECK_EQ(c.bytes, bytes);
+	hls_cache_fini(&c);
+	CHECK_EQ(c.bytes, 0);
+}

@@ -51,6 +51,9 @@ WEIR_MUST_CHECK int edge_load_identity(struct tls_identity **out,
 				       const struct edge_settings *s,
 				       char why[SVC_WHY_SIZE]);
 
+/* Are viewers below edge.viewers_max? */
+bool edge_has_room(const struct edge *e);
+
 /* elsewhere_put, counted. */
 bool edge_put_elsewhere(struct edge *e, struct buf *out,
 			const struct elsewhere_request *rq);

@@ -73,7 +73,7 @@ const char *edge_way_name(enum edge_way way)
 	static const char *const name[EDGE_WAYS] = {
 		[EDGE_RTMP] = "RTMP",   [EDGE_FLV] = "FLV",
 		[EDGE_TS] = "TS",       [EDGE_WS_FLV] = "WS-FLV",
-		[EDGE_WS_TS] = "WS-TS",
+		[EDGE_WS_TS] = "WS-TS", [EDGE_HLS] = "HLS",
 	};
 
 	return name[way];

@@ -30,6 +30,7 @@ enum edge_way {
 	EDGE_TS,
 	EDGE_WS_FLV,
 	EDGE_WS_TS,
+	EDGE_HLS, /* with hls.session */
 	EDGE_WAYS
 };
 
@@ -68,7 +69,7 @@ struct edge_stat_series {
 		reason[REASON_COUNT];
 };
 
-/* "RTMP", "FLV", "TS", "WS-FLV", "WS-TS". */
+/* "RTMP", "FLV", "TS", "WS-FLV", "WS-TS", "HLS". */
 const char *edge_way_name(enum edge_way way);
 
 /* Who plays, in whichever way. */

@@ -1,0 +1,458 @@
+/* services/edge/hls_ask.c - who may have playlists and segments: the gate for
+ * each playlist, or, with hls.session, for each viewer.
+ */
+#include <stdlib.h>
+
+#include "services/edge/hls_priv.h"
+
+/* A request for a playlist that waits for the gate's word. */
+struct asking {
+	struct list link;     /* hls->asking, if the word is for it alone */
+	struct hls_held held; /* by its viewer, else */
+	struct edge_hls *hls;
+	struct http_request *req;
+	struct gate_pass pass;
+	struct hls_path path;
+};
+
+static struct span header(const struct http_request *req, const char *name)
+{
+	const char *text = http_header(req, name);
+
+	return text ? span_str(text) : (struct span){0};
+}
+
+static struct access_request request_of(const struct http_request *req,
+					const struct hls_path *path,
+					struct ip_addr *ip)
+{
+	bool has_ip = !ip_addr_of(ip, &http_peer(req)->ss);
+	/* A page can leave out its Referer, not its Origin. */
+	struct span page = header(req, "Origin");
+
+	return (struct access_request){
+		.op = ACCESS_PLAY,
+		.protocol = path->kind == HLS_PATH_SEGMENT ? ACCESS_SEGMENT
+							   : ACCESS_HLS,
+		.key = &path->key,
+		.ip = has_ip ? ip : NULL,
+		.query = http_raw_query(req),
+		.referer = page.len ? page : header(req, "Referer"),
+		.user_agent = header(req, "User-Agent"),
+	};
+}
+
+static bool send_on(struct edge_hls *h, struct http_request *req,
+		    enum reason why)
+{
+	const char *host = http_header(req, "Host");
+	const struct elsewhere_request rq = {
+		.path = http_raw_path(req),
+		.query = http_raw_query(req),
+		.came_by = host ? span_str(host) : (struct span){0},
+	};
+	struct http_header to = {.name = "Location"};
+	const struct http_answer a = {
+		.status = 302, .headers = &to, .header_count = 1};
+	struct buf url = {0};
+	bool is_sent = elsewhere_helps(why) &&
+		       edge_put_elsewhere(h->edge, &url, &rq) &&
+		       !buf_error(&url);
+
+	to.value = buf_text(&url);
+	if (is_sent)
+		http_answer(req, &a);
+	buf_fini(&url);
+	return is_sent;
+}
+
+/* A full edge has players take playlists elsewhere, with the segments that they
+ * name; where nobody else has room they are served. */
+static bool is_sent_on(struct edge_hls *h, struct http_request *req)
+{
+	enum reason why = gate_is_full(h->edge->gate, ACCESS_PLAY);
+
+	return why && send_on(h, req, why);
+}
+
+void edge_hls_put_out(struct edge_hls *h, struct http_request *req,
+		      enum reason why, const char *detail)
+{
+	static const struct http_header challenge = {"WWW-Authenticate",
+						     HTTP_CHALLENGE};
+	struct buf body = {0};
+	struct http_answer a = {
+		.status = http_status_of(why),
+		.content_type = "application/json",
+		.headers = &challenge,
+	};
+
+	h->edge->stats.reason[why].refused++;
+	if (send_on(h, req, why))
+		return;
+	h->stats.unavailable += a.status == 503;
+	http_reason_put(&body, why, detail);
+	a.body = buf_span(&body);
+	a.header_count = a.status == 401;
+	http_answer(req, &a);
+	buf_fini(&body);
+}
+
+static void asking_free(struct asking *a)
+{
+	gate_leave(&a->pass);
+	list_remove(&a->link);
+	list_remove(&a->held.link);
+	free(a);
+}
+
+static void on_asking_gone(void *ctx)
+{
+	asking_free(ctx);
+}
+
+/* The gate has said yes or no; the pass is over. */
+static void go_on(struct asking *a, enum reason why, const char *detail)
+{
+	if (why)
+		edge_hls_put_out(a->hls, a->req, why, detail);
+	else
+		edge_hls_serve(a->hls, a->req, &a->path, NULL);
+	asking_free(a);
+}
+
+static void on_word(void *ctx, const struct gate_answer *word)
+{
+	go_on(ctx, word->why, word->detail);
+}
+
+static void on_may_not_stay(void *ctx, enum reason why, const char *detail)
+{
+	(void)ctx;
+	(void)why; /* who waits is told by on_word */
+	(void)detail;
+}
+
+static struct asking *asking_new(struct edge_hls *h, struct http_request *req,
+				 const struct hls_path *path)
+{
+	struct asking *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		edge_hls_refuse(h, req, 503, "no memory");
+		return NULL;
+	}
+	a->hls = h;
+	a->req = req;
+	a->path = *path;
+	list_init(&a->link);
+	list_init(&a->held.link);
+	return a;
+}
+
+static void ask_gate(struct edge_hls *h, struct http_request *req,
+		     const struct hls_path *path)
+{
+	static const struct gate_owner owner = {on_word, on_may_not_stay};
+	struct asking *a = asking_new(h, req, path);
+	struct access_request rq;
+	struct gate_answer why;
+	struct ip_addr ip;
+	enum gate_word word;
+
+	if (!a)
+		return;
+	list_append(&h->asking, &a->link);
+	rq = request_of(req, &a->path, &ip);
+	word = gate_ask(h->edge->gate, &a->pass, &why, &rq, NULL,
+			http_peer(req), &owner, a);
+	if (word == GATE_WAITS)
+		http_on_gone(req, on_asking_gone, a);
+	else
+		go_on(a, why.why, why.detail);
+}
+
+/* A player that has its playlist gets what is in it, unless it was put out. */
+static void serve_segment(struct edge_hls *h, struct http_request *req,
+			  const struct hls_path *path)
+{
+	struct ip_addr ip;
+	const struct access_request rq = request_of(req, path, &ip);
+	enum reason why = gate_lists(h->edge->gate, &rq);
+
+	if (why)
+		edge_hls_put_out(h, req, why, "");
+	else
+		edge_hls_serve(h, req, path, NULL);
+}
+
+/* ---- viewers with an address of their own ---- */
+
+static struct hls_asked asked_of(const struct edge_hls *h,
+				 const struct http_request *req,
+				 const struct hls_path *path,
+				 struct access_request *rq)
+{
+	return (struct hls_asked){
+		.token = path->session,
+		.rq = rq,
+		.peer = http_peer(req),
+		.now_ms = edge_hls_now_ms(h),
+		.utc_ms = io_utc_us() / 1000,
+	};
+}
+
+static void answer_location(struct http_request *req, const char *url)
+{
+	const struct http_header fields[] = {{"Location", url},
+					     {"Cache-Control", "no-store"}};
+	const struct http_answer a = {
+		.status = 302,
+		.headers = fields,
+		.header_count = WEIR_ARRAY_LEN(fields),
+	};
+
+	http_answer(req, &a);
+}
+
+/* One that is new: it asks again at the address that it gets. */
+static void invite(struct edge_hls *h, struct http_request *req,
+		   const struct hls_path *path)
+{
+	struct ip_addr ip;
+	struct access_request rq = request_of(req, path, &ip);
+	const struct hls_asked a = asked_of(h, req, path, &rq);
+	char token[HLS_TOKEN_SIZE];
+	struct buf url = {0};
+	const char *text = "";
+	int err = hls_viewers_invite(&h->viewers, token, &a);
+
+	if (!err) {
+		hls_put_session(&url, span_str(token), &path->key);
+		if (rq.query.len) {
+			buf_put_u8(&url, '?');
+			buf_put(&url, rq.query);
+		}
+		text = buf_text(&url);
+		err = buf_error(&url);
+	}
+	if (err)
+		edge_hls_refuse(h, req, 503, "no memory");
+	else
+		answer_location(req, text);
+	buf_fini(&url);
+}
+
+static void hold(struct edge_hls *h, struct http_request *req,
+		 const struct hls_path *path, struct hls_viewer *v)
+{
+	struct asking *a = asking_new(h, req, path);
+
+	if (!a)
+		return;
+	list_append(&v->requests, &a->held.link);
+	http_on_gone(req, on_asking_gone, a);
+}
+
+static void serve_viewer(struct edge_hls *h, struct http_request *req,
+			 const struct hls_path *path)
+{
+	struct ip_addr ip;
+	struct access_request rq = request_of(req, path, &ip);
+	const struct hls_asked a = asked_of(h, req, path, &rq);
+	struct gate_answer why;
+	struct hls_viewer *v = NULL;
+	enum hls_word word =
+		path->kind == HLS_PATH_SEGMENT
+			? hls_viewers_segment(&h->viewers, &v, &why, &a)
+			: hls_viewers_playlist(&h->viewers, &v, &why, &a);
+
+	if (word == HLS_YES)
+		edge_hls_serve(h, req, path, v);
+	else if (word == HLS_WAITS)
+		hold(h, req, path, v);
+	else if (word == HLS_NO)
+		edge_hls_put_out(h, req, why.why, why.detail);
+	else
+		edge_hls_refuse(h, req, 404, "there is no such session");
+}
+
+static struct hls_held *held_at(struct list *it)
+{
+	return list_entry(it, struct hls_held, link);
+}
+
+static void on_in(void *ctx, struct hls_viewer *v)
+{
+	struct edge_hls *h = ctx;
+
+	h->edge->stats.way[EDGE_HLS].viewers++;
+	h->edge->stats.way[EDGE_HLS].started++;
+	logger_event(
+		h->edge->log, &edge_play_start, kv_str("stream", v->key.text),
+		kv_str("session", v->session.id), kv_addr("peer", &v->peer),
+		kv_str("proto", edge_way_name(EDGE_HLS)),
+		kv_uint("waited_ms", 0));
+	list_each_safe (it, &v->requests) {
+		struct asking *a = list_entry(held_at(it), struct asking, held);
+
+		if (held_at(it)->has_item)
+			continue;
+		list_remove(it);
+		edge_hls_serve(h, a->req, &a->path, v);
+		asking_free(a);
+	}
+}
+
+static void say_end(struct edge_hls *h, const struct hls_viewer *v,
+		    enum reason why, const char *detail)
+{
+	int64_t ms = (io_utc_us() - v->session.start_us) / 1000;
+
+	logger_event(
+		h->edge->log, &edge_play_end, kv_str("stream", v->key.text),
+		kv_str("session", v->session.id), kv_addr("peer", &v->peer),
+		kv_str("proto", edge_way_name(EDGE_HLS)),
+		kv_str("reason", reason_name(why)), kv_str("detail", detail),
+		kv_uint("bytes", v->session.wrote_bytes),
+		kv_uint("ms", (uint64_t)WEIR_MAX(ms, 0)),
+		kv_uint("skipped", 0));
+}
+
+static void say_refused(struct edge_hls *h, const struct hls_viewer *v,
+			enum reason why, const char *detail)
+{
+	logger_event(
+		h->edge->log, &edge_play_refused, kv_str("stream", v->key.text),
+		kv_str("session", v->session.id), kv_addr("peer", &v->peer),
+		kv_str("proto", edge_way_name(EDGE_HLS)),
+		kv_str("reason", reason_name(why)), kv_str("detail", detail));
+}
+
+static void note_end(struct edge_hls *h, const struct hls_viewer *v,
+		     enum reason why, const char *detail)
+{
+	if (v->state == HLS_VIEWER_IN) {
+		h->edge->stats.way[EDGE_HLS].viewers--;
+		h->edge->stats.reason[why].ended++;
+		say_end(h, v, why, detail);
+	} else if (v->state == HLS_VIEWER_ASKING) {
+		say_refused(h, v, why, detail);
+	}
+}
+
+static void on_out(void *ctx, struct hls_viewer *v, enum reason why,
+		   const char *detail)
+{
+	struct edge_hls *h = ctx;
+
+	note_end(h, v, why, detail);
+	list_each_safe (it, &v->requests) {
+		struct hls_held *held = held_at(it);
+		struct asking *a = list_entry(held, struct asking, held);
+
+		if (held->has_item) {
+			edge_hls_end_held(held, why, detail);
+			continue;
+		}
+		edge_hls_put_out(h, a->req, why, detail);
+		asking_free(a);
+	}
+}
+
+static bool has_room(void *ctx)
+{
+	struct edge_hls *h = ctx;
+
+	return edge_has_room(h->edge);
+}
+
+/* ---- all ---- */
+
+/* Who has an address of its own is in already, or asks for it. */
+static void serve(struct edge_hls *h, struct http_request *req,
+		  const struct hls_path *path)
+{
+	bool has_viewers = h->rules->session;
+
+	if (has_viewers && path->session.len)
+		serve_viewer(h, req, path);
+	else if (path->kind == HLS_PATH_SEGMENT)
+		serve_segment(h, req, path);
+	else if (is_sent_on(h, req))
+		return;
+	else if (has_viewers)
+		invite(h, req, path);
+	else
+		ask_gate(h, req, path);
+}
+
+void edge_hls_ask(void *ctx, struct http_request *req)
+{
+	struct edge_hls *h = ctx;
+	struct hls_path path;
+
+	hls_path_read(&path, http_raw_path(req), h->edge->identity);
+	h->stats.playlists += path.kind == HLS_PATH_PLAYLIST;
+	h->stats.segments += path.kind == HLS_PATH_SEGMENT;
+	if (path.kind == HLS_PATH_OTHER)
+		edge_hls_refuse(h, req, 404,
+				"playlists are at /{app}/{name}.m3u8");
+	else if (path.fault)
+		edge_hls_refuse(h, req, 404, stream_key_why(path.fault));
+	else if (path.kind == HLS_PATH_RECORD)
+		edge_hls_refuse(h, req, 404, "nothing is recorded");
+	else
+		serve(h, req, &path);
+}
+
+void edge_hls_each_session(struct edge_hls *h, const char *stream,
+			   void (*fn)(void *ctx, struct session *s), void *ctx)
+{
+	hls_viewers_each(&h->viewers, stream, fn, ctx);
+}
+
+void edge_hls_kicked(struct edge_hls *h, const struct gate_match *who)
+{
+	if (h->rules->session)
+		hls_viewers_kicked(&h->viewers, who, io_utc_us() / 1000);
+}
+
+/* ---- life ---- */
+
+/* One that all edges of the cluster come to. */
+static int make_secret(struct edge_hls *h)
+{
+	const struct svc_cluster_settings *cluster =
+		svc_settings(h->edge->svc, &svc_cluster_conf);
+	const char *key = *h->rules->session_key ? h->rules->session_key
+			  : *cluster->key        ? cluster->key
+						 : cluster->id;
+
+	return sign_hex(h->secret, SPAN_LIT("weir hls sessions"),
+			span_str(key));
+}
+
+int edge_hls_ask_init(struct edge_hls *h, uint64_t seed)
+{
+	static const struct hls_viewers_ops ops = {on_in, on_out, has_room};
+	const struct hls_viewers_start start = {
+		.gate = h->edge->gate,
+		.secret = {(const uint8_t *)h->secret, SIGN_HEX_SIZE - 1},
+		.timeout_ms = h->rules->sub_session_timeout_ms,
+		.max = (size_t)h->edge->settings->viewers_max,
+		.seed = seed,
+		.ops = &ops,
+		.ctx = h,
+	};
+
+	hls_viewers_init(&h->viewers, &start);
+	return make_secret(h);
+}
+
+void edge_hls_ask_fini(struct edge_hls *h)
+{
+	list_each_safe (it, &h->asking)
+		asking_free(list_entry(it, struct asking, link));
+	hls_viewers_fini(&h->viewers);
+}

@@ -1,0 +1,503 @@
+/* services/edge/hls_viewers.c - the HLS viewers of an edge, as sessions. */
+#include "services/edge/hls_viewers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/io/clock.h"
+
+#define PROBES_LOOKED_AT 256
+
+/* Kicked at that time: whoever fits, and was invited before. */
+struct kick {
+	struct list link;
+	struct rule *ban;
+	int64_t utc_ms;
+};
+
+/* ---- who is who ---- */
+
+/* The number alone would do; with the address, two that share a token are two.
+ */
+struct viewer_name {
+	uint64_t number;
+	struct ip_addr ip;
+};
+
+static struct viewer_name name_of(const struct hls_token *t,
+				  const struct ip_addr *ip)
+{
+	struct viewer_name name = {.number = t->number};
+
+	if (ip)
+		name.ip = *ip;
+	return name;
+}
+
+static struct hls_viewer *viewer_at(struct list *it)
+{
+	return list_entry(it, struct hls_viewer, link);
+}
+
+static struct hls_viewer *find(const struct hls_viewers *vs,
+			       const struct hls_token *t,
+			       const struct ip_addr *ip)
+{
+	struct viewer_name name = name_of(t, ip);
+
+	return map_get(&vs->by_token, span_of(&name, sizeof(name)));
+}
+
+static void drop(struct hls_viewer *v)
+{
+	struct viewer_name name = name_of(&v->token, &v->ip);
+
+	map_remove(&v->all->by_token, span_of(&name, sizeof(name)));
+	list_remove(&v->link);
+	gate_leave(&v->pass);
+	session_fini(&v->session);
+	free(v);
+}
+
+static void let_go(struct hls_viewer *v, enum reason why, const char *detail)
+{
+	v->all->start.ops->on_out(v->all->start.ctx, v, why, detail);
+	BUG_ON(!list_is_empty(&v->requests));
+	drop(v);
+}
+
+/* ---- life ---- */
+
+void hls_viewers_init(struct hls_viewers *vs,
+		      const struct hls_viewers_start *start)
+{
+	*vs = (struct hls_viewers){.start = *start};
+	map_init(&vs->by_token, start->seed);
+	list_init(&vs->probing);
+	list_init(&vs->going);
+	list_init(&vs->kicks);
+}
+
+static void kick_free(struct hls_viewers *vs, struct kick *k)
+{
+	list_remove(&k->link);
+	rule_unref(&k->ban);
+	free(k);
+	vs->kick_count--;
+}
+
+void hls_viewers_fini(struct hls_viewers *vs)
+{
+	list_each_safe (it, &vs->probing)
+		drop(viewer_at(it));
+	list_each_safe (it, &vs->going)
+		drop(viewer_at(it));
+	list_each_safe (it, &vs->kicks)
+		kick_free(vs, list_entry(it, struct kick, link));
+	map_fini(&vs->by_token);
+}
+
+size_t hls_viewers_count(const struct hls_viewers *vs)
+{
+	return vs->by_token.count;
+}
+
+/* ---- kicks ---- */
+
+void hls_viewers_kicked(struct hls_viewers *vs, const struct gate_match *who,
+			int64_t utc_ms)
+{
+	struct kick *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return;
+	k->ban = gate_ban_of(who);
+	if (!k->ban) {
+		free(k);
+		return;
+	}
+	k->utc_ms = utc_ms;
+	if (vs->kick_count == HLS_KICKS_MAX)
+		kick_free(vs, list_entry(vs->kicks.next, struct kick, link));
+	list_init(&k->link);
+	list_append(&vs->kicks, &k->link);
+	vs->kick_count++;
+}
+
+static bool was_kicked(const struct hls_viewers *vs, const struct hls_token *t,
+		       const struct rule_subject *who)
+{
+	list_each (it, &vs->kicks) {
+		const struct kick *k = list_entry(it, struct kick, link);
+
+		if (t->start_ms <= k->utc_ms &&
+		    rule_ban_fits(&k->ban->ban, who))
+			return true;
+	}
+	return false;
+}
+
+static bool viewer_was_kicked(const struct hls_viewer *v, const char *user)
+{
+	const struct rule_subject who = {
+		.op = ACCESS_PLAY,
+		.session = v->session.id,
+		.key = &v->key,
+		.ip = &v->ip,
+		.user = user,
+	};
+
+	return was_kicked(v->all, &v->token, &who);
+}
+
+/* ---- coming ---- */
+
+static struct hls_token_use use_of(const struct hls_viewers *vs,
+				   const struct hls_asked *a)
+{
+	return (struct hls_token_use){vs->start.secret, a->rq->key, a->rq->ip};
+}
+
+int hls_viewers_invite(const struct hls_viewers *vs, char out[HLS_TOKEN_SIZE],
+		       const struct hls_asked *a)
+{
+	const struct hls_token_use use = use_of(vs, a);
+	struct hls_token t = {.start_ms = a->utc_ms};
+
+	io_random(&t.number, sizeof(t.number));
+	t.number >>= 16;
+	return hls_token_write(out, &t, &use);
+}
+
+static enum hls_word refuse(struct gate_answer *out, enum reason why)
+{
+	*out = (struct gate_answer){.why = why};
+	return HLS_NO;
+}
+
+static void renew(struct hls_viewer *v, int64_t now_ms, bool comes_again)
+{
+	v->asked_ms = now_ms;
+	v->has_come_again |= comes_again;
+	list_remove(&v->link);
+	list_append(v->has_come_again ? &v->all->going : &v->all->probing,
+		    &v->link);
+}
+
+static int put(struct hls_viewers *vs, struct hls_viewer *v)
+{
+	struct viewer_name name = name_of(&v->token, &v->ip);
+
+	return map_put(&vs->by_token, span_of(&name, sizeof(name)), v);
+}
+
+/* One that was not here. */
+static struct hls_viewer *viewer_new(struct hls_viewers *vs,
+				     const struct hls_token *t,
+				     const struct hls_asked *a)
+{
+	struct hls_viewer *v = vs->by_token.count < vs->start.max
+				       ? calloc(1, sizeof(*v))
+				       : NULL;
+
+	if (!v)
+		return NULL;
+	v->all = vs;
+	v->token = *t;
+	snprintf(v->text, sizeof(v->text), "%.*s", (int)a->token.len,
+		 (const char *)a->token.data);
+	v->key = *a->rq->key;
+	v->peer = *a->peer;
+	if (a->rq->ip)
+		v->ip = *a->rq->ip;
+	if (put(vs, v)) {
+		free(v);
+		return NULL;
+	}
+	list_init(&v->requests);
+	list_init(&v->link);
+	session_init(&v->session, "HLSSUB", "HLS", "SUB", &v->key, &v->peer,
+		     a->rq->query, (uint64_t)a->now_ms);
+	snprintf(v->session.id, sizeof(v->session.id), "HLSSUB%llu",
+		 (unsigned long long)t->number);
+	v->session.start_us = t->start_ms * 1000;
+	return v;
+}
+
+/* What it was let in by when it began is not judged anew by the time of now. */
+static void judge_as_of(struct hls_asked *a, const struct hls_token *t,
+			enum hls_token_word word)
+{
+	int64_t age_ms = a->utc_ms - t->start_ms;
+
+	a->rq->since_ms = word == HLS_TOKEN_OWN && age_ms < HLS_TOKEN_LIFE
+				  ? t->start_ms
+				  : 0;
+}
+
+/* Whose is it? HLS_YES: *out, or NULL: of nobody here, and its token is right;
+ * HLS_NO, HLS_UNKNOWN. */
+static enum hls_word look(struct hls_viewers *vs, struct hls_viewer **out,
+			  struct hls_token *t, struct hls_asked *a)
+{
+	const struct hls_token_use use = use_of(vs, a);
+	enum hls_token_word word;
+
+	if (!hls_token_read(t, a->token))
+		return HLS_UNKNOWN;
+	*out = find(vs, t, a->rq->ip);
+	if (*out) /* its token was right when it came */
+		return span_eq_str(a->token, (*out)->text) &&
+				       !strcmp(a->rq->key->text,
+					       (*out)->key.text)
+			       ? HLS_YES
+			       : HLS_UNKNOWN;
+	word = hls_token_check(t, a->token, &use);
+	judge_as_of(a, t, word);
+	return word == HLS_TOKEN_BAD ? HLS_UNKNOWN : HLS_YES;
+}
+
+/* ---- the gate ---- */
+
+static void on_word(void *ctx, const struct gate_answer *a);
+
+static void on_end(void *ctx, enum reason why, const char *detail)
+{
+	let_go(ctx, why, detail);
+}
+
+static const struct gate_owner owner = {on_word, on_end};
+
+/* Its user is known only now. */
+static enum reason admit(struct hls_viewer *v)
+{
+	const char *user = gate_user(&v->pass);
+
+	if (viewer_was_kicked(v, user))
+		return REASON_kicked;
+	session_set_user(&v->session, user);
+	v->state = HLS_VIEWER_IN;
+	v->all->start.ops->on_in(v->all->start.ctx, v);
+	return REASON_none;
+}
+
+static void on_word(void *ctx, const struct gate_answer *a)
+{
+	struct hls_viewer *v = ctx;
+	enum reason why = a->why ? a->why : admit(v);
+
+	if (why)
+		let_go(v, why, a->why ? a->detail : "");
+}
+
+/* Players that look at a playlist first and then open it anew (mpv) have been
+ * here a moment ago, and will not come again as who they were. */
+static struct hls_viewer *probe_of(struct hls_viewers *vs,
+				   const struct hls_viewer *v)
+{
+	unsigned looked_at = 0;
+
+	list_each (it, &vs->probing) {
+		struct hls_viewer *p = viewer_at(it);
+
+		if (++looked_at > PROBES_LOOKED_AT)
+			break;
+		if (p != v && p->state == HLS_VIEWER_IN &&
+		    list_is_empty(&p->requests) &&
+		    !memcmp(&p->ip, &v->ip, sizeof(p->ip)) &&
+		    !strcmp(p->key.text, v->key.text))
+			return p;
+	}
+	return NULL;
+}
+
+static enum gate_word ask_once(struct hls_viewer *v, struct gate_answer *why,
+			       const struct hls_asked *a)
+{
+	return gate_ask(v->all->start.gate, &v->pass, why, a->rq, &v->session,
+			&v->peer, &owner, v);
+}
+
+static enum gate_word ask(struct hls_viewer *v, struct gate_answer *why,
+			  const struct hls_asked *a)
+{
+	enum gate_word word = ask_once(v, why, a);
+	struct hls_viewer *probe =
+		word == GATE_NO && why->why == REASON_too_many
+			? probe_of(v->all, v)
+			: NULL;
+
+	if (!probe)
+		return word;
+	let_go(probe, REASON_peer_left, "");
+	return ask_once(v, why, a);
+}
+
+static enum hls_word enter(struct hls_viewer *v, struct gate_answer *why,
+			   struct hls_asked *a)
+{
+	enum reason kicked;
+
+	a->rq->session_id = v->session.id;
+	gate_leave(&v->pass); /* as one of segments only */
+	v->state = HLS_VIEWER_ASKING;
+	switch (ask(v, why, a)) {
+	case GATE_YES:
+		kicked = admit(v);
+		return kicked ? refuse(why, kicked) : HLS_YES;
+	case GATE_NO:
+		return HLS_NO;
+	default:
+		return HLS_WAITS;
+	}
+}
+
+/* Its requests wait for segments, if it has any. */
+static void turn_away(struct hls_viewer *v, const struct gate_answer *why)
+{
+	let_go(v, why->why, why->detail);
+}
+
+enum hls_word hls_viewers_playlist(struct hls_viewers *vs,
+				   struct hls_viewer **out,
+				   struct gate_answer *why,
+				   const struct hls_asked *asked)
+{
+	struct hls_asked a = *asked;
+	struct hls_viewer *v = NULL;
+	bool is_here;
+	struct hls_token t;
+	enum hls_word word = look(vs, &v, &t, &a);
+
+	if (word != HLS_YES)
+		return word;
+	is_here = v != NULL;
+	if (!v && vs->start.ops->has_room(vs->start.ctx))
+		v = viewer_new(vs, &t, &a);
+	if (!v)
+		return refuse(why, REASON_no_resources);
+	renew(v, a.now_ms, is_here);
+	*out = v;
+	if (v->state != HLS_VIEWER_PASSING)
+		return v->state == HLS_VIEWER_IN ? HLS_YES : HLS_WAITS;
+	word = enter(v, why, &a);
+	if (word == HLS_NO)
+		turn_away(v, why);
+	return word;
+}
+
+/* ---- segments ---- */
+
+static enum reason may_pass(struct hls_viewers *vs, const struct hls_token *t,
+			    struct hls_asked *a)
+{
+	char id[SESSION_ID_SIZE];
+	const struct rule_subject who = {
+		.op = ACCESS_PLAY,
+		.session = id,
+		.key = a->rq->key,
+		.ip = a->rq->ip,
+		.user = "",
+	};
+	enum reason why;
+
+	snprintf(id, sizeof(id), "HLSSUB%llu", (unsigned long long)t->number);
+	a->rq->session_id = id;
+	why = was_kicked(vs, t, &who) ? REASON_kicked
+				      : gate_lists(vs->start.gate, a->rq);
+	a->rq->session_id = NULL;
+	return why;
+}
+
+/* It asks for playlists elsewhere, and is counted there. */
+static struct hls_viewer *let_pass(struct hls_viewers *vs,
+				   const struct hls_token *t,
+				   const struct hls_asked *a)
+{
+	static const struct gate_names nobody = {"", "", ""};
+	struct hls_viewer *v = viewer_new(vs, t, a);
+
+	if (v && gate_adopt(vs->start.gate, &v->pass, ACCESS_PLAY, &v->session,
+			    &v->peer, &nobody, &owner, v)) {
+		drop(v);
+		v = NULL;
+	}
+	return v;
+}
+
+enum hls_word hls_viewers_segment(struct hls_viewers *vs,
+				  struct hls_viewer **out,
+				  struct gate_answer *why,
+				  const struct hls_asked *asked)
+{
+	struct hls_asked a = *asked;
+	struct hls_viewer *v = NULL;
+	struct hls_token t;
+	enum hls_word word = look(vs, &v, &t, &a);
+	enum reason not ;
+
+	if (word != HLS_YES)
+		return word;
+	if (!v) {
+		not = may_pass(vs, &t, &a);
+		if (not )
+			return refuse(why, not );
+		v = let_pass(vs, &t, &a);
+	}
+	if (v)
+		renew(v, a.now_ms, true);
+	*out = v;
+	return HLS_YES;
+}
+
+/* ---- going ---- */
+
+/* The list is in the order of the last requests. */
+static void expire(struct list *list, int64_t before_ms, int64_t now_ms)
+{
+	while (!list_is_empty(list)) {
+		struct hls_viewer *v = viewer_at(list->next);
+
+		if (v->asked_ms > before_ms)
+			break;
+		if (list_is_empty(&v->requests))
+			let_go(v, REASON_peer_left, "");
+		else
+			renew(v, now_ms, false);
+	}
+}
+
+void hls_viewers_tick(struct hls_viewers *vs, int64_t now_ms, int64_t utc_ms)
+{
+	int64_t timeout_ms = vs->start.timeout_ms;
+
+	expire(&vs->probing, now_ms - WEIR_MIN(timeout_ms, HLS_PROBE_MS),
+	       now_ms);
+	expire(&vs->going, now_ms - timeout_ms, now_ms);
+	list_each_safe (it, &vs->kicks) {
+		struct kick *k = list_entry(it, struct kick, link);
+
+		if (utc_ms - k->utc_ms < HLS_TOKEN_LIFE)
+			break;
+		kick_free(vs, k);
+	}
+}
+
+static void each_of(struct list *list, const char *stream,
+		    void (*fn)(void *ctx, struct session *s), void *ctx)
+{
+	list_each (it, list) {
+		struct hls_viewer *v = viewer_at(it);
+
+		if (v->state != HLS_VIEWER_ASKING &&
+		    (!stream || !strcmp(stream, v->key.text)))
+			fn(ctx, &v->session);
+	}
+}
+
+void hls_viewers_each(struct hls_viewers *vs, const char *stream,
+		      void (*fn)(void *ctx, struct session *s), void *ctx)
+{
+	each_of(&vs->probing, stream, fn, ctx);
+	each_of(&vs->going, stream, fn, ctx);
+}

@@ -1,0 +1,133 @@
+/* services/edge/hls_viewers.h - the HLS viewers of an edge, as sessions.
+ *
+ * A viewer is known by the token in its addresses (hls_token.h) together with
+ * the address that it comes from. Any edge takes any token: who is not known here
+ * is asked about at the gate, as if it came now, but for the time of its
+ * signature, which is that of the token. So nothing is kept for who only was
+ * given an address, and nothing is told from edge to edge.
+ *
+ * A viewer counts (limits, lists) where it asks for playlists; an edge that
+ * only sends it segments has it in its list too, and does not count it. It
+ * leaves by not asking any more. Who is kicked is told no by its token from then
+ * on, also where it was not known.
+ *
+ * Pure but for the gate: no sockets, no clock.
+ */
+#ifndef WEIR_EDGE_HLS_VIEWERS_H
+#define WEIR_EDGE_HLS_VIEWERS_H
+
+#include "common/base/map.h"
+#include "common/member/gate.h"
+#include "services/edge/hls_token.h"
+
+#define HLS_PROBE_MS   10000 /* who asked but once is gone after that */
+#define HLS_KICKS_MAX  1000  /* that are remembered, and for how long: */
+#define HLS_TOKEN_LIFE (INT64_C(86400) * 1000) /* ms */
+
+enum hls_viewer_state {
+	HLS_VIEWER_PASSING, /* only by segments */
+	HLS_VIEWER_ASKING,  /* the gate has not decided yet */
+	HLS_VIEWER_IN,      /* and is counted */
+};
+
+struct hls_viewers;
+
+struct hls_viewer {
+	struct list link; /* in viewers->probing or ->going */
+	struct hls_viewers *all;
+	struct hls_token token;
+	char text[HLS_TOKEN_SIZE];
+	struct ip_addr ip;
+	struct stream_key key;
+	struct net_addr peer;
+	struct session session;
+	struct gate_pass pass;
+	uint8_t state;        /* enum hls_viewer_state */
+	bool has_come_again;  /* with another request */
+	int64_t asked_ms;     /* its last request */
+	struct list requests; /* those that wait: the owner's */
+};
+
+/* Called with the owner's ctx; never from inside hls_viewers_segment. */
+struct hls_viewers_ops {
+	/* It is in, and counts from now on; it may have requests. */
+	void (*on_in)(void *ctx, struct hls_viewer *v);
+	/* It goes: its requests must leave the list. REASON_peer_left: it did
+	 * not ask any more. */
+	void (*on_out)(void *ctx, struct hls_viewer *v, enum reason why,
+		       const char *detail);
+	/* Is there room for one more? */
+	bool (*has_room)(void *ctx);
+};
+
+struct hls_viewers_start {
+	struct gate *gate;
+	struct span secret; /* not empty */
+	int64_t timeout_ms;
+	size_t max; /* viewers, those that are not counted included */
+	uint64_t seed;
+	const struct hls_viewers_ops *ops;
+	void *ctx;
+};
+
+struct hls_viewers {
+	struct hls_viewers_start start; /* all borrowed */
+	struct map by_token;
+	struct list probing; /* asked once: the longest silent first */
+	struct list going;   /* likewise */
+	struct list kicks;   /* the oldest first */
+	size_t kick_count;
+};
+
+void hls_viewers_init(struct hls_viewers *vs,
+		      const struct hls_viewers_start *start);
+/* All go, unsaid; they have no requests any more. */
+void hls_viewers_fini(struct hls_viewers *vs);
+size_t hls_viewers_count(const struct hls_viewers *vs);
+
+/* One request; all borrowed for the call. */
+struct hls_asked {
+	struct span token;
+	struct access_request
+		*rq; /* without session_id and since_ms: set here */
+	const struct net_addr *peer;
+	int64_t now_ms; /* the loop's */
+	int64_t utc_ms;
+};
+
+/* A token for a new viewer. Nothing is kept. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int hls_viewers_invite(const struct hls_viewers *vs,
+				       char out[HLS_TOKEN_SIZE],
+				       const struct hls_asked *a);
+
+enum hls_word {
+	HLS_YES,
+	HLS_NO,      /* *why says it */
+	HLS_WAITS,   /* on_in or on_out comes: put the request into its list */
+	HLS_UNKNOWN, /* the token is none of this cluster's */
+};
+
+/* A playlist is asked for. *out is set on HLS_YES and HLS_WAITS. */
+WEIR_MUST_CHECK enum hls_word hls_viewers_playlist(struct hls_viewers *vs,
+						   struct hls_viewer **out,
+						   struct gate_answer *why,
+						   const struct hls_asked *a);
+/* A segment is. HLS_YES with NULL in *out: it may, and is not kept. */
+WEIR_MUST_CHECK enum hls_word hls_viewers_segment(struct hls_viewers *vs,
+						  struct hls_viewer **out,
+						  struct gate_answer *why,
+						  const struct hls_asked *a);
+
+/* Let go those that have not asked in time. */
+void hls_viewers_tick(struct hls_viewers *vs, int64_t now_ms, int64_t utc_ms);
+
+/* A kick has come: the gate ends who is here; who is not, and fits, is told no
+ * if its token is of before. Without memory that is not remembered. */
+void hls_viewers_kicked(struct hls_viewers *vs, const struct gate_match *who,
+			int64_t utc_ms);
+
+/* Those of one stream, or (NULL) all; none may leave meanwhile. */
+void hls_viewers_each(struct hls_viewers *vs, const char *stream,
+		      void (*fn)(void *ctx, struct session *s), void *ctx);
+
+#endif
