@@ -72,7 +72,7 @@ const struct lal_key lal_keys[] = {
 	{"hls.delete_threshold", "old segments stay as long as HLS demands of a server", HLS_GATE, NULL},
 	{"hls.cleanup_mode", "segments are in memory and go with their stream; record.m3u8 is not there yet", HLS_GATE, "2"},
 	{"hls.use_memory_as_disk_flag", "segments are always in memory", HLS_GATE, "true"},
-	{"hls.sub_session_hash_key", "viewers of HLS have no sessions yet", HLS_GATE, NULL},
+	{"hls.sub_session_hash_key", NULL, NULL, NULL},
 
 	{"rtsp.enable", RTSP, NULL, NULL},
 	{"rtsp.rtsps_enable", RTSP, NULL, NULL},

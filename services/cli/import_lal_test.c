@@ -211,6 +211,29 @@ TEST(what_hls_viewers_have_by_default_is_computed_as_lal_does)
 	buf_fini(&out);
 }
 
+TEST(hls_viewers_are_sessions_where_lal_has_a_key_for_them)
+{
+	unsigned lost_count;
+	struct buf out =
+		import("{'hls':{'enable':true,"
+		       "'sub_session_timeout_ms':20000,"
+		       "'sub_session_hash_key':'q191201771'}}",
+		       &lost_count);
+
+	check_has(&out, "\"session\": true");
+	check_has(&out, "\"session_key\": \"q191201771\"");
+	check_has(&out, "\"sub_session_timeout_ms\": 20000");
+	buf_fini(&out);
+	out = import("{'hls':{'enable':true,'sub_session_hash_key':''}}",
+		     &lost_count);
+	check_lacks(&out, "\"session");
+	buf_fini(&out);
+	out = import("{'hls':{'enable':false,'sub_session_hash_key':'k'}}",
+		     &lost_count);
+	check_lacks(&out, "\"session");
+	buf_fini(&out);
+}
+
 TEST(nothing_that_stands_in_a_file_breaks_out_of_the_comments)
 {
 	static const struct conf_table *const none[] = {NULL};

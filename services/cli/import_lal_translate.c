@@ -7,6 +7,8 @@
 #include "common/io/net.h"
 #include "services/cli/import_lal_priv.h"
 
+#define SESSION_KEY_MAX 256 /* bytes, of hls.session_key */
+
 /* ---- into weir's ---- */
 
 /* Takes the value; NULL (no memory) is left out. */
@@ -193,6 +195,21 @@ static void translate_ports(struct import *im)
 
 /* ---- HLS ---- */
 
+/* With a key lal's HLS viewers are sessions. */
+static void translate_hls_sessions(struct import *im)
+{
+	const char *path = "hls.sub_session_hash_key";
+	const char *key = import_text(im, path);
+
+	if (!*key)
+		return;
+	set(im, "hls", "session", json_object_new_boolean(true));
+	if (strlen(key) <= SESSION_KEY_MAX)
+		set_text(im, "hls", "session_key", key);
+	else
+		import_lose(im, path, "too long; made of cluster.key instead");
+}
+
 static void translate_hls(struct import *im)
 {
 	int64_t fragment_ms = json_object_get_int64(
@@ -225,6 +242,7 @@ static void translate_hls(struct import *im)
 	else
 		set_int(im, "hls", "sub_session_timeout_ms",
 			"hls.sub_session_timeout_ms", 1000, 3600000);
+	translate_hls_sessions(im);
 }
 
 /* ---- relays ---- */
