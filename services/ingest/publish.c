@@ -303,7 +303,8 @@ void publish_input(struct publish *p, uint64_t total_bytes)
 	p->has_input = true;
 	p->in->stats.in_bytes += read - p->session.read_bytes;
 	p->session.read_bytes = read;
-	writer_input(p->writer, member_now_ms(p->in->member));
+	if (p->writer) /* else it is refused, or its word is awaited */
+		writer_input(p->writer, member_now_ms(p->in->member));
 }
 
 const char *publish_query_of(const struct ingest *in, const char *stream)
