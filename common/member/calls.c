@@ -17,6 +17,7 @@
 struct member_call {
 	struct member *m;
 	struct bus_request *rq;
+	char node[NODE_ID_SIZE]; /* whose it is */
 	/* Of a call with a request id; else "". */
 	char name[ONCE_CALL_MAX + 1];
 	char request_id[ONCE_ID_MAX + 1];
@@ -492,6 +493,11 @@ void member_answer(struct member_call **pcall, struct json_object *json)
 	free(call);
 }
 
+const char *member_call_node(const struct member_call *call)
+{
+	return call->node;
+}
+
 const char *member_json_text(struct json_object *obj, const char *name)
 {
 	struct json_object *v;
@@ -579,8 +585,8 @@ static bool is_repeat(struct member_call *call, const char *name,
 	return false;
 }
 
-static void serve_call(struct member *m, struct bus_request *rq,
-		       struct span json)
+static void serve_call(struct member *m, const struct node_ref *from,
+		       struct bus_request *rq, struct span json)
 {
 	struct json_tokener *t = json_tokener_new_ex(8);
 	struct json_object *o = NULL, *args = NULL;
@@ -599,6 +605,7 @@ static void serve_call(struct member *m, struct bus_request *rq,
 		free(call);
 	} else {
 		*call = (struct member_call){.m = m, .rq = rq};
+		snprintf(call->node, sizeof(call->node), "%s", from->id);
 		if (!is_repeat(call, name, args) &&
 		    !common_call(m, call, name, args) &&
 		    (!m->events->on_call ||
@@ -618,9 +625,8 @@ void calls_on_request(void *ctx, const struct node_ref *from,
 	struct answer a = {.err = WEIR_ENOENT};
 	struct buf out = {0};
 
-	(void)from;
 	if (question_read(&q, json)) {
-		serve_call(m, rq, json);
+		serve_call(m, from, rq, json);
 		return;
 	}
 	if (m->events->on_question)

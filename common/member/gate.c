@@ -346,6 +346,14 @@ int gate_adopt(struct gate *g, struct gate_pass *pass, enum access_op op,
 	return 0;
 }
 
+void gate_count(struct gate_pass *pass)
+{
+	char ip[NET_ADDR_TEXT_SIZE];
+
+	pass->is_in = limits_adopt(&pass->gate->limits,
+				   net_addr_ip_text(ip, pass->peer));
+}
+
 void gate_names_of(const struct gate_pass *pass, struct gate_names *out)
 {
 	*out = (struct gate_names){gate_user(pass), gate_credential(pass),

@@ -63,7 +63,7 @@ struct gate_pass {
 	char *names;  /* struct gate_names, in one piece; NULL: none */
 };
 
-extern const struct stat_table gate_stat;
+extern const struct stat_table gate_stat, gate_counts_stat;
 
 /* By member: its rules, its links to dispatch, its loop. Returns 0, WEIR_ENOMEM
  * or -errno. */
@@ -96,12 +96,15 @@ struct gate_names {
 void gate_names_of(const struct gate_pass *pass, struct gate_names *out);
 
 /* It was let in by another process, and is here now: in the list, and not
- * counted. If by the rules it may not stay any more, on_end comes soon. Returns 0 or WEIR_ENOMEM: it is not in. */
+ * counted (gate_count). If by the rules it may not stay any more, on_end comes soon. Returns 0 or WEIR_ENOMEM: it is not in. */
 WEIR_MUST_CHECK int gate_adopt(struct gate *g, struct gate_pass *pass,
 			       enum access_op op, const struct session *session,
 			       const struct net_addr *peer,
 			       const struct gate_names *names,
 			       const struct gate_owner *owner, void *ctx);
+
+/* Count a publisher that was adopted, whatever the limit, once; until it leaves. */
+void gate_count(struct gate_pass *pass);
 
 /* For parts of what was asked for before (ACCESS_SEGMENT): REASON_none or why
  * not. */

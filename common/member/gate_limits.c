@@ -8,18 +8,20 @@
 void limits_init(struct gate_limits *l,
 		 const struct member_limits_settings *settings, uint64_t seed)
 {
+	const uint32_t most[COUNTS_KINDS] = {
+		[COUNTS_STREAMS] = (uint32_t)settings->viewers_per_stream,
+		[COUNTS_VIEWERS] = (uint32_t)settings->viewers_per_ip,
+		[COUNTS_PUBLISHERS] = (uint32_t)settings->publishers_per_ip,
+	};
+
 	*l = (struct gate_limits){.settings = settings};
-	tally_init(&l->streams, seed);
-	tally_init(&l->viewers, ~seed);
-	tally_init(&l->publishers, seed + 1);
-	tally_init(&l->failures, seed + 2);
+	gate_counts_init(&l->counts, most, seed);
+	tally_init(&l->failures, ~seed);
 }
 
 void limits_fini(struct gate_limits *l)
 {
-	tally_fini(&l->streams);
-	tally_fini(&l->viewers);
-	tally_fini(&l->publishers);
+	gate_counts_fini(&l->counts);
 	tally_fini(&l->failures);
 }
 
@@ -113,16 +115,15 @@ enum reason limits_budget(const struct gate_limits *l, enum access_op op,
 
 /* ---- how many are in ---- */
 
-/* What has no limit is not counted. */
-static int enter(struct tally *t, const char *name, int64_t max)
+static int enter(struct gate_limits *l, enum counts_kind kind, const char *name)
 {
-	return max ? tally_enter(t, span_str(name), (size_t)max) : 0;
+	return gate_counts_enter(&l->counts, kind, span_str(name));
 }
 
-static void leave(struct tally *t, const char *name, int64_t max)
+static void leave(struct gate_limits *l, enum counts_kind kind,
+		  const char *name)
 {
-	if (max)
-		tally_leave(t, span_str(name));
+	gate_counts_leave(&l->counts, kind, span_str(name));
 }
 
 static enum reason reason_of(int err, const char *whose, const char **detail)
@@ -136,7 +137,7 @@ static enum reason reason_of(int err, const char *whose, const char **detail)
 static enum reason enter_publisher(struct gate_limits *l, const char *ip,
 				   const char **detail)
 {
-	int err = enter(&l->publishers, ip, l->settings->publishers_per_ip);
+	int err = enter(l, COUNTS_PUBLISHERS, ip);
 
 	return reason_of(err, "publishers from this address", detail);
 }
@@ -144,14 +145,13 @@ static enum reason enter_publisher(struct gate_limits *l, const char *ip,
 static enum reason enter_viewer(struct gate_limits *l, const char *stream,
 				const char *ip, const char **detail)
 {
-	const struct member_limits_settings *s = l->settings;
-	int err = enter(&l->streams, stream, s->viewers_per_stream);
+	int err = enter(l, COUNTS_STREAMS, stream);
 
 	if (err)
 		return reason_of(err, "viewers of this stream", detail);
-	err = enter(&l->viewers, ip, s->viewers_per_ip);
+	err = enter(l, COUNTS_VIEWERS, ip);
 	if (err) {
-		leave(&l->streams, stream, s->viewers_per_stream);
+		leave(l, COUNTS_STREAMS, stream);
 		return reason_of(err, "viewers from this address", detail);
 	}
 	l->viewer_count++;
@@ -171,17 +171,21 @@ enum reason limits_enter(struct gate_limits *l, enum access_op op,
 				    : enter_viewer(l, stream, ip, detail);
 }
 
+bool limits_adopt(struct gate_limits *l, const char *ip)
+{
+	return gate_counts_adopt(&l->counts, COUNTS_PUBLISHERS, span_str(ip)) ==
+	       0;
+}
+
 void limits_leave(struct gate_limits *l, enum access_op op, const char *stream,
 		  const char *ip)
 {
-	const struct member_limits_settings *s = l->settings;
-
 	if (op == ACCESS_PUBLISH) {
-		leave(&l->publishers, ip, s->publishers_per_ip);
+		leave(l, COUNTS_PUBLISHERS, ip);
 		return;
 	}
-	leave(&l->streams, stream, s->viewers_per_stream);
-	leave(&l->viewers, ip, s->viewers_per_ip);
+	leave(l, COUNTS_STREAMS, stream);
+	leave(l, COUNTS_VIEWERS, ip);
 	l->viewer_count--;
 	/* Of those who were there before the last second, when in doubt. */
 	l->new_viewers = WEIR_MIN(l->new_viewers, l->viewer_count);

@@ -24,6 +24,7 @@ struct gate_member {
 	int64_t due_ms;
 	struct gate_asker asker;
 	struct asker_world asker_world;
+	struct counts_member *counts;
 	struct stat_series series;
 };
 
@@ -159,6 +160,7 @@ static void member_free_gate(struct gate_member *gm)
 {
 	stat_remove(&gm->series);
 	asker_fini(&gm->asker);
+	counts_member_free(&gm->counts);
 	gate_unmake(&gm->gate);
 	timer_free(&gm->timer);
 	free(gm);
@@ -179,6 +181,10 @@ static int start(struct gate_member *gm)
 	if (err)
 		return err;
 	gm->gate->member = gm;
+	err = counts_member_new(&gm->counts, gm->svc, gm->member,
+				&gm->gate->limits.counts);
+	if (err)
+		return err;
 	return stat_add(svc_stats(gm->svc), &gate_stat, &gm->series,
 			&gm->gate->hook, NULL);
 }

@@ -10,6 +10,7 @@
 #include "common/base/tally.h"
 #include "common/member/conf.h"
 #include "common/member/gate.h"
+#include "common/member/gate_counts.h"
 
 #define GATE_HOOK_KEY 32 /* bytes of a digest */
 
@@ -39,9 +40,9 @@ struct gate_world {
 
 struct gate_limits {
 	const struct member_limits_settings *settings;
-	struct tally streams, viewers, publishers; /* by stream, by address */
-	struct tally failures; /* by address, in this window of time */
-	int64_t window_ms;     /* which ends then */
+	struct gate_counts counts; /* by stream, by address */
+	struct tally failures;     /* by address, in this window of time */
+	int64_t window_ms;         /* which ends then */
 	size_t viewer_count;
 	size_t new_viewers; /* since the load was told */
 	struct node_load load;
@@ -55,6 +56,9 @@ void limits_fini(struct gate_limits *l);
 enum reason limits_enter(struct gate_limits *l, enum access_op op,
 			 const char *stream, const char *ip,
 			 const char **detail);
+/* Count a publisher that is in already, elsewhere: no limit keeps it out. false:
+ * there was no memory, and it is not counted. */
+bool limits_adopt(struct gate_limits *l, const char *ip);
 void limits_leave(struct gate_limits *l, enum access_op op, const char *stream,
 		  const char *ip);
 /* One who guesses: may this address try, and it has been refused again. */
@@ -145,6 +149,16 @@ void asker_ask(struct gate_asker *a, uint64_t tag, struct json_object *args,
 	       uint32_t deadline_ms);
 /* What is due; when something is again. */
 int64_t asker_tick(struct gate_asker *a);
+
+/* ---- gate_counts_member.c: what is counted, told by this process ---- */
+
+struct counts_member;
+
+/* `c` is borrowed until it is freed. Returns 0, WEIR_ENOMEM or -errno. */
+WEIR_MUST_CHECK int counts_member_new(struct counts_member **out,
+				      struct svc *svc, struct member *m,
+				      struct gate_counts *c);
+void counts_member_free(struct counts_member **cm);
 
 /* ---- gate_stay.c ---- */
 

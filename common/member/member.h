@@ -117,6 +117,9 @@ WEIR_MUST_CHECK int member_ask(struct member *m, link_id link, const char *name,
  */
 void member_answer(struct member_call **call, struct json_object *json);
 
+/* The node that called, as it has proven; borrowed, until it is answered. */
+const char *member_call_node(const struct member_call *call);
+
 /* ---- rules: of this process's settings, and of the whole cluster ---- */
 
 /* Those in force: of cluster.rules, and of the registry or, while it is away, of

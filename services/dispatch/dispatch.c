@@ -18,6 +18,11 @@ static const struct stat_metric metrics[] = {
 	STAT_COUNTER(S, resolved, "weir_dispatch_resolved_total", "count", "Such questions that had an answer."),
 	STAT_COUNTER(S, api_calls, "weir_dispatch_api_calls_total", "count", "Calls of the API."),
 	STAT_COUNTER(S, api_refused, "weir_dispatch_api_refused_total", "count", "Requests that were refused before they were looked at."),
+	STAT_COUNTER(S, census.left_out, "weir_dispatch_counts_left_out_total", "count",
+		     "Counts of streams and addresses that there was no room for."),
+	STAT_GAUGE(S, census.nodes, "weir_dispatch_counting_nodes", "count",
+		   "Ingests and edges that tell what they count, because it has a limit."),
+	STAT_GAUGE(S, census.names, "weir_dispatch_counted_names", "count", "Streams and addresses of which they tell."),
 	STAT_GAUGE(S, nodes, "weir_dispatch_nodes", "count", "Nodes that are known."),
 	STAT_GAUGE(S, streams, "weir_dispatch_streams", "count", "Streams that are known."),
 };
@@ -74,9 +79,15 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 {
 	struct dispatch *d = ctx;
 
-	if (strcmp(name, "auth") != 0 || !d->hook)
+	if (!strcmp(name, "auth") && d->hook) {
+		hook_serve(d->hook, call, args);
+		return true;
+	}
+	if (strcmp(name, "counts") != 0)
 		return false;
-	hook_serve(d->hook, call, args);
+	member_answer(&call, census_serve(d->census, member_call_node(call),
+					  args, member_now_ms(d->member)));
+	member_wake(d->member); /* who is silent is looked for */
 	return true;
 }
 
@@ -88,10 +99,29 @@ static void on_rules(void *ctx, int64_t now_ms)
 	relay_on_rules(d->relay);
 }
 
+static void on_link(void *ctx, const struct node_ref *node, bool is_up,
+		    int64_t now_ms)
+{
+	struct dispatch *d = ctx;
+
+	(void)now_ms;
+	if (!is_up)
+		census_forget(d->census, node->id);
+}
+
+static int64_t tick(void *ctx, int64_t now_ms)
+{
+	struct dispatch *d = ctx;
+
+	return census_tick(d->census, now_ms);
+}
+
 static const struct member_events events = {
 	.on_rules = on_rules,
 	.on_question = on_question,
 	.on_call = on_call,
+	.on_link = on_link,
+	.tick = tick,
 };
 
 /* ---- life ---- */
@@ -106,6 +136,7 @@ static void refresh(void *ctx)
 	d->stats.streams = copy_stream_count(copy);
 	http_server_stats(d->http, &http);
 	d->stats.api_refused = http.refused_count;
+	census_read(d->census, &d->stats.census);
 }
 
 static void on_left(void *ctx)
@@ -149,6 +180,7 @@ static int open_api(struct dispatch *d)
 int dispatch_new(struct dispatch **out, struct svc *svc)
 {
 	struct dispatch *d = calloc(1, sizeof(*d));
+	uint64_t seed;
 	int err;
 
 	if (!d)
@@ -156,7 +188,10 @@ int dispatch_new(struct dispatch **out, struct svc *svc)
 	d->svc = svc;
 	d->settings = svc_settings(svc, &dispatch_conf);
 	list_init(&d->gathers);
+	io_random(&seed, sizeof(seed));
 	err = placer_new(&d->placer, d);
+	if (!err)
+		err = census_new(&d->census, seed);
 	if (!err)
 		err = hook_new(&d->hook, svc);
 	if (!err)
@@ -192,6 +227,7 @@ void dispatch_free(struct dispatch **pd)
 	hook_free(&d->hook);
 	member_free(&d->member);
 	gather_end_all(d);
+	census_free(&d->census);
 	relay_free(&d->relay);
 	placer_free(&d->placer);
 	web_free(&d->web);

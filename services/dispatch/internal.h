@@ -3,12 +3,14 @@
 #define WEIR_DISPATCH_INTERNAL_H
 
 #include "services/dispatch/api.h"
+#include "services/dispatch/census.h"
 #include "services/dispatch/dispatch.h"
 #include "services/dispatch/hook.h"
 
 struct dispatch_stats {
 	uint64_t placements, resolves, resolved, nodes, streams;
 	uint64_t api_calls, api_refused;
+	struct census_stats census;
 };
 
 struct placer;
@@ -26,6 +28,7 @@ struct dispatch {
 	struct placer *placer;
 	struct hook *hook;
 	struct relay *relay;
+	struct census *census;
 	struct list gathers; /* under way */
 	struct dispatch_stats stats;
 	struct stat_series series;

@@ -14,9 +14,11 @@
 #define LAG_SPARE_MS    250 /* by then who lags too far has been moved */
 
 const struct stat_table *const edge_stats_tables[] = {
-	&edge_stat,          &edge_skip_stat,    &edge_reason_stat,
-	&edge_protocol_stat, &edge_hls_stat,     &gate_stat,
-	&member_bus_stat,    &member_store_stat, NULL};
+	&edge_stat,         &edge_skip_stat,
+	&edge_reason_stat,  &edge_protocol_stat,
+	&edge_hls_stat,     &gate_stat,
+	&gate_counts_stat,  &member_bus_stat,
+	&member_store_stat, NULL};
 
 /* ---- what the cluster says ---- */
 

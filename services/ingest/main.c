@@ -9,7 +9,8 @@ static const struct conf_table *const conf_tables[] = {
 	&access_conf,        &access_rules_conf,
 	&member_limits_conf, NULL};
 static const struct stat_table *const stat_tables[] = {
-	&ingest_stat, &gate_stat, &member_bus_stat, &member_store_stat, NULL};
+	&ingest_stat,     &gate_stat,         &gate_counts_stat,
+	&member_bus_stat, &member_store_stat, NULL};
 
 static const struct log_event *const *const event_lists[] = {
 	ingest_log_events, member_log_events, store_log_events, NULL};

@@ -77,6 +77,8 @@ int publish_adopt(struct publish *p, const struct gate_names *names)
 			     &p->peer, names, &owner, p);
 
 	p->pass.is_ours = p->is_pull;
+	if (!err && !p->is_pull)
+		gate_count(&p->pass);
 	session_set_user(&p->session, names->user);
 	return err;
 }
