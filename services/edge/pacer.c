@@ -3,18 +3,24 @@
 
 #include "common/base/err.h"
 
-#define LOOK_US       250000u
-#define BUSY_PERMILLE 700
-#define FREE_PERMILLE 500
-#define FIRST_US      2000u /* the shortest delay that is worth it */
-#define LATE_US       20000u
-#define FALL_PARTS    16  /* one of them is taken away at a time */
-#define FALLS_MAX     256 /* by then nothing is left of any delay */
-#define TURN_MS       2   /* not more often, as each costs a wake-up */
+#define LOOK_US        250000u
+#define BUSY_PERMILLE  700
+#define FULL_PERMILLE  900 /* no moment is waited then */
+#define FREE_PERMILLE  460 /* 700 by two thirds of the delay, about */
+#define FIRST_PERMILLE 600 /* likewise, without any instead of the first */
+#define BUSY_LOOKS     2
+#define HOLD_US        1000000u
+#define HOLD_MAX_US    (32 * HOLD_US)
+#define SOON_US        (2 * HOLD_US)
+#define LATE_US        20000u
+#define TURN_MS        2 /* not more often, as each costs a wake-up */
 
 void pacer_init(struct pacer *p, uint32_t budget_ms)
 {
-	*p = (struct pacer){.budget_us = (uint64_t)budget_ms * 1000};
+	*p = (struct pacer){
+		.budget_us = (uint64_t)budget_ms * 1000,
+		.hold_us = HOLD_US,
+	};
 }
 
 void pacer_late(struct pacer *p)
@@ -22,24 +28,61 @@ void pacer_late(struct pacer *p)
 	p->was_late = true;
 }
 
-static uint64_t risen(const struct pacer *p)
+static void rise(struct pacer *p, uint64_t now_us)
 {
 	uint64_t delay_us = p->delay_us + p->delay_us / 2;
 
-	delay_us = WEIR_MAX(delay_us, FIRST_US);
-	return WEIR_MIN(delay_us, p->budget_us);
+	delay_us = WEIR_MAX(delay_us, PACER_FIRST_US);
+	p->delay_us = WEIR_MIN(delay_us, p->budget_us);
+	p->free_us = 0;
+	if (p->fell_us && now_us - p->fell_us < SOON_US &&
+	    p->busy_permille > BUSY_PERMILLE)
+		p->hold_us = WEIR_MIN(p->hold_us * 2, HOLD_MAX_US);
+	p->fell_us = 0;
 }
 
-/* A sixteenth less for each look that there could have been: after an hour in
- * which nobody watched nothing is left of the delay. */
-static uint64_t fallen(const struct pacer *p, uint64_t span_us)
+static uint64_t fallen(const struct pacer *p)
 {
-	uint64_t times = WEIR_MIN(span_us / LOOK_US, FALLS_MAX);
-	uint64_t delay_us = p->delay_us;
+	if (p->delay_us <= PACER_FIRST_US)
+		return 0;
+	return WEIR_MAX(p->delay_us / 3 * 2, PACER_FIRST_US);
+}
 
-	while (times-- > 0)
-		delay_us -= delay_us / FALL_PARTS;
-	return delay_us < FIRST_US ? 0 : delay_us;
+static bool has_time(const struct pacer *p)
+{
+	const bool is_first = p->delay_us <= PACER_FIRST_US;
+
+	return p->busy_permille < (is_first ? FIRST_PERMILLE : FREE_PERMILLE);
+}
+
+/* After an hour in which nobody watched nothing is left of the delay. */
+static void fall(struct pacer *p, uint64_t now_us, uint64_t span_us)
+{
+	p->free_us += span_us;
+	while (p->delay_us && p->free_us >= p->hold_us) {
+		p->free_us -= p->hold_us;
+		p->delay_us = fallen(p);
+		if (p->fell_us) /* it did not have to rise since */
+			p->hold_us = WEIR_MAX(p->hold_us / 2, HOLD_US);
+		p->fell_us = now_us;
+	}
+	if (!p->delay_us)
+		p->free_us = 0;
+}
+
+static void judge(struct pacer *p, uint64_t now_us, uint64_t span_us)
+{
+	const bool is_busy = p->busy_permille > BUSY_PERMILLE;
+
+	p->busy_looks = is_busy ? p->busy_looks + 1 : 0;
+	if (p->was_late || p->busy_permille > FULL_PERMILLE ||
+	    p->busy_looks >= BUSY_LOOKS)
+		rise(p, now_us);
+	else if (has_time(p))
+		fall(p, now_us, span_us);
+	else
+		p->free_us -= WEIR_MIN(p->free_us, span_us);
+	p->was_late = false;
 }
 
 bool pacer_look(struct pacer *p, uint64_t now_us, uint64_t waited_us)
@@ -56,11 +99,7 @@ bool pacer_look(struct pacer *p, uint64_t now_us, uint64_t waited_us)
 	if (is_first)
 		return false;
 	p->busy_permille = (unsigned)(1000 - waited * 1000 / span_us);
-	if (p->was_late || p->busy_permille > BUSY_PERMILLE)
-		p->delay_us = risen(p);
-	else if (p->busy_permille < FREE_PERMILLE)
-		p->delay_us = fallen(p, span_us);
-	p->was_late = false;
+	judge(p, now_us, span_us);
 	return p->delay_us != was_us;
 }
 

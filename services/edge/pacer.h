@@ -2,8 +2,11 @@
  * not at all while the loop has time, longer when it has not.
  *
  * A send costs the kernel about as much whatever is in it, so fewer and larger
- * ones are what saves work. The delay rises by half when the loop is busy or
- * late, and falls slowly when it has time again. While there is a delay,
+ * ones are what saves work. The delay rises by half when the loop is late, or
+ * busy for more than a moment. It falls by a third, a second at a time, while the
+ * loop would have time with the smaller one, too; had it to rise soon after, that
+ * second becomes two, four, up to 32, so that it comes to rest. Less than
+ * PACER_FIRST_US saves nothing, and is no delay. While there is one,
  * viewers do not get their bytes all at once: each stands in one of
  * PACER_SLOTS slots, and the slots come round one after the other, all of them
  * once in the delay.
@@ -19,13 +22,20 @@
 #define PACER_SLOTS 16u
 #define PACER_ALL   ((1u << PACER_SLOTS) - 1)
 
+/* Frames of picture and sound come each 14 ms or so. */
+#define PACER_FIRST_US 10000u
+
 struct pacer {
 	uint64_t budget_us; /* the longest delay */
 	uint64_t delay_us;  /* 0: each frame goes out at once */
 	unsigned busy_permille;
 	uint64_t looked_us, waited_us; /* of the last look */
 	bool has_looked;
-	bool was_late;      /* since the last look */
+	bool was_late;       /* since the last look */
+	unsigned busy_looks; /* in a row */
+	uint64_t free_us;    /* for how long it could have been smaller */
+	uint64_t hold_us;    /* for how long that must be so */
+	uint64_t fell_us;    /* when it fell last; 0: never */
 	uint64_t turned_us; /* time of the last turn */
 	uint64_t part_us;   /* of a slot's time, that was left over */
 	unsigned slot;      /* the next one to come round */

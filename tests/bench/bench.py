@@ -400,7 +400,8 @@ class Bench:
                   worst=many["worst_1_percent"])
 
     def part_curve(self):
-        steps = [10, 50, 100, 250, 500, 1000, 1500, 2000, 3000]
+        steps = [10, 50, 100, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000,
+                 8000]
         for line in self.with_server(self.weir(), "rtmp", steps):
             self.note("curve", str(line["viewers"]),
                       cpu_percent=line["cpu_percent"],
@@ -411,16 +412,18 @@ class Bench:
                       load_percent=line["load_percent"])
 
     def part_jump(self):
-        """From 100 viewers to 1,000 at once: when does the delay settle?"""
-        self.with_server(self.weir(), "rtmp", [100, 1000], rate=2000, rest=0.1,
-                         window=12, watch_s=0.1)
-        samples = self.last_watch.samples
-        begin = next(t for t, _, _, _, n in samples if n > 150)
-        late = [s[3] * 1000 for s in samples if begin + 5 <= s[0] <= begin + 12]
-        mid = statistics.median(late)
-        inside = sum(0.8 * mid <= d <= 1.2 * mid for d in late) / len(late)
-        self.note("jump", "100 to 1000", delay_ms=mid, least_ms=min(late),
-                  most_ms=max(late), share_within_20_percent=inside)
+        """From 100 viewers to many at once: when does the delay settle?"""
+        for many in (1000, 3000):
+            self.with_server(self.weir(), "rtmp", [100, many], rate=2 * many,
+                             rest=0.1, window=12, watch_s=0.1)
+            samples = self.last_watch.samples
+            begin = next(t for t, _, _, _, n in samples if n > 150)
+            late = [s[3] * 1000 for s in samples
+                    if begin + 5 <= s[0] <= begin + 12]
+            mid = statistics.median(late)
+            inside = sum(0.8 * mid <= d <= 1.2 * mid for d in late) / len(late)
+            self.note("jump", f"100 to {many}", delay_ms=mid, least_ms=min(late),
+                      most_ms=max(late), share_within_20_percent=inside)
 
     def part_streams(self):
         for streams in (200, 500):
