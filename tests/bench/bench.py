@@ -401,7 +401,7 @@ class Bench:
 
     def part_curve(self):
         steps = [10, 50, 100, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000,
-                 8000]
+                 8000, 10000, 12000]
         for line in self.with_server(self.weir(), "rtmp", steps):
             self.note("curve", str(line["viewers"]),
                       cpu_percent=line["cpu_percent"],
