@@ -21,6 +21,8 @@ struct push_limits {
 	uint32_t connect_ms;   /* from dialing until publish is accepted */
 	uint32_t retry_ms;     /* the first pause; doubled each time … */
 	uint32_t retry_max_ms; /* … up to this */
+	uint32_t refused_ms;   /* so long only up to twice the first, where a
+				  server is reached and refuses */
 	uint32_t max_lag_ms;   /* further behind: on to the newest key frame */
 	uint32_t stall_ms;     /* not one byte taken for so long: left */
 	uint32_t max;          /* at a time, all streams */

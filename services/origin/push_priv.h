@@ -68,6 +68,7 @@ struct push_target {
 	uint64_t retry_ms;      /* when the pause is over */
 	uint64_t attempts;
 	unsigned failures;                     /* in a row */
+	uint64_t failing_ms;                   /* since then */
 	uint64_t wrote_bytes, frames, skipped; /* of past attempts */
 	enum reason why;                       /* it failed last */
 	char detail[160];

@@ -121,12 +121,24 @@ static void say_end(struct push_target *t, enum reason why, const char *detail)
 	w->event(w->ctx, &s->key, "push.end", why, t->shown);
 }
 
+/* A server that refuses may still hold the connection of the home before this one,
+ * which is frozen: it lets us in when that one wakes up, or is killed. */
+static uint32_t longest_pause_ms(const struct push_target *t)
+{
+	const struct push_limits *l = &t->stream->pushes->limits;
+	bool may_be_held = t->why == REASON_remote_refused &&
+			   now_ms(t) - t->failing_ms < l->refused_ms;
+
+	return may_be_held ? WEIR_MIN(2 * l->retry_ms, l->retry_max_ms)
+			   : l->retry_max_ms;
+}
+
 static void pause_it(struct push_target *t)
 {
 	const struct push_limits *l = &t->stream->pushes->limits;
 	uint64_t seed = hash_bytes(0, span_str(t->url));
-	uint32_t ms = push_backoff_ms(l->retry_ms, l->retry_max_ms, t->failures,
-				      seed);
+	uint32_t ms = push_backoff_ms(l->retry_ms, longest_pause_ms(t),
+				      t->failures, seed);
 
 	t->state = PUSH_PAUSES;
 	t->retry_ms = now_ms(t) + ms;
@@ -144,7 +156,8 @@ static void fail(struct push_target *t, enum reason why, const char *detail)
 		t->stream->has_query = t->stream->query_failed = false;
 	if (ran && now_ms(t) - t->ran_ms >= RAN_WELL * l->retry_max_ms)
 		t->failures = 0;
-	t->failures++;
+	if (!t->failures++)
+		t->failing_ms = now_ms(t);
 	t->stream->pushes->stats.failures++;
 	t->why = why;
 	snprintf(t->detail, sizeof(t->detail), "%s", detail);

@@ -252,12 +252,14 @@ static void set_rules(struct scene *s, const char *more)
 	buf_fini(&json);
 }
 
-static void begin(struct scene *s, const char *more)
+static void begin_with(struct scene *s, const char *more, uint32_t retry_max_ms,
+		       uint32_t refused_ms)
 {
 	const struct push_limits limits = {
 		.connect_ms = 5000,
 		.retry_ms = 10,
-		.retry_max_ms = 40,
+		.retry_max_ms = retry_max_ms,
+		.refused_ms = refused_ms,
 		.max_lag_ms = 2000,
 		.stall_ms = 200,
 		.max = 10,
@@ -293,6 +295,11 @@ static void begin(struct scene *s, const char *more)
 		.has_writer = true,
 	};
 	CHECK_EQ(pushes_new(&s->pushes, &w, &limits), 0);
+}
+
+static void begin(struct scene *s, const char *more)
+{
+	begin_with(s, more, 40, 0);
 }
 
 static void finish(struct scene *s)
@@ -463,6 +470,53 @@ TEST_NO_OOM(a_refusal_is_shown_in_the_servers_words_and_tried_again)
 		CHECK_STR(buf_text(&s.events), "push.failed remote_refused\n");
 	s.site.refuses = false;
 	CHECK(LOOP_UNTIL(s.loop, has_media(&s.site, 6)));
+	finish(&s);
+}
+
+static int64_t attempts(struct scene *s)
+{
+	struct push_stats stats;
+
+	pushes_stats(s->pushes, &stats);
+	return (int64_t)stats.attempts;
+}
+
+/* The pause behind so many refusals. */
+static int64_t pause_ms(struct scene *s, unsigned refusals)
+{
+	struct json_object *all, *o;
+	struct push_stats stats;
+	int64_t ms;
+
+	CHECK(LOOP_UNTIL(s->loop, (pushes_stats(s->pushes, &stats),
+				   stats.failures >= refusals)));
+	settle(s);
+	o = first_json(s, &all);
+	check_text(o, "state", "pauses");
+	ms = member_json_int(o, "retry_in_ms");
+	json_object_put(all);
+	return ms;
+}
+
+TEST_NO_OOM(
+	a_server_that_refuses_is_asked_often_at_first_for_a_home_may_be_frozen)
+{
+	struct scene s;
+
+	begin_with(&s, "", 60000, 60000);
+	s.site.refuses = true;
+	gop(&s, 5);
+	pushes_on_change(s.pushes, &s.info);
+	CHECK(pause_ms(&s, 6) <= 20); /* twice the first */
+	CHECK_EQ(attempts(&s), 6);
+	s.site.refuses = false;
+	CHECK(LOOP_UNTIL(s.loop, has_media(&s.site, 6)));
+	finish(&s);
+	begin_with(&s, "", 60000, 0);
+	s.site.refuses = true;
+	gop(&s, 5);
+	pushes_on_change(s.pushes, &s.info);
+	CHECK(pause_ms(&s, 5) > 100);
 	finish(&s);
 }
 

@@ -6,6 +6,9 @@
 
 #define QUERY_MS 1000 /* until an ingest tells with which query one came */
 
+/* How long a server that refuses is asked often. */
+#define REFUSED_MS 60000
+
 struct query {
 	struct list link; /* origin.queries */
 	struct origin *origin;
@@ -125,6 +128,7 @@ int origin_pushes_open(struct origin *o)
 		.connect_ms = (uint32_t)s->push_connect_ms,
 		.retry_ms = (uint32_t)s->push_retry_ms,
 		.retry_max_ms = (uint32_t)s->push_retry_max_ms,
+		.refused_ms = REFUSED_MS,
 		.max_lag_ms = (uint32_t)s->push_max_lag_ms,
 		.stall_ms = (uint32_t)s->push_stall_ms,
 		.max = (uint32_t)s->pushes_max,

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import time
 
@@ -21,7 +22,7 @@ from lib.rtmp_server import Server
 from lib.sockets import is_listening
 from lib.weirtest import Cluster, Skip, case, main, wait_for
 
-APPS = ("exact", "two", "gone", "death", "node", "absent", "query", "password", "tls")
+APPS = ("frozen", "silent", "exact", "two", "gone", "death", "node", "absent", "query", "password", "tls")
 SERVERS = (*APPS, "second", "shop", "archive")
 FREE = free_ports(2 * len(SERVERS))
 PORTS = {name: (FREE[2 * i], FREE[2 * i + 1]) for i, name in enumerate(SERVERS)}
@@ -50,7 +51,8 @@ def free_base():
 
 
 HERE, THERE = free_base(), free_base()
-RULES = [rule(app, [url(app)]) for app in APPS[:6] if app not in ("two", "death")]
+RULES = [rule(app, [url(app)]) for app in APPS[:8]
+         if app not in ("two", "death", "frozen", "silent")]
 RULES.append(rule("query", [url("query") + "?b=2"], forward_query=True))
 RULES.append(rule("password", [url("password").replace("//", "//bob:s3cret@")]))
 RULES.append(rule("two", [url("two"), url("second")]))
@@ -64,11 +66,11 @@ CLUSTER = Cluster(packager=0, options=["--base-port", HERE], settings={
     "cluster.ca_file": IDENTITY[0]})
 
 
-def server(t, name):
+def server(t, name, more=""):
     """An nginx that a rule names."""
     if missing():
         raise Skip(missing())
-    return NginxRtmp(t, *PORTS[name]).start()
+    return NginxRtmp(t, *PORTS[name], more).start()
 
 
 def play(t, nginx, name):
@@ -303,6 +305,65 @@ def a_push_follows_its_home_when_that_takes_leave_and_when_it_dies(t):
         assert gap < 1 * SLOWER, (name, gap)
     back_ms = max(a.ms - b.ms for a, b in zip(viewer.media, viewer.media[1:]))
     assert back_ms < 4000, back_ms  # to a key frame
+
+
+def freeze_home(t, nginx, app):
+    """A cluster of its own that pushes to that server; its home, which is frozen; the
+    server's viewer."""
+    own = Cluster(origin=2, packager=0, settings={
+        "cluster.rules": json.dumps([rule(app, [url(app)])])})
+    t.at_end(own.kill_all)
+    own.start(t.file("own"))
+    t.push(clips.reference(4), f"{app}/cam", "--loop", url=own.publish_url(f"{app}/cam"))
+    viewer = play(t, nginx, "cam")
+    viewer.wait_media(20)
+    home = own.streams()[f"{app}/cam"]["home"]
+    own.kill(home, signal.SIGSTOP)
+    return own, home, viewer
+
+
+@case
+def a_server_that_drops_silent_publishers_gets_the_next_home_while_one_is_frozen(t):
+    nginx = server(t, "silent", "drop_idle_publisher 1s;")
+    own, home, viewer = freeze_home(t, nginx, "silent")
+    begin = time.monotonic()
+    wait_for(lambda: push_of(own, home).get("state") == "runs", "the next home to push")
+    gap = time.monotonic() - begin
+    t.note(f"{gap * 1000:.0f} ms after it froze")
+    viewer.wait_media(len(viewer.media) + 50)
+    own.kill(home, signal.SIGCONT)
+    wait_for(lambda: len(own.api("/api/v1/pushes")["pushes"]) == 1, "one push alone")
+    viewer.wait_media(len(viewer.media) + 50)
+    assert gap < 5 * SLOWER, gap
+
+
+@case
+def a_server_that_holds_on_to_a_frozen_home_gets_the_next_one_when_it_lets_go(t):
+    nginx = server(t, "frozen")
+    own, home, viewer = freeze_home(t, nginx, "frozen")
+    try:
+        wait_for(lambda: own.streams()["frozen/cam"]["home"] != home, "a new home")
+        # The server's connection to the old home is well, for all it can see.
+        told = wait_for(lambda: pauses(push_of(own, home), 8), "eight attempts", 60)
+    finally:
+        begin = time.monotonic()
+        own.kill(home, signal.SIGCONT)
+    wait_for(lambda: push_of(own, home).get("state") == "runs", "the next home to push")
+    gap = time.monotonic() - begin
+    t.note(f"{told['detail']}; {gap * 1000:.0f} ms after it had woken up")
+    assert gap < 1 * SLOWER, gap
+    viewer.wait_media(len(viewer.media) + 50)
+
+
+def pauses(push, attempts):
+    """That one, if it was refused so often, and is not tried at this moment."""
+    return push if (push.get("attempts", 0) >= attempts and push["state"] == "pauses") else None
+
+
+def push_of(cluster, home):
+    """The push of whoever is home now."""
+    listed = cluster.api("/api/v1/pushes")["pushes"]
+    return next((p for p in listed if p["node"] != home), {})
 
 
 if __name__ == "__main__":

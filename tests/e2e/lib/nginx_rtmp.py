@@ -39,9 +39,10 @@ def missing():
 
 
 class NginxRtmp:
-    """Stays at its ports when it is stopped and started again."""
+    """Stays at its ports when it is stopped and started again. `more` goes into its
+    application "live"."""
 
-    def __init__(self, t, rtmp_port, http_port):
+    def __init__(self, t, rtmp_port, http_port, more=""):
         self.t, self.process = t, None
         self.rtmp, self.http = f"127.0.0.1:{rtmp_port}", f"127.0.0.1:{http_port}"
         self.folder = t.file(f"nginx-{rtmp_port}")
@@ -54,7 +55,7 @@ daemon off; master_process off;
 pid {self.folder}/pid; error_log {self.folder}/error.log;
 events {{ worker_connections 1024; }}
 rtmp {{ server {{ listen {self.rtmp}; chunk_size 4096; access_log off;
-  application live {{ live on; }} }} }}
+  application live {{ live on; {more} }} }} }}
 http {{ access_log off; server {{ listen {self.http};
   client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy;
   fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u;
