@@ -94,11 +94,11 @@ static const struct conf_key hls_keys[] = {
 
 static const struct conf_key limits_keys[] = {
 	CONF_INT(LIMITS, viewers_per_stream, "count", 0, 1000000, 0, CONF_FIXED,
-		 "Most viewers of one stream at one edge; 0: no limit."),
+		 "Most viewers of one stream in the whole cluster (docs/auth.md); 0: no limit."),
 	CONF_INT(LIMITS, viewers_per_ip, "count", 0, 1000000, 0, CONF_FIXED,
-		 "Most viewers from one address at one edge; 0: no limit."),
+		 "Most viewers from one address in the whole cluster; 0: no limit."),
 	CONF_INT(LIMITS, publishers_per_ip, "count", 0, 1000000, 0, CONF_FIXED,
-		 "Most publishers from one address at one ingest; 0: no limit."),
+		 "Most publishers from one address in the whole cluster; 0: no limit."),
 	CONF_INT(LIMITS, failures_per_ip, "count", 0, 1000000, 100, CONF_FIXED,
 		 "From an address (of IPv6 a /64) with so many wrong secrets or signatures within 10 s, only who has a right "
 		 "signature is let in until they are over; 0: no limit."),

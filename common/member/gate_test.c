@@ -325,6 +325,38 @@ TEST(one_stream_or_address_has_so_many_and_who_leaves_makes_room)
 	rig_end(&rig);
 }
 
+TEST(who_is_handed_over_counts_beyond_the_limit)
+{
+	static const struct gate_names nobody = {"", "", ""};
+	struct gate_rig rig = {.limits = {.publishers_per_ip = 1}};
+	struct visitor first, handed = {.key = {"live/b"}}, third, fourth;
+
+	CHECK_EQ(rig_begin(&rig), 0);
+	CHECK_EQ(visit_as(&first, &rig, ACCESS_PUBLISH, "live/a", "10.0.0.1",
+			  ""),
+		 GATE_YES);
+	CHECK_EQ(net_addr_parse(&handed.addr, "10.0.0.1:4712"), 0);
+	session_init(&handed.session, "RTMPPUBSUB", "RTMP", "PUB", &handed.key,
+		     &handed.addr, (struct span){0}, 0);
+	CHECK_EQ(gate_adopt(rig.gate, &handed.pass, ACCESS_PUBLISH,
+			    &handed.session, &handed.addr, &nobody,
+			    &visitor_owner, &handed),
+		 0);
+	gate_count(&handed.pass);
+	go(&first);
+	CHECK_EQ(visit_as(&third, &rig, ACCESS_PUBLISH, "live/c", "10.0.0.1",
+			  ""),
+		 GATE_NO);
+	CHECK_EQ(third.why.why, REASON_too_many);
+	go(&third);
+	go(&handed);
+	CHECK_EQ(visit_as(&fourth, &rig, ACCESS_PUBLISH, "live/c", "10.0.0.1",
+			  ""),
+		 GATE_YES);
+	go(&fourth);
+	rig_end(&rig);
+}
+
 /* What comes of it when that address comes with that query. */
 static enum reason try_by(struct gate_rig *rig, const char *ip,
 			  const char *query)

@@ -4,6 +4,7 @@ somebody comes, nor which dispatch dies."""
 
 import json
 import os
+import time
 
 from lib import clips
 from lib.process import is_alive
@@ -46,10 +47,14 @@ def assert_refused(t, stream, edge, whose="viewers of this stream"):
 
 def wait_room(t, stream, edge):
     """Who keeps asking is let in."""
+    since = time.monotonic()
+
     def try_it():
         v = t.view(stream, edge).wait_head()
         return v if v.status == 200 else v.close()
-    return wait_for(try_it, f"room at edge {edge}").wait_media()
+    v = wait_for(try_it, f"room at edge {edge}")
+    t.note(f"room at edge {edge} after {time.monotonic() - since:.2f} s")
+    return v.wait_media()
 
 
 @case
