@@ -186,6 +186,8 @@ void writer_note_answered(struct writer *w, int64_t now_ms)
 
 void writer_end(struct writer *w, enum reason why, const char *detail)
 {
+	bool has_begun = w->state != WRITER_CLAIMING;
+
 	if (w->state == WRITER_SPENT)
 		return;
 	writer_stop_feed(w);
@@ -194,7 +196,8 @@ void writer_end(struct writer *w, enum reason why, const char *detail)
 	w->state = WRITER_SPENT;
 	w->home = 0;
 	w->due_ms = w->settle_ms = w->check_ms = w->leave_ms = INT64_MAX;
-	writer_event(w, "writer.end", why, detail);
+	if (has_begun)
+		writer_event(w, "writer.end", why, detail);
 	w->events.on_end(w->ctx, w, why, detail);
 }
 

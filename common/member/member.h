@@ -18,6 +18,7 @@
 
 struct member;
 struct member_call; /* a call of another node, to be answered once */
+struct event_visit; /* common/member/events.h */
 struct rule;        /* common/access/rule.h */
 struct ruleset;     /* common/access/ruleset.h */
 
@@ -96,6 +97,10 @@ WEIR_MUST_CHECK int member_set_handover(struct member *m, const char *path);
 /* One event of a stream: logged, and kept among its last 100. */
 void member_event(struct member *m, const struct stream_key *key,
 		  const char *what, int reason, const char *detail);
+/* Somebody came for a stream and was refused, or put out: kept beside its events, and
+ * counted; not logged. Texts are copied. */
+void member_visit(struct member *m, const struct stream_key *key,
+		  const struct event_visit *v);
 /* Those of a stream that are kept here: {"events":[…]}, as the call "events"
  * answers. The caller's; NULL without memory. */
 struct json_object *member_events_of(const struct member *m,

@@ -93,6 +93,12 @@ void member_event(struct member *m, const struct stream_key *key,
 	event_book_add(m->book, key, io_utc_us(), what, reason, detail);
 }
 
+void member_visit(struct member *m, const struct stream_key *key,
+		  const struct event_visit *v)
+{
+	event_book_visit(m->book, key, io_utc_us(), v);
+}
+
 void world_init(struct member *m)
 {
 	const struct member_cluster_settings *rules =

@@ -7,8 +7,6 @@
 #include "services/cli/commands.h"
 #include "services/cli/table.h"
 
-#define EVENTS_SHOWN 100
-
 static const struct arg args[] = {API_ARGS};
 
 static const struct arg_table table = {
@@ -17,7 +15,7 @@ static const struct arg_table table = {
 	.sentence =
 		"Tells what happened to a stream (live/test110): claims, "
 		"homes, epochs,\nskips, stalls, refusals, each with its "
-		"reason. The last 100 events.",
+		"reason; and\nwho was turned away. The last 100 events.",
 	.operand_count = 1,
 	.arg = args,
 	.arg_count = WEIR_ARRAY_LEN(args),
@@ -32,17 +30,39 @@ static const char *sentence_of(const char *name)
 	return strcmp(name, "none") != 0 ? name : "";
 }
 
+/* "RTMP from 192.0.2.7, 12 times since 2026-01-02T…", as far as it is known. */
+static void add_who(struct buf *out, struct json_object *e)
+{
+	const char *protocol = api_text(e, "protocol");
+	const char *address = api_text(e, "address");
+	double count = api_number(e, "count");
+	char since[IO_UTC_TEXT_SIZE];
+
+	if (*protocol)
+		buf_printf(out, "; %s%s%s", protocol, *address ? " from " : "",
+			   address);
+	if (count < 2)
+		return;
+	io_utc_text(since, (int64_t)api_number(e, "since_utc_us"));
+	buf_printf(out, "; %.0f times since %s", count, since);
+}
+
 static void add_event(struct table *t, struct json_object *e)
 {
 	const char *detail = api_text(e, "detail");
 	const char *why = sentence_of(api_text(e, "reason"));
 	char when[IO_UTC_TEXT_SIZE];
 
+	struct buf who = {0};
+
+	add_who(&who, e);
 	io_utc_text(when, (int64_t)api_number(e, "utc_us"));
 	table_cell(t, "%s", when);
 	table_cell(t, "%s", api_text(e, "node"));
 	table_cell(t, "%s", api_text(e, "event"));
-	table_cell(t, "%s%s%s", why, *why && *detail ? "; " : "", detail);
+	table_cell(t, "%s%s%s%s", why, *why && *detail ? "; " : "", detail,
+		   buf_text(&who));
+	buf_fini(&who);
 }
 
 static int print_events(struct json_object *o, const char *stream)
@@ -59,8 +79,7 @@ static int print_events(struct json_object *o, const char *stream)
 		return 0;
 	}
 	table_begin(&t, heads);
-	for (size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0;
-	     i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		add_event(&t, api_item(o, "events", i));
 	table_end(&t, &out);
 	err = buf_error(&out);

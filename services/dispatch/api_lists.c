@@ -7,6 +7,7 @@
 #include "services/dispatch/internal.h"
 
 #define EVENTS_SHOWN 100
+#define VISITS_SHOWN 30 /* of who was refused or put out, besides */
 
 static struct json_object *member_of(struct json_object *o, const char *name)
 {
@@ -339,16 +340,31 @@ void api_sessions(struct api_call *call)
 
 /* ---- events ---- */
 
+static bool is_visit(struct json_object *event)
+{
+	return json_object_object_get_ex(event, "address", NULL);
+}
+
+/* The last ones, by time: those who come and are refused push nothing out. */
 static void on_events(struct api_call *call, const struct gathered *g)
 {
 	struct json_object *list = json_object_new_array();
 	size_t count = json_object_array_length(g->events);
-	size_t i = count > EVENTS_SHOWN ? count - EVENTS_SHOWN : 0;
+	size_t visits = 0, skip, skip_visits;
 
-	for (; i < count; i++)
-		json_object_array_add(
-			list, json_object_get(
-				      json_object_array_get_idx(g->events, i)));
+	for (size_t i = 0; i < count; i++)
+		visits += is_visit(json_object_array_get_idx(g->events, i));
+	skip = WEIR_MAX(count - visits, EVENTS_SHOWN) - EVENTS_SHOWN;
+	skip_visits = WEIR_MAX(visits, VISITS_SHOWN) - VISITS_SHOWN;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *e = json_object_array_get_idx(g->events, i);
+		size_t *left = is_visit(e) ? &skip_visits : &skip;
+
+		if (*left)
+			--*left;
+		else
+			json_object_array_add(list, json_object_get(e));
+	}
 	answer_list(call, "events", list);
 }
 

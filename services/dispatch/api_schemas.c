@@ -225,6 +225,10 @@ static const struct api_field of_event[] = {
 	TEXT("reason", "Of the closed list; none."),
 	TEXT("detail", NULL),
 	TEXT("node", "Where it was."),
+	MAY("count", API_INT, "How many, where it came more than once."),
+	MAY("since_utc_us", API_INT, "Of the first of them; utc_us is of the last."),
+	MAY("address", API_TEXT, "Of who was refused, or put out; empty: of several."),
+	MAY("protocol", API_TEXT, "The same."),
 };
 static const struct api_schema event = SCHEMA("Event", NULL, of_event);
 

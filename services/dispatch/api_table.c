@@ -214,7 +214,7 @@ const struct api_route api_table[] = {
 	{"GET", "/api/v1/sessions", 0, "list_sessions",
 	 "Publishers and viewers, by their ids.", &sessions_in, &schema_sessions, api_sessions},
 	{"GET", "/api/v1/events", 0, "list_events",
-	 "The last 100 events of a stream, of all nodes, by time.", &stream_in, &schema_events, api_events},
+	 "The last 100 events of a stream, of all nodes, by time, and who was refused.", &stream_in, &schema_events, api_events},
 	{"GET", "/api/v1/topology", 0, "topology",
 	 "Who writes a stream, who holds it, who takes it.", &stream_in, &schema_topology, api_topology},
 	{"GET", "/api/v1/route", 0, "route",

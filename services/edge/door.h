@@ -162,6 +162,12 @@ void guest_ask(struct guest *g, const struct door_way *way,
 /* Say no through door_ops.refuse, count it, close in order. */
 void guest_refuse(struct guest *g, enum reason why, const char *detail);
 
+/* For the stream's history (common/member/events.h). That of who has asked by
+ * guest_ask is told at its end. */
+void guest_visit(struct guest *g, enum event_visit_kind kind,
+		 const struct stream_key *key, enum reason why,
+		 const char *detail);
+
 /* Into another list, and another count. */
 void guest_go_to(struct guest *g, enum guest_phase phase);
 

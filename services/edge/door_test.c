@@ -291,6 +291,9 @@ TEST_NO_OOM(who_may_not_play_is_told_before_anything_else)
 		CHECK(!strncmp(buf_text(&got), no[i].status, 13));
 		CHECK(strstr(buf_text(&got), no[i].name));
 		CHECK_EQ(s.edge.stats.reason[no[i].why].refused, 1);
+		CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
+		CHECK_EQ(s.lonely.visits[EVENT_PLAY_REFUSED], 1);
+		CHECK_EQ(s.lonely.visit_why, no[i].why);
 		buf_fini(&got);
 		end(&s);
 	}
@@ -333,6 +336,8 @@ TEST_NO_OOM(a_rule_ends_who_plays)
 	read_answer(&s, fd, &got);
 	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
 	CHECK_EQ(s.edge.stats.reason[REASON_banned].ended, 1);
+	CHECK_EQ(s.lonely.visits[EVENT_PLAY_END], 1);
+	CHECK_EQ(s.lonely.visits[EVENT_PLAY_REFUSED], 0);
 	buf_fini(&got);
 	end(&s);
 }

@@ -167,6 +167,14 @@ static void on_stream_event(void *ctx, const struct stream_key *key,
 	member_event(e->member, key, what, why, detail);
 }
 
+static void on_visit(void *ctx, const struct stream_key *key,
+		     const struct event_visit *v)
+{
+	struct edge *e = ctx;
+
+	member_visit(e->member, key, v);
+}
+
 static void on_stream_work(void *ctx)
 {
 	struct edge *e = ctx;
@@ -176,6 +184,7 @@ static void on_stream_work(void *ctx)
 
 static const struct streams_events streams_events = {
 	.on_event = on_stream_event,
+	.on_visit = on_visit,
 	.on_work = on_stream_work,
 };
 

@@ -48,15 +48,31 @@ void guest_go_to(struct guest *g, enum guest_phase phase)
 
 /* ---- the end ---- */
 
+void guest_visit(struct guest *g, enum event_visit_kind kind,
+		 const struct stream_key *key, enum reason why,
+		 const char *detail)
+{
+	char ip[NET_ADDR_TEXT_SIZE];
+	const struct event_visit visit = {
+		.kind = kind,
+		.reason = (int)why,
+		.protocol = protocol_name(g),
+		.address = net_addr_ip_text(ip, &g->addr),
+		.detail = detail,
+	};
+
+	streams_visit(g->edge->streams, key, &visit);
+}
+
 /* What `weir explain` shows of viewers: those who did not leave by themselves.
  */
 static void note_end(struct guest *g)
 {
-	if (!g->stream || g->why == REASON_peer_left ||
+	if (!g->session.key || g->why == REASON_peer_left ||
 	    g->why == REASON_peer_end || g->why == REASON_stream_ended)
 		return;
-	stream_note(g->stream, g->has_played ? "viewer.end" : "viewer.refused",
-		    g->why, g->session.id);
+	guest_visit(g, g->has_played ? EVENT_PLAY_END : EVENT_PLAY_REFUSED,
+		    g->session.key, g->why, g->detail);
 }
 
 static void say_end(struct guest *g)

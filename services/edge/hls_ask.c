@@ -98,6 +98,25 @@ void edge_hls_put_out(struct edge_hls *h, struct http_request *req,
 	buf_fini(&body);
 }
 
+/* For the stream's history; the address is of the request, or of the viewer. */
+static void visit(struct edge_hls *h, const struct stream_key *key,
+		  enum event_visit_kind kind, const struct net_addr *peer,
+		  enum reason why, const char *detail)
+{
+	char ip[NET_ADDR_TEXT_SIZE];
+	const struct event_visit v = {
+		.kind = kind,
+		.reason = (int)why,
+		.protocol = edge_way_name(EDGE_HLS),
+		.address = net_addr_ip_text(ip, peer),
+		.detail = detail,
+	};
+
+	if (why != REASON_peer_left && why != REASON_peer_end &&
+	    why != REASON_stream_ended)
+		streams_visit(h->edge->streams, key, &v);
+}
+
 static void asking_free(struct asking *a)
 {
 	gate_leave(&a->pass);
@@ -114,10 +133,13 @@ static void on_asking_gone(void *ctx)
 /* The gate has said yes or no; the pass is over. */
 static void go_on(struct asking *a, enum reason why, const char *detail)
 {
-	if (why)
+	if (why) {
+		visit(a->hls, &a->path.key, EVENT_PLAY_REFUSED,
+		      http_peer(a->req), why, detail);
 		edge_hls_put_out(a->hls, a->req, why, detail);
-	else
+	} else {
 		edge_hls_serve(a->hls, a->req, &a->path, NULL);
+	}
 	asking_free(a);
 }
 
@@ -336,8 +358,10 @@ static void note_end(struct edge_hls *h, const struct hls_viewer *v,
 		h->edge->stats.way[EDGE_HLS].viewers--;
 		h->edge->stats.reason[why].ended++;
 		say_end(h, v, why, detail);
+		visit(h, &v->key, EVENT_PLAY_END, &v->peer, why, detail);
 	} else if (v->state == HLS_VIEWER_ASKING) {
 		say_refused(h, v, why, detail);
+		visit(h, &v->key, EVENT_PLAY_REFUSED, &v->peer, why, detail);
 	}
 }
 

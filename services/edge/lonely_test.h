@@ -13,6 +13,8 @@ struct lonely {
 	struct followers *followers;
 	struct streams *streams;
 	unsigned work_count;
+	unsigned visits[EVENT_VISIT_KINDS];
+	enum reason visit_why; /* of the last */
 };
 
 static inline int64_t no_utc_us(void *ctx)
@@ -78,6 +80,16 @@ static inline void on_lonely_event(void *ctx, const struct stream_key *key,
 	no_event(ctx, key, what, (int)why, detail);
 }
 
+static inline void on_lonely_visit(void *ctx, const struct stream_key *key,
+				   const struct event_visit *v)
+{
+	struct lonely *l = ctx;
+
+	(void)key;
+	l->visits[v->kind]++;
+	l->visit_why = (enum reason)v->reason;
+}
+
 static inline void on_lonely_work(void *ctx)
 {
 	struct lonely *l = ctx;
@@ -87,6 +99,7 @@ static inline void on_lonely_work(void *ctx)
 
 static const struct streams_events lonely_events = {
 	.on_event = on_lonely_event,
+	.on_visit = on_lonely_visit,
 	.on_work = on_lonely_work,
 };
 

@@ -270,6 +270,8 @@ static void give_up(struct passing *p)
 		snprintf(detail, sizeof(detail), "publish at rtmp://%s", addr);
 	else
 		snprintf(detail, sizeof(detail), "none is running");
+	guest_visit(g, EVENT_PUBLISH_REFUSED, &p->key, REASON_no_ingest,
+		    detail);
 	guest_refuse(g, REASON_no_ingest, detail);
 }
 

@@ -17,6 +17,7 @@
 #include "proto/rtmp/client.h"
 #include "proto/rtmp/server.h"
 #include "services/edge/internal.h"
+#include "services/edge/lonely_test.h"
 
 #define INGESTS 3
 
@@ -27,6 +28,8 @@ static const struct edge_settings settings = {
 	.publish_wait_ms = 400,
 	.handover_ms = 50,
 };
+
+static const struct streams_limits no_streams = {0};
 
 /* An ingest, as far as an edge sees it. */
 struct ingest {
@@ -40,6 +43,7 @@ struct ingest {
 };
 
 struct scene {
+	struct lonely lonely;
 	struct edge edge;
 	struct copy *copy;
 	struct net_addr addr;
@@ -127,7 +131,9 @@ static void begin(struct scene *s)
 	int fd;
 
 	memset(s, 0, sizeof(*s));
-	CHECK_EQ(loop_new(&s->edge.loop), 0);
+	lonely_begin(&s->lonely, &no_streams, &s->edge.stats);
+	s->edge.loop = s->lonely.loop;
+	s->edge.streams = s->lonely.streams;
 	s->edge.settings = &settings;
 	s->edge.cluster = "here";
 	crowd_init(&s->edge.crowd, 0, 1);
@@ -165,7 +171,7 @@ static void end(struct scene *s)
 	CHECK_EQ(s->edge.stats.connections, 0);
 	CHECK_EQ(s->edge.stats.half_open, 0);
 	CHECK_EQ(s->edge.stats.passing, 0);
-	loop_free(&s->edge.loop);
+	lonely_end(&s->lonely);
 }
 
 /* ---- a publisher ---- */
@@ -462,6 +468,8 @@ TEST_NO_OOM(without_any_the_publisher_is_told_in_words)
 	close(frozen);
 	is_refused(&s, "cam1", "NetStream.Publish.Failed",
 		   "a: Connection refused");
+	CHECK_EQ(s.lonely.visits[EVENT_PUBLISH_REFUSED], 3);
+	CHECK_EQ(s.lonely.visit_why, REASON_no_ingest);
 	end(&s);
 }
 

@@ -43,6 +43,13 @@ static void rtmp_refuse(struct guest *g, enum reason why, const char *detail)
 	(void)!rtmp_server_refuse(g->protocol, code_of(g, why), text);
 }
 
+static void refuse_publish(struct guest *g, const struct stream_key *key,
+			   enum reason why, const char *detail)
+{
+	guest_visit(g, EVENT_PUBLISH_REFUSED, key, why, detail);
+	guest_refuse(g, why, detail);
+}
+
 /* The feed ends behind it, whatever follows: that belongs to the ingest. */
 static int on_publish(void *ctx, const struct rtmp_request *r)
 {
@@ -56,11 +63,11 @@ static int on_publish(void *ctx, const struct rtmp_request *r)
 	if (fault)
 		guest_refuse(g, REASON_bad_name, stream_key_why(fault));
 	else if (via_has(r->via, g->edge->cluster))
-		guest_refuse(g, REASON_loop, "");
+		refuse_publish(g, &key, REASON_loop, "");
 	else if (g->has_tls)
 		/* What TLS knows of it cannot go to another process. */
-		guest_refuse(g, REASON_unsupported,
-			     "publishers come by rtmp, without TLS");
+		refuse_publish(g, &key, REASON_unsupported,
+			       "publishers come by rtmp, without TLS");
 	else
 		guest_pass(g, &key);
 	return g->phase == GUEST_LEAVING ? WEIR_ESTOP : 0;

@@ -6,8 +6,6 @@
 
 #include "common/base/map.h"
 
-#define NOTE_MS 1000
-
 struct streams {
 	struct loop *loop;
 	struct followers *followers;
@@ -29,7 +27,6 @@ struct stream {
 	struct fanout *fanout;
 	size_t users;
 	uint64_t used_ms;   /* last time that it had users */
-	uint64_t noted_ms;  /* last stream_note */
 	char via[VIA_SIZE]; /* what all users have come through */
 };
 
@@ -180,17 +177,6 @@ void stream_leave(struct stream **ps)
 	*ps = NULL;
 }
 
-void stream_note(struct stream *s, const char *what, enum reason why,
-		 const char *detail)
-{
-	uint64_t now_ms = loop_now_ms(s->owner->loop);
-
-	if (s->noted_ms && now_ms - s->noted_ms < NOTE_MS)
-		return;
-	s->noted_ms = now_ms;
-	s->owner->events->on_event(s->owner->ctx, &s->key, what, why, detail);
-}
-
 const struct stream_key *stream_key(const struct stream *s)
 {
 	return &s->key;
@@ -221,6 +207,12 @@ void streams_tick(struct streams *ss, uint64_t now_ms)
 		if (is_spare(s, now_ms))
 			stream_free(s);
 	}
+}
+
+void streams_visit(struct streams *ss, const struct stream_key *key,
+		   const struct event_visit *v)
+{
+	ss->events->on_visit(ss->ctx, key, v);
 }
 
 void streams_measure(struct streams *ss)

@@ -9,6 +9,7 @@
 #define WEIR_EDGE_STREAM_H
 
 #include "common/bus/follower.h"
+#include "common/member/events.h"
 #include "services/edge/fanout.h"
 
 struct stream;
@@ -25,6 +26,9 @@ struct streams_events {
 	/* Something for the stream's history: "skip", with a detail. */
 	void (*on_event)(void *ctx, const struct stream_key *key,
 			 const char *what, enum reason why, const char *detail);
+	/* Somebody was refused, or put out. */
+	void (*on_visit)(void *ctx, const struct stream_key *key,
+			 const struct event_visit *v);
 	/* Something was asked of a follower: have followers_tick called. */
 	void (*on_work)(void *ctx);
 };
@@ -41,6 +45,10 @@ void streams_free(struct streams **ss);
 
 /* Every 100 to 500 ms. */
 void streams_tick(struct streams *ss, uint64_t now_ms);
+/* Somebody was refused or put out: for the history of a stream, which needs not be
+ * here. */
+void streams_visit(struct streams *ss, const struct stream_key *key,
+		   const struct event_visit *v);
 /* Bring the gauges of the stats up to date. */
 void streams_measure(struct streams *ss);
 
@@ -55,11 +63,6 @@ WEIR_MUST_CHECK int stream_enter_by(struct stream **out, struct streams *ss,
 				    const char *via);
 /* Use it no more; set to NULL; NULL is fine. */
 void stream_leave(struct stream **s);
-
-/* Something happened to a viewer: for the stream's history, of which it may
- * take a line a second. */
-void stream_note(struct stream *s, const char *what, enum reason why,
-		 const char *detail);
 
 const struct stream_key *stream_key(const struct stream *s);
 struct fanout *stream_fanout(struct stream *s);

@@ -55,6 +55,10 @@ void publish_streams_json(const struct ingest *in, struct member_page *page);
 void publish_on_second(struct ingest *in);
 /* The query that the publisher of a stream came with; NULL: it is not here. */
 const char *publish_query_of(const struct ingest *in, const char *stream);
+/* Somebody wanted to publish, and was refused: for the stream's history. */
+void publish_visit(struct ingest *in, const struct stream_key *key,
+		   const char *protocol, const struct net_addr *peer,
+		   enum reason why, const char *detail);
 /* Those whose maker waits: settle what is due; the next time. */
 int64_t publish_tick_all(struct ingest *in, int64_t now_ms);
 /* giving.c: while this process drains. */

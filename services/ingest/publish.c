@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/conf/json.h"
+#include "common/member/events.h"
 
 /* From here on nobody is told, and it is no publisher any more. */
 static void forget_door(struct publish *p)
@@ -79,6 +80,31 @@ void publish_log_end(struct publish *p, enum reason why, const char *detail)
 		kv_uint("dropped", p->counted.dropped), kv_int("ms", long_ms));
 }
 
+void publish_visit(struct ingest *in, const struct stream_key *key,
+		   const char *protocol, const struct net_addr *peer,
+		   enum reason why, const char *detail)
+{
+	char ip[NET_ADDR_TEXT_SIZE];
+	const struct event_visit visit = {
+		.kind = EVENT_PUBLISH_REFUSED,
+		.reason = (int)why,
+		.protocol = protocol,
+		.address = net_addr_ip_text(ip, peer),
+		.detail = detail,
+	};
+
+	member_visit(in->member, key, &visit);
+}
+
+/* It has not begun. */
+static void note_refusal(struct publish *p, enum reason why, const char *detail)
+{
+	p->in->stats.refused++;
+	if (!p->is_pull && why != REASON_peer_left && why != REASON_peer_end)
+		publish_visit(p->in, &p->key, p->session.protocol, &p->peer,
+			      why, detail);
+}
+
 void publish_end(struct publish *p, enum reason why, const char *detail)
 {
 	const struct publish_door *door = p->door;
@@ -86,7 +112,8 @@ void publish_end(struct publish *p, enum reason why, const char *detail)
 
 	forget_door(p);
 	if (door) {
-		p->in->stats.refused += !p->maker;
+		if (!p->maker)
+			note_refusal(p, why, detail);
 		publish_log_end(p, why, detail);
 		door->on_end(ctx, why, detail);
 	}
@@ -104,7 +131,8 @@ void publish_close(struct publish *p, enum reason why, const char *detail)
 		publish_end(p, why, detail);
 		return;
 	}
-	in->stats.refused += !p->maker;
+	if (!p->maker)
+		note_refusal(p, why, detail);
 	publish_log_end(p, why, detail);
 	forget_door(p);
 	door->on_end(p->ctx, why, detail);

@@ -263,6 +263,14 @@ static int refuse_and_stop(struct peer *p, enum reason why, const char *detail)
 	return err ? err : WEIR_ESTOP;
 }
 
+static int refuse_named(struct peer *p, const struct publish_request *rq,
+			enum reason why, const char *detail)
+{
+	publish_visit(p->door->in, &rq->key, publish_door.protocol, &rq->peer,
+		      why, detail);
+	return refuse_and_stop(p, why, detail);
+}
+
 static void leave_half_open(struct peer *p)
 {
 	if (p->has_asked)
@@ -290,12 +298,12 @@ static int on_publish(void *ctx, const struct rtmp_request *r)
 		return refuse_and_stop(p, REASON_bad_name,
 				       stream_key_why(fault));
 	if (via_has(r->via, cluster->id))
-		return refuse_and_stop(p, REASON_loop, "");
+		return refuse_named(p, &rq, REASON_loop, "");
 	if (in->is_draining)
-		return refuse_and_stop(p, REASON_draining, "");
+		return refuse_named(p, &rq, REASON_draining, "");
 	if (in->stats.publishers >= (uint64_t)in->settings->publishers_max)
-		return refuse_and_stop(p, REASON_no_resources,
-				       "too many publishers");
+		return refuse_named(p, &rq, REASON_no_resources,
+				    "too many publishers");
 	leave_half_open(p);
 	conn_pause(p->conn);
 	rtmp_request_query(&query, r);

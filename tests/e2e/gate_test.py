@@ -5,6 +5,8 @@ within a second; the webhook decides what is left."""
 
 import hashlib
 import hmac
+import http.client
+import itertools
 import json
 import os
 import re
@@ -173,6 +175,82 @@ def publishers_are_told_why(t):
                "d.video", "!", "h264parse", "!", "flvmux", "name=m", "streamable=true",
                "!", "rtmp2sink", f"location={url}", "d.audio", "!", "fakesink"), "ERROR")
     assert not t.cluster.streams().get("live/unwanted"), "it has a stream"
+
+
+# ---- what is told of it
+
+def visits(t, stream, event):
+    """[(reason, protocol, address, node, how many)] of who was refused or put out."""
+    return sorted((e["reason"], e["protocol"], e["address"], e["node"], e["count"])
+                  for e in t.cluster.events(stream) if e["event"] == event)
+
+
+@case
+def explain_tells_who_was_refused(t):
+    stream = "live/told"
+    put_rule(t, "ban", "told", stream=stream)
+    secret = "lal_secret=5ec2e7&weir_sig=abcdef0123456789"
+    for _ in range(3):
+        assert t.try_push(clips.reference(), stream).wait(20) != 0
+    for edge in (0, 1):
+        for _ in range(2):
+            assert curl(t, t.cluster.flv_url(stream, edge) + "?" + secret)[0] == 403
+        assert curl(t, hls_url(t, stream, edge) + "?" + secret)[0] == 403
+        t.view_rtmp(stream, edge).wait_over()
+    ingest = t.cluster.role("ingest")[0].id
+    wait_for(lambda: visits(t, stream, "publish.refused") ==
+             [("banned", "RTMP", "127.0.0.1", ingest, 3)], "the publisher's refusals")
+    wait_for(lambda: visits(t, stream, "play.refused") == sorted(
+        ("banned", protocol, "127.0.0.1", edge.id, count)
+        for edge in t.cluster.role("edge")
+        for protocol, count in (("FLV", 2), ("HLS", 1), ("RTMP", 1))), "the players' refusals")
+    explained = t.weir("explain", "--api", t.cluster.told["api"], "--token",
+                       t.cluster.told["token"], stream)
+    assert explained.wait(20) == 0
+    text = explained.text()
+    for words in ("publish.refused", "play.refused", "kicked out, and not yet let in again",
+                  "RTMP from 127.0.0.1; 3 times since "):
+        assert words in text, f"no {words!r}: {text}"
+    for said in (text, json.dumps(t.cluster.events(stream))):
+        assert "5ec2e7" not in said and "abcdef0123456789" not in said, said
+
+
+@case
+def brute_force_pushes_no_event_out(t):
+    """Neither refused viewers of a stream, nor those of many names, nor rivals of its
+    publisher."""
+    stream = "live/history"
+    t.push(clips.reference(), stream, "--loop")
+    t.view(stream, 0).wait_media()
+    before = [e for e in t.cluster.events(stream) if "address" not in e]
+    assert any(e["event"] == "epoch" for e in before), before
+    put_rule(t, "deny", "force", cidr="127.0.0.0/8", ops="play")
+    wait_for(lambda: curl(t, t.cluster.flv_url(stream, 0))[0] == 403, "the rule", 5)
+    host, port = t.cluster.http_address(0).split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=20)
+    t.at_end(connection.close)
+    for name in itertools.chain([stream] * 300, (f"live/guess{i}" for i in range(1500))):
+        connection.request("GET", f"/{name}.m3u8")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 403, answer.status
+    for _ in range(30):
+        rival = Rtmp(t.cluster.told["public"]["rtmp"])
+        try:
+            rival.publish(stream)
+            raise AssertionError("two publish")
+        except Refused as e:
+            assert "another publisher" in e.args[1], e.args
+        finally:
+            rival.close()
+    after = t.cluster.events(stream)
+    kept = [e for e in after if "address" not in e]
+    rivals = [e for e in kept if e["event"] in ("placed", "claim.refused")]
+    assert all(e in kept for e in before if e["event"] != "placed"), (before, kept)
+    assert len(rivals) <= 4, rivals  # two dispatches have placed them
+    wait_for(lambda: [v[4] for v in visits(t, stream, "publish.refused")] == [30], "thirty rivals")
+    told = visits(t, stream, "play.refused")
+    assert [v[4] for v in told if v[1] == "HLS"] == [300], told
 
 
 # ---- revocation

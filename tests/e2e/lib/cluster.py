@@ -244,7 +244,8 @@ class Cluster:
         return self.api(f"/api/events?stream={stream}")["events"]
 
     def event_names(self, stream):
-        return [e["event"] for e in self.events(stream)]
+        """As often as it was."""
+        return [e["event"] for e in self.events(stream) for _ in range(e.get("count", 1))]
 
     def group(self, stream):
         """lal's view of a stream; None when nobody knows it."""
