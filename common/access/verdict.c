@@ -266,6 +266,6 @@ void access_decide(struct access_decision *out, const struct access_request *rq,
 	check_signature(&j);
 	if (!is_refused(&j))
 		check_demand(&j);
-	if (!is_refused(&j) && has_webhook(&j))
+	if (!is_refused(&j) && !rq->since_ms && has_webhook(&j))
 		out->verdict = ACCESS_ASK;
 }

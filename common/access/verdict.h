@@ -36,8 +36,8 @@ struct access_request {
 				none */
 	struct span user_agent;
 	const char *session_id; /* NULL: it has none yet */
-	/* UTC, when it was let in at first: a signature that held then holds.
-	 * 0: now. */
+	/* UTC, when another process of this cluster has let it in: a signature
+	 * that held then holds, no webhook is asked. 0: it is new. */
 	int64_t since_ms;
 	bool is_inner; /* another node of this cluster */
 };

@@ -354,6 +354,25 @@ TEST(pages_are_judged_by_their_host)
 	end(&s);
 }
 
+TEST(who_was_let_in_elsewhere_is_judged_as_of_then)
+{
+	struct scene s;
+
+	begin(&s);
+	rules(&s, KEY);
+	s.settings.signature = ACCESS_NEEDED_BOTH;
+	s.settings.on_play_auth = "http://127.0.0.1:1/";
+	sign(&s, "weir_kid=k1&weir_exp=1763999999&weir_stream=live/*", SECRET);
+	check_no(&s, REASON_unauthorized, "the signed address has expired");
+	s.rq.since_ms = INT64_C(1763999999000);
+	check_no(&s, REASON_unauthorized, "the signed address has expired");
+	s.rq.since_ms--;
+	CHECK_EQ(decide(&s), ACCESS_YES); /* and nobody is asked again */
+	rules(&s, KEY ",{'kind':'ban','id':'b','ip':'192.0.2.7'}");
+	check_no(&s, REASON_banned, "kicked out for some time");
+	end(&s);
+}
+
 TEST(the_webhook_is_asked_about_those_whom_nothing_else_refuses)
 {
 	struct scene s;
