@@ -328,6 +328,16 @@ static void refuse_stranger(struct edge_hls *h, struct http_request *req)
 		edge_hls_refuse(h, req, 503, "the registry is not known yet");
 }
 
+bool edge_hls_is_there(struct edge_hls *h, struct http_request *req,
+		       const struct stream_key *key)
+{
+	want(h, key);
+	if (is_worth_it(h, key))
+		return true;
+	refuse_stranger(h, req);
+	return false;
+}
+
 void edge_hls_serve(struct edge_hls *h, struct http_request *req,
 		    const struct hls_path *path, struct hls_viewer *v)
 {

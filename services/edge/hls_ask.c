@@ -237,32 +237,35 @@ static void answer_location(struct http_request *req, const char *url)
 	http_answer(req, &a);
 }
 
-/* One that is new: it asks again at the address that it gets. */
-static void invite(struct edge_hls *h, struct http_request *req,
-		   const struct hls_path *path)
+/* It asks again at its own address. */
+static void redirect(struct edge_hls *h, struct http_request *req,
+		     const struct hls_viewer *v)
 {
-	struct ip_addr ip;
-	struct access_request rq = request_of(req, path, &ip);
-	const struct hls_asked a = asked_of(h, req, path, &rq);
-	char token[HLS_TOKEN_SIZE];
+	struct span query = http_raw_query(req);
 	struct buf url = {0};
-	const char *text = "";
-	int err = hls_viewers_invite(&h->viewers, token, &a);
+	const char *text;
 
-	if (!err) {
-		hls_put_session(&url, span_str(token), &path->key);
-		if (rq.query.len) {
-			buf_put_u8(&url, '?');
-			buf_put(&url, rq.query);
-		}
-		text = buf_text(&url);
-		err = buf_error(&url);
+	hls_put_session(&url, span_str(v->text), &v->key);
+	if (query.len) {
+		buf_put_u8(&url, '?');
+		buf_put(&url, query);
 	}
-	if (err)
+	text = buf_text(&url);
+	if (buf_error(&url))
 		edge_hls_refuse(h, req, 503, "no memory");
 	else
 		answer_location(req, text);
 	buf_fini(&url);
+}
+
+/* It is in: with its address, or on the way to it. */
+static void go_in(struct edge_hls *h, struct http_request *req,
+		  const struct hls_path *path, struct hls_viewer *v)
+{
+	if (path->session.len)
+		edge_hls_serve(h, req, path, v);
+	else if (edge_hls_is_there(h, req, &path->key))
+		redirect(h, req, v);
 }
 
 static void hold(struct edge_hls *h, struct http_request *req,
@@ -276,6 +279,18 @@ static void hold(struct edge_hls *h, struct http_request *req,
 	http_on_gone(req, on_asking_gone, a);
 }
 
+typedef enum hls_word ask_fn(struct hls_viewers *vs, struct hls_viewer **out,
+			     struct gate_answer *why,
+			     const struct hls_asked *a);
+
+static ask_fn *ask_as(const struct hls_path *path)
+{
+	if (!path->session.len)
+		return hls_viewers_begin;
+	return path->kind == HLS_PATH_SEGMENT ? hls_viewers_segment
+					      : hls_viewers_playlist;
+}
+
 static void serve_viewer(struct edge_hls *h, struct http_request *req,
 			 const struct hls_path *path)
 {
@@ -284,13 +299,10 @@ static void serve_viewer(struct edge_hls *h, struct http_request *req,
 	const struct hls_asked a = asked_of(h, req, path, &rq);
 	struct gate_answer why;
 	struct hls_viewer *v = NULL;
-	enum hls_word word =
-		path->kind == HLS_PATH_SEGMENT
-			? hls_viewers_segment(&h->viewers, &v, &why, &a)
-			: hls_viewers_playlist(&h->viewers, &v, &why, &a);
+	enum hls_word word = ask_as(path)(&h->viewers, &v, &why, &a);
 
 	if (word == HLS_YES)
-		edge_hls_serve(h, req, path, v);
+		go_in(h, req, path, v);
 	else if (word == HLS_WAITS)
 		hold(h, req, path, v);
 	else if (word == HLS_NO)
@@ -321,7 +333,7 @@ static void on_in(void *ctx, struct hls_viewer *v)
 		if (held_at(it)->has_item)
 			continue;
 		list_remove(it);
-		edge_hls_serve(h, a->req, &a->path, v);
+		go_in(h, a->req, &a->path, v);
 		asking_free(a);
 	}
 }
@@ -393,7 +405,7 @@ static bool has_room(void *ctx)
 
 /* ---- all ---- */
 
-/* Who has an address of its own is in already, or asks for it. */
+/* Who has an address of its own is in already, or was. */
 static void serve(struct edge_hls *h, struct http_request *req,
 		  const struct hls_path *path)
 {
@@ -406,7 +418,7 @@ static void serve(struct edge_hls *h, struct http_request *req,
 	else if (is_sent_on(h, req))
 		return;
 	else if (has_viewers)
-		invite(h, req, path);
+		serve_viewer(h, req, path);
 	else
 		ask_gate(h, req, path);
 }
@@ -444,14 +456,21 @@ void edge_hls_kicked(struct edge_hls *h, const struct gate_match *who)
 
 /* ---- life ---- */
 
-/* One that all edges of the cluster come to. */
+static const struct svc_cluster_settings *cluster_of(const struct edge_hls *h)
+{
+	return svc_settings(h->edge->svc, &svc_cluster_conf);
+}
+
+/* What all edges of the cluster have, and nobody else, if anything is. */
+static const char *key_of(const struct edge_hls *h)
+{
+	return *h->rules->session_key ? h->rules->session_key
+				      : cluster_of(h)->key;
+}
+
 static int make_secret(struct edge_hls *h)
 {
-	const struct svc_cluster_settings *cluster =
-		svc_settings(h->edge->svc, &svc_cluster_conf);
-	const char *key = *h->rules->session_key ? h->rules->session_key
-			  : *cluster->key        ? cluster->key
-						 : cluster->id;
+	const char *key = *key_of(h) ? key_of(h) : cluster_of(h)->id;
 
 	return sign_hex(h->secret, SPAN_LIT("weir hls sessions"),
 			span_str(key));
@@ -463,6 +482,7 @@ int edge_hls_ask_init(struct edge_hls *h, uint64_t seed)
 	const struct hls_viewers_start start = {
 		.gate = h->edge->gate,
 		.secret = {(const uint8_t *)h->secret, SIGN_HEX_SIZE - 1},
+		.is_guessable = !*key_of(h),
 		.timeout_ms = h->rules->sub_session_timeout_ms,
 		.max = (size_t)h->edge->settings->viewers_max,
 		.seed = seed,

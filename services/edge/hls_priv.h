@@ -37,6 +37,9 @@ int64_t edge_hls_now_ms(const struct edge_hls *h);
 /* An error that is counted. */
 void edge_hls_refuse(struct edge_hls *h, struct http_request *req,
 		     unsigned status, const char *why);
+/* It may have it: is it there, or may it come? Else it is refused. */
+bool edge_hls_is_there(struct edge_hls *h, struct http_request *req,
+		       const struct stream_key *key);
 /* It may: from the cache, or it waits. `v` NULL: of nobody we know. */
 void edge_hls_serve(struct edge_hls *h, struct http_request *req,
 		    const struct hls_path *path, struct hls_viewer *v);

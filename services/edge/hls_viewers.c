@@ -158,30 +158,25 @@ static struct hls_token_use use_of(const struct hls_viewers *vs,
 	return (struct hls_token_use){vs->start.secret, a->rq->key, a->rq->ip};
 }
 
-int hls_viewers_invite(const struct hls_viewers *vs, char out[HLS_TOKEN_SIZE],
-		       const struct hls_asked *a)
-{
-	const struct hls_token_use use = use_of(vs, a);
-	struct hls_token t = {.start_ms = a->utc_ms};
-
-	io_random(&t.number, sizeof(t.number));
-	t.number >>= 16;
-	return hls_token_write(out, &t, &use);
-}
-
 static enum hls_word refuse(struct gate_answer *out, enum reason why)
 {
 	*out = (struct gate_answer){.why = why};
 	return HLS_NO;
 }
 
-static void renew(struct hls_viewer *v, int64_t now_ms, bool comes_again)
+/* The lists are in the order of the last requests. */
+static void renew(struct hls_viewer *v, int64_t now_ms)
 {
 	v->asked_ms = now_ms;
-	v->has_come_again |= comes_again;
 	list_remove(&v->link);
-	list_append(v->has_come_again ? &v->all->going : &v->all->probing,
+	list_append(v->asked_count > 1 ? &v->all->going : &v->all->probing,
 		    &v->link);
+}
+
+static void note_asked(struct hls_viewer *v, int64_t now_ms)
+{
+	v->asked_count = (uint8_t)WEIR_MIN(v->asked_count + 1, 2);
+	renew(v, now_ms);
 }
 
 static int put(struct hls_viewers *vs, struct hls_viewer *v)
@@ -206,6 +201,7 @@ static struct hls_viewer *viewer_new(struct hls_viewers *vs,
 	v->token = *t;
 	snprintf(v->text, sizeof(v->text), "%.*s", (int)a->token.len,
 		 (const char *)a->token.data);
+	v->since_ms = a->rq->since_ms;
 	v->key = *a->rq->key;
 	v->peer = *a->peer;
 	if (a->rq->ip)
@@ -224,15 +220,16 @@ static struct hls_viewer *viewer_new(struct hls_viewers *vs,
 	return v;
 }
 
-/* What it was let in by when it began is not judged anew by the time of now. */
-static void judge_as_of(struct hls_asked *a, const struct hls_token *t,
-			enum hls_token_word word)
+/* An edge has let it in, and has given it that token. */
+static void judge_as_of(const struct hls_viewers *vs, struct hls_asked *a,
+			const struct hls_token *t, enum hls_token_word word)
 {
 	int64_t age_ms = a->utc_ms - t->start_ms;
 
-	a->rq->since_ms = word == HLS_TOKEN_OWN && age_ms < HLS_TOKEN_LIFE
-				  ? t->start_ms
-				  : 0;
+	bool is_proof = word == HLS_TOKEN_OWN && age_ms < HLS_TOKEN_LIFE &&
+			!vs->start.is_guessable;
+
+	a->rq->since_ms = is_proof ? t->start_ms : 0;
 }
 
 /* Whose is it? HLS_YES: *out, or NULL: of nobody here, and its token is right;
@@ -253,7 +250,7 @@ static enum hls_word look(struct hls_viewers *vs, struct hls_viewer **out,
 			       ? HLS_YES
 			       : HLS_UNKNOWN;
 	word = hls_token_check(t, a->token, &use);
-	judge_as_of(a, t, word);
+	judge_as_of(vs, a, t, word);
 	return word == HLS_TOKEN_BAD ? HLS_UNKNOWN : HLS_YES;
 }
 
@@ -339,6 +336,7 @@ static enum hls_word enter(struct hls_viewer *v, struct gate_answer *why,
 	enum reason kicked;
 
 	a->rq->session_id = v->session.id;
+	a->rq->since_ms = v->since_ms;
 	gate_leave(&v->pass); /* as one of segments only */
 	v->state = HLS_VIEWER_ASKING;
 	switch (ask(v, why, a)) {
@@ -358,6 +356,48 @@ static void turn_away(struct hls_viewer *v, const struct gate_answer *why)
 	let_go(v, why->why, why->detail);
 }
 
+static struct hls_viewer *take_in(struct hls_viewers *vs,
+				  const struct hls_token *t,
+				  const struct hls_asked *a)
+{
+	return vs->start.ops->has_room(vs->start.ctx) ? viewer_new(vs, t, a)
+						      : NULL;
+}
+
+static enum hls_word let_in(struct hls_viewer **out, struct hls_viewer *v,
+			    struct gate_answer *why, struct hls_asked *a)
+{
+	enum hls_word word = enter(v, why, a);
+
+	if (word == HLS_NO)
+		turn_away(v, why);
+	else
+		*out = v;
+	return word;
+}
+
+enum hls_word hls_viewers_begin(struct hls_viewers *vs, struct hls_viewer **out,
+				struct gate_answer *why,
+				const struct hls_asked *asked)
+{
+	const struct hls_token_use use = use_of(vs, asked);
+	struct hls_asked a = *asked;
+	struct hls_token t = {.start_ms = a.utc_ms};
+	char text[HLS_TOKEN_SIZE];
+	struct hls_viewer *v;
+
+	io_random(&t.number, sizeof(t.number));
+	t.number >>= 16;
+	if (hls_token_write(text, &t, &use))
+		return refuse(why, REASON_no_resources);
+	a.token = span_str(text);
+	v = take_in(vs, &t, &a);
+	if (!v)
+		return refuse(why, REASON_no_resources);
+	renew(v, a.now_ms);
+	return let_in(out, v, why, &a);
+}
+
 enum hls_word hls_viewers_playlist(struct hls_viewers *vs,
 				   struct hls_viewer **out,
 				   struct gate_answer *why,
@@ -365,25 +405,20 @@ enum hls_word hls_viewers_playlist(struct hls_viewers *vs,
 {
 	struct hls_asked a = *asked;
 	struct hls_viewer *v = NULL;
-	bool is_here;
 	struct hls_token t;
 	enum hls_word word = look(vs, &v, &t, &a);
 
 	if (word != HLS_YES)
 		return word;
-	is_here = v != NULL;
-	if (!v && vs->start.ops->has_room(vs->start.ctx))
-		v = viewer_new(vs, &t, &a);
+	if (!v)
+		v = take_in(vs, &t, &a);
 	if (!v)
 		return refuse(why, REASON_no_resources);
-	renew(v, a.now_ms, is_here);
+	note_asked(v, a.now_ms);
+	if (v->state == HLS_VIEWER_PASSING)
+		return let_in(out, v, why, &a);
 	*out = v;
-	if (v->state != HLS_VIEWER_PASSING)
-		return v->state == HLS_VIEWER_IN ? HLS_YES : HLS_WAITS;
-	word = enter(v, why, &a);
-	if (word == HLS_NO)
-		turn_away(v, why);
-	return word;
+	return v->state == HLS_VIEWER_IN ? HLS_YES : HLS_WAITS;
 }
 
 /* ---- segments ---- */
@@ -420,8 +455,10 @@ static struct hls_viewer *let_pass(struct hls_viewers *vs,
 	if (v && gate_adopt(vs->start.gate, &v->pass, ACCESS_PLAY, &v->session,
 			    &v->peer, &nobody, &owner, v)) {
 		drop(v);
-		v = NULL;
+		return NULL;
 	}
+	if (v)
+		v->asked_count = 1; /* before, elsewhere */
 	return v;
 }
 
@@ -445,14 +482,13 @@ enum hls_word hls_viewers_segment(struct hls_viewers *vs,
 		v = let_pass(vs, &t, &a);
 	}
 	if (v)
-		renew(v, a.now_ms, true);
+		note_asked(v, a.now_ms);
 	*out = v;
 	return HLS_YES;
 }
 
 /* ---- going ---- */
 
-/* The list is in the order of the last requests. */
 static void expire(struct list *list, int64_t before_ms, int64_t now_ms)
 {
 	while (!list_is_empty(list)) {
@@ -463,7 +499,7 @@ static void expire(struct list *list, int64_t before_ms, int64_t now_ms)
 		if (list_is_empty(&v->requests))
 			let_go(v, REASON_peer_left, "");
 		else
-			renew(v, now_ms, false);
+			renew(v, now_ms);
 	}
 }
 

@@ -1,10 +1,10 @@
 /* services/edge/hls_viewers.h - the HLS viewers of an edge, as sessions.
  *
- * A viewer is known by the token in its addresses (hls_token.h) together with
- * the address that it comes from. Any edge takes any token: who is not known here
- * is asked about at the gate, as if it came now, but for the time of its
- * signature, which is that of the token. So nothing is kept for who only was
- * given an address, and nothing is told from edge to edge.
+ * Who is let in gets a token for its addresses (hls_token.h), and is known by that
+ * together with the address that it comes from. Any edge takes any token: who is
+ * not known here was let in elsewhere, and is taken over (struct access_request,
+ * since_ms). A token of another address, or of more than a day ago, is no proof:
+ * its bearer is judged as one who is new.
  *
  * A viewer counts (limits, lists) where it asks for playlists; an edge that
  * only sends it segments has it in its list too, and does not count it. It
@@ -20,7 +20,7 @@
 #include "common/member/gate.h"
 #include "services/edge/hls_token.h"
 
-#define HLS_PROBE_MS   10000 /* who asked but once is gone after that */
+#define HLS_PROBE_MS   10000 /* who did not ask twice is gone after that */
 #define HLS_KICKS_MAX  1000  /* that are remembered, and for how long: */
 #define HLS_TOKEN_LIFE (INT64_C(86400) * 1000) /* ms */
 
@@ -43,7 +43,8 @@ struct hls_viewer {
 	struct session session;
 	struct gate_pass pass;
 	uint8_t state;        /* enum hls_viewer_state */
-	bool has_come_again;  /* with another request */
+	uint8_t asked_count;  /* with its token, up to 2 */
+	int64_t since_ms;     /* UTC, let in elsewhere; 0: nowhere yet */
 	int64_t asked_ms;     /* its last request */
 	struct list requests; /* those that wait: the owner's */
 };
@@ -63,6 +64,9 @@ struct hls_viewers_ops {
 struct hls_viewers_start {
 	struct gate *gate;
 	struct span secret; /* not empty */
+	/* The secret is no secret: no token proves that its bearer was let in.
+	 */
+	bool is_guessable;
 	int64_t timeout_ms;
 	size_t max; /* viewers, those that are not counted included */
 	uint64_t seed;
@@ -73,7 +77,7 @@ struct hls_viewers_start {
 struct hls_viewers {
 	struct hls_viewers_start start; /* all borrowed */
 	struct map by_token;
-	struct list probing; /* asked once: the longest silent first */
+	struct list probing; /* asked once at most: the longest silent first */
 	struct list going;   /* likewise */
 	struct list kicks;   /* the oldest first */
 	size_t kick_count;
@@ -95,11 +99,6 @@ struct hls_asked {
 	int64_t utc_ms;
 };
 
-/* A token for a new viewer. Nothing is kept. Returns 0 or WEIR_ENOMEM. */
-WEIR_MUST_CHECK int hls_viewers_invite(const struct hls_viewers *vs,
-				       char out[HLS_TOKEN_SIZE],
-				       const struct hls_asked *a);
-
 enum hls_word {
 	HLS_YES,
 	HLS_NO,      /* *why says it */
@@ -107,6 +106,11 @@ enum hls_word {
 	HLS_UNKNOWN, /* the token is none of this cluster's */
 };
 
+/* One comes without a token: once it is in, it has one (`text`). */
+WEIR_MUST_CHECK enum hls_word hls_viewers_begin(struct hls_viewers *vs,
+						struct hls_viewer **out,
+						struct gate_answer *why,
+						const struct hls_asked *a);
 /* A playlist is asked for. *out is set on HLS_YES and HLS_WAITS. */
 WEIR_MUST_CHECK enum hls_word hls_viewers_playlist(struct hls_viewers *vs,
 						   struct hls_viewer **out,

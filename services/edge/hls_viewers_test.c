@@ -85,14 +85,19 @@ struct said {
 	struct gate_answer why;
 };
 
-static struct said ask(struct scene *s, const struct player *p, bool is_segment)
+typedef enum hls_word ask_fn(struct hls_viewers *vs, struct hls_viewer **out,
+			     struct gate_answer *why,
+			     const struct hls_asked *a);
+
+static struct said ask(struct scene *s, const struct player *p, ask_fn *fn)
 {
 	struct said said = {0};
 	struct net_addr peer;
 	struct ip_addr ip;
 	struct access_request rq = {
 		.op = ACCESS_PLAY,
-		.protocol = is_segment ? ACCESS_SEGMENT : ACCESS_HLS,
+		.protocol =
+			fn == hls_viewers_segment ? ACCESS_SEGMENT : ACCESS_HLS,
 		.key = p->key,
 		.query = span_str(p->query ? p->query : ""),
 	};
@@ -101,34 +106,45 @@ static struct said ask(struct scene *s, const struct player *p, bool is_segment)
 
 	CHECK_EQ(net_addr_parse(&peer, p->addr), 0);
 	rq.ip = ip_addr_of(&ip, &peer.ss) ? NULL : &ip;
-	said.word = is_segment ? hls_viewers_segment(&s->viewers, &said.viewer,
-						     &said.why, &a)
-			       : hls_viewers_playlist(&s->viewers, &said.viewer,
-						      &said.why, &a);
+	said.word = fn(&s->viewers, &said.viewer, &said.why, &a);
 	return said;
 }
 
 static struct said playlist(struct scene *s, const struct player *p)
 {
-	return ask(s, p, false);
+	return ask(s, p, hls_viewers_playlist);
 }
 
 static struct said segment(struct scene *s, const struct player *p)
 {
-	return ask(s, p, true);
+	return ask(s, p, hls_viewers_segment);
 }
 
-static struct player invite(struct scene *s, const char *addr)
+/* One who comes without a token, and has one if it is let in. */
+static struct said come(struct scene *s, struct player *p, const char *addr)
 {
+	struct said said;
+
+	*p = (struct player){.addr = addr, .key = &cam};
+	said = ask(s, p, hls_viewers_begin);
+	if (said.viewer)
+		snprintf(p->token, sizeof(p->token), "%s", said.viewer->text);
+	return said;
+}
+
+/* One whom another edge has let in just now. */
+static struct player guest(struct scene *s, const char *addr)
+{
+	static uint64_t last;
 	struct player p = {.addr = addr, .key = &cam};
+	struct hls_token t = {++last, s->rig.utc_ms};
+	struct hls_token_use use = {SPAN_LIT("secret"), &cam, NULL};
 	struct net_addr peer;
 	struct ip_addr ip;
-	struct access_request rq = {.key = &cam};
-	const struct hls_asked a = {.rq = &rq, .utc_ms = s->rig.utc_ms};
 
 	CHECK_EQ(net_addr_parse(&peer, addr), 0);
-	rq.ip = ip_addr_of(&ip, &peer.ss) ? NULL : &ip;
-	CHECK_EQ(hls_viewers_invite(&s->viewers, p.token, &a), 0);
+	use.ip = ip_addr_of(&ip, &peer.ss) ? NULL : &ip;
+	CHECK_EQ(hls_token_write(p.token, &t, &use), 0);
 	return p;
 }
 
@@ -146,14 +162,21 @@ static size_t kick(struct scene *s, const struct gate_match *who)
 	return gate_kick(s->rig.gate, who);
 }
 
-TEST(who_was_only_invited_is_nobody_yet)
+TEST(who_comes_is_let_in_and_has_a_token_from_then_on)
 {
 	struct scene s = {0};
+	struct player p;
 
-	if (begin(&s))
-		for (int i = 0; i < 100; i++)
-			invite(&s, "10.0.0.1:1");
-	CHECK_EQ(hls_viewers_count(&s.viewers), 0);
+	if (begin(&s)) {
+		CHECK_EQ(come(&s, &p, "10.0.0.1:1").word, HLS_YES);
+		CHECK_EQ(s.ins, 1);
+		CHECK_EQ(playlist(&s, &p).word, HLS_YES);
+		CHECK_EQ(s.ins, 1);
+		CHECK_EQ(come(&s, &p, "10.0.0.1:1").word, HLS_YES);
+		CHECK_EQ(s.ins, 2); /* another one */
+		pass(&s, HLS_PROBE_MS);
+	}
+	CHECK_EQ(s.outs, 2);
 	end(&s);
 }
 
@@ -164,7 +187,7 @@ TEST(a_viewer_is_one_however_often_it_asks)
 
 	s.rig.limits.viewers_per_stream = 1;
 	if (begin(&s)) {
-		p = invite(&s, "10.0.0.1:1");
+		p = guest(&s, "10.0.0.1:1");
 		for (int i = 0; i < 5; i++) {
 			p.addr = i % 2 ? "10.0.0.1:1" : "10.0.0.1:2";
 			CHECK_EQ(playlist(&s, &p).word, HLS_YES);
@@ -184,7 +207,7 @@ TEST(its_session_is_shown_as_lal_does)
 	struct player p;
 
 	if (begin(&s)) {
-		p = invite(&s, "10.0.0.1:1");
+		p = guest(&s, "10.0.0.1:1");
 		said = playlist(&s, &p);
 		snprintf(id, sizeof(id), "HLSSUB%.*s",
 			 (int)strcspn(p.token, "-"), p.token);
@@ -211,8 +234,8 @@ TEST(past_a_limit_the_next_one_is_refused_until_one_has_gone)
 	if (begin(&s)) {
 		struct said said;
 
-		a = invite(&s, "10.0.0.1:1");
-		b = invite(&s, "10.0.0.2:1");
+		a = guest(&s, "10.0.0.1:1");
+		b = guest(&s, "10.0.0.2:1");
 		CHECK_EQ(playlist(&s, &a).word, HLS_YES);
 		said = playlist(&s, &b);
 		CHECK_EQ(said.word, HLS_NO);
@@ -232,8 +255,8 @@ TEST(who_asks_once_leaves_earlier_than_who_plays)
 	struct player a, b;
 
 	if (begin(&s)) {
-		a = invite(&s, "10.0.0.1:1");
-		b = invite(&s, "10.0.0.2:1");
+		a = guest(&s, "10.0.0.1:1");
+		b = guest(&s, "10.0.0.2:1");
 		CHECK_EQ(playlist(&s, &a).word, HLS_YES);
 		CHECK_EQ(playlist(&s, &b).word, HLS_YES);
 		CHECK_EQ(segment(&s, &b).word, HLS_YES);
@@ -255,9 +278,9 @@ TEST(a_player_that_looks_first_and_then_begins_anew_is_let_in)
 
 	s.rig.limits.viewers_per_ip = 1;
 	if (begin(&s)) {
-		look = invite(&s, "10.0.0.1:1");
-		play = invite(&s, "10.0.0.1:2");
+		CHECK_EQ(come(&s, &look, "10.0.0.1:1").word, HLS_YES);
 		CHECK_EQ(playlist(&s, &look).word, HLS_YES);
+		CHECK_EQ(come(&s, &play, "10.0.0.1:2").word, HLS_YES);
 		CHECK_EQ(playlist(&s, &play).word, HLS_YES);
 		CHECK_EQ(s.outs, 1);
 		CHECK_EQ(segment(&s, &play).word, HLS_YES);
@@ -273,7 +296,7 @@ TEST(a_token_of_another_edge_is_as_good)
 	struct player p;
 
 	if (begin(&a) && begin(&b)) {
-		p = invite(&a, "10.0.0.1:1");
+		p = guest(&a, "10.0.0.1:1");
 		CHECK_EQ(playlist(&b, &p).word, HLS_YES);
 		CHECK_EQ(b.ins, 1);
 		end(&b);
@@ -293,7 +316,7 @@ TEST(what_is_no_token_of_ours_is_unknown)
 
 	if (begin(&s)) {
 		struct player p = {.addr = "10.0.0.1:1", .key = &cam};
-		struct player q = invite(&s, "10.0.0.1:1");
+		struct player q = guest(&s, "10.0.0.1:1");
 
 		for (size_t i = 0; i < WEIR_ARRAY_LEN(bad); i++) {
 			snprintf(p.token, sizeof(p.token), "%s", bad[i]);
@@ -321,7 +344,7 @@ TEST(two_that_share_a_token_are_two)
 
 	s.rig.limits.viewers_per_stream = 1;
 	if (begin(&s)) {
-		p = invite(&s, "10.0.0.1:1");
+		p = guest(&s, "10.0.0.1:1");
 		CHECK_EQ(playlist(&s, &p).word, HLS_YES);
 		p.addr = "10.0.0.2:1";
 		CHECK_EQ(playlist(&s, &p).word, HLS_NO);
@@ -337,8 +360,8 @@ TEST(an_edge_that_only_sends_segments_does_not_count_the_viewer)
 
 	s.rig.limits.viewers_per_stream = 1;
 	if (begin(&s)) {
-		p = invite(&s, "10.0.0.1:1");
-		q = invite(&s, "10.0.0.2:1");
+		p = guest(&s, "10.0.0.1:1");
+		q = guest(&s, "10.0.0.2:1");
 		CHECK_EQ(segment(&s, &p).word, HLS_YES);
 		CHECK_EQ(s.ins, 0);
 		CHECK_EQ(playlist(&s, &q).word, HLS_YES);
@@ -370,7 +393,7 @@ TEST(a_kick_ends_a_viewer_and_its_token)
 			end(&s);
 			continue;
 		}
-		p = invite(&s, "10.0.0.1:1");
+		p = guest(&s, "10.0.0.1:1");
 		snprintf(id, sizeof(id), "HLSSUB%.*s",
 			 (int)strcspn(p.token, "-"), p.token);
 		if (match.session_id)
@@ -386,7 +409,7 @@ TEST(a_kick_ends_a_viewer_and_its_token)
 		CHECK_EQ(said.word, HLS_NO);
 		CHECK_EQ(said.why.why, REASON_kicked);
 		pass(&s, 1); /* who comes anew is another one */
-		p = invite(&s, "10.0.0.1:1");
+		p = guest(&s, "10.0.0.1:1");
 		CHECK_EQ(playlist(&s, &p).word, HLS_YES);
 		CHECK_EQ(s.ins, 2);
 		end(&s);
@@ -399,8 +422,8 @@ TEST(who_was_kicked_elsewhere_is_told_so_here)
 
 	if (begin(&s)) {
 		const struct gate_match who = {.ip = "10.0.0.1"};
-		struct player p = invite(&s, "10.0.0.1:1");
-		struct player q = invite(&s, "10.0.0.2:1");
+		struct player p = guest(&s, "10.0.0.1:1");
+		struct player q = guest(&s, "10.0.0.2:1");
 		struct said said;
 
 		CHECK_EQ(kick(&s, &who), 0); /* it is at another edge */
@@ -436,7 +459,7 @@ TEST(a_ban_ends_a_viewer_and_keeps_it_out)
 	struct scene s = {0};
 
 	if (begin(&s)) {
-		struct player p = invite(&s, "10.0.0.1:1");
+		struct player p = guest(&s, "10.0.0.1:1");
 		struct said said;
 
 		CHECK_EQ(playlist(&s, &p).word, HLS_YES);
@@ -462,7 +485,7 @@ TEST(viewers_are_no_more_than_there_may_be)
 
 	if (begin(&s)) {
 		for (int i = 0; i < 20; i++) {
-			struct player p = invite(&s, "10.0.0.1:1");
+			struct player p = guest(&s, "10.0.0.1:1");
 
 			CHECK_EQ(segment(&s, &p).word, HLS_YES);
 		}
@@ -471,7 +494,7 @@ TEST(viewers_are_no_more_than_there_may_be)
 		CHECK_EQ(hls_viewers_count(&s.viewers), 0);
 		s.is_full = true;
 		{
-			struct player p = invite(&s, "10.0.0.1:1");
+			struct player p = guest(&s, "10.0.0.1:1");
 			struct said said = playlist(&s, &p);
 
 			CHECK_EQ(said.word, HLS_NO);
@@ -490,9 +513,13 @@ TEST(who_waits_for_the_webhook_is_told_when_it_has_decided)
 	s.rig.settings.webhook_timeout_ms = 1000;
 	list_init(&held);
 	if (begin(&s)) {
-		struct player p = invite(&s, "10.0.0.1:1");
-		struct said said = playlist(&s, &p);
+		struct player p = guest(&s, "10.0.0.2:1");
+		struct said said;
 
+		/* Another edge has asked about that one. */
+		CHECK_EQ(playlist(&s, &p).word, HLS_YES);
+		CHECK_EQ(s.rig.asked_count, 0);
+		said = come(&s, &p, "10.0.0.1:1");
 		CHECK_EQ(said.word, HLS_WAITS);
 		CHECK(said.viewer);
 		if (said.viewer)
@@ -500,7 +527,7 @@ TEST(who_waits_for_the_webhook_is_told_when_it_has_decided)
 		CHECK_EQ(s.rig.asked_count, 1);
 		pass(&s, 5000); /* its answer on timeout */
 		CHECK(list_is_empty(&held));
-		CHECK_EQ(s.ins + s.outs, 1);
+		CHECK_EQ(s.ins + s.outs, 2);
 	}
 	list_remove(&held);
 	end(&s);
@@ -526,7 +553,7 @@ TEST(what_was_signed_when_the_session_began_holds_at_the_next_edge)
 		c.exp_ms = s.rig.utc_ms + 60000;
 		CHECK_EQ(sign_write(&query, &c, SPAN_LIT("0123456789abcdef")),
 			 0);
-		p = invite(&s, "10.0.0.1:1");
+		p = guest(&s, "10.0.0.1:1");
 		CHECK_EQ(playlist(&s, &p).word, HLS_NO);
 		p.query = buf_text(&query);
 		pass(&s, HOUR_MS); /* at another edge until now */
@@ -542,5 +569,21 @@ TEST(what_was_signed_when_the_session_began_holds_at_the_next_edge)
 		CHECK_EQ(playlist(&s, &p).word, HLS_NO);
 	}
 	buf_fini(&query);
+	end(&s);
+}
+
+TEST(where_everybody_can_make_a_token_it_proves_nothing)
+{
+	struct scene s = {0};
+
+	s.rig.settings.on_play_auth = "http://h/auth";
+	s.rig.settings.webhook_timeout_ms = 1000;
+	if (begin(&s)) {
+		struct player p = guest(&s, "10.0.0.1:1");
+
+		s.viewers.start.is_guessable = true;
+		CHECK_EQ(playlist(&s, &p).word, HLS_WAITS);
+		CHECK_EQ(s.rig.asked_count, 1);
+	}
 	end(&s);
 }
