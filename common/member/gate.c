@@ -213,7 +213,7 @@ static enum gate_word refuse(struct gate_answer *out, enum reason why,
 
 /* Only who stays is counted. */
 static enum reason count(struct gate *g, struct gate_pass *pass,
-			 const char **detail)
+			 const struct access_request *rq, const char **detail)
 {
 	char ip[NET_ADDR_TEXT_SIZE];
 	enum reason why;
@@ -221,9 +221,9 @@ static enum reason count(struct gate *g, struct gate_pass *pass,
 	*detail = "";
 	if (!pass->session)
 		return REASON_none;
-	why = limits_enter(&g->limits, (enum access_op)pass->op,
-			   pass->session->key->text,
-			   net_addr_ip_text(ip, pass->peer), detail);
+	why = limits_enter(
+		&g->limits, (enum access_op)pass->op, pass->session->key->text,
+		net_addr_ip_text(ip, pass->peer), rq->since_ms != 0, detail);
 	pass->is_in = !why;
 	return why;
 }
@@ -276,7 +276,7 @@ static enum gate_word judge(struct gate *g, struct gate_pass *pass,
 		return refuse(out, d.reason, d.detail);
 	if (set_names(pass, d.user, d.credential, d.kid))
 		return refuse(out, REASON_no_resources, "");
-	why = count(g, pass, &detail);
+	why = count(g, pass, rq, &detail);
 	if (why)
 		return refuse(out, why, detail);
 	return d.verdict == ACCESS_ASK ? ask_hook(g, pass, out, rq) : GATE_YES;

@@ -141,15 +141,26 @@ static void touch(struct gate_counts *c, struct gate_name *n)
 
 /* ---- those here ---- */
 
+/* Who stands in the way of one more. */
+enum against { ALL, THOSE_HERE, NOBODY };
+
+static bool has_no_room(const struct gate_counts *c, const struct gate_name *n,
+			enum against against)
+{
+	return against == ALL
+		       ? is_full(c, n)
+		       : against == THOSE_HERE && n->own >= c->limit[n->kind];
+}
+
 static int enter(struct gate_counts *c, enum counts_kind kind, struct span name,
-		 bool is_adopted)
+		 enum against against)
 {
 	struct gate_name *n;
 
 	if (!c->limit[kind] || !name.len)
 		return 0;
 	n = find(c, kind, name);
-	if (n && !is_adopted && is_full(c, n)) {
+	if (n && has_no_room(c, n, against)) {
 		c->refused += n->is_full;
 		return WEIR_ELIMIT;
 	}
@@ -166,13 +177,19 @@ static int enter(struct gate_counts *c, enum counts_kind kind, struct span name,
 int gate_counts_enter(struct gate_counts *c, enum counts_kind kind,
 		      struct span name)
 {
-	return enter(c, kind, name, false);
+	return enter(c, kind, name, ALL);
+}
+
+int gate_counts_move(struct gate_counts *c, enum counts_kind kind,
+		     struct span name)
+{
+	return enter(c, kind, name, THOSE_HERE);
 }
 
 int gate_counts_adopt(struct gate_counts *c, enum counts_kind kind,
 		      struct span name)
 {
-	return enter(c, kind, name, true);
+	return enter(c, kind, name, NOBODY);
 }
 
 void gate_counts_leave(struct gate_counts *c, enum counts_kind kind,

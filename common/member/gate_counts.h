@@ -99,6 +99,10 @@ void gate_counts_fini(struct gate_counts *c);
  * many as may be; WEIR_ENOMEM. What has no limit or no name is not counted: 0. */
 WEIR_MUST_CHECK int gate_counts_enter(struct gate_counts *c,
 				      enum counts_kind kind, struct span name);
+/* The same for one that moves here, and is counted elsewhere for a while yet:
+ * only those here count. */
+WEIR_MUST_CHECK int gate_counts_move(struct gate_counts *c,
+				     enum counts_kind kind, struct span name);
 /* The same for one that is in already, elsewhere: whatever the limit. */
 WEIR_MUST_CHECK int gate_counts_adopt(struct gate_counts *c,
 				      enum counts_kind kind, struct span name);

@@ -280,6 +280,23 @@ TEST(who_is_in_already_is_counted_beyond_the_limit)
 	end(&r);
 }
 
+TEST(who_moves_here_has_room_where_others_may_still_count_it)
+{
+	struct rig r;
+
+	begin(&r, 1, 2, 0);
+	answer(&r, "{\"seq\":0,\"streams\":{\"live/a\":2}}");
+	CHECK_EQ(enter(&r, "live/a"), WEIR_ELIMIT);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(gate_counts_move(&r.counts, COUNTS_STREAMS,
+					  SPAN_LIT("live/a")),
+			 0);
+	CHECK_EQ(
+		gate_counts_move(&r.counts, COUNTS_STREAMS, SPAN_LIT("live/a")),
+		WEIR_ELIMIT); /* its own */
+	end(&r);
+}
+
 TEST(of_two_dispatches_the_one_that_knows_more_is_believed)
 {
 	struct rig r;

@@ -115,9 +115,11 @@ enum reason limits_budget(const struct gate_limits *l, enum access_op op,
 
 /* ---- how many are in ---- */
 
-static int enter(struct gate_limits *l, enum counts_kind kind, const char *name)
+static int enter(struct gate_limits *l, enum counts_kind kind, const char *name,
+		 bool has_moved)
 {
-	return gate_counts_enter(&l->counts, kind, span_str(name));
+	return has_moved ? gate_counts_move(&l->counts, kind, span_str(name))
+			 : gate_counts_enter(&l->counts, kind, span_str(name));
 }
 
 static void leave(struct gate_limits *l, enum counts_kind kind,
@@ -137,19 +139,20 @@ static enum reason reason_of(int err, const char *whose, const char **detail)
 static enum reason enter_publisher(struct gate_limits *l, const char *ip,
 				   const char **detail)
 {
-	int err = enter(l, COUNTS_PUBLISHERS, ip);
+	int err = enter(l, COUNTS_PUBLISHERS, ip, false);
 
 	return reason_of(err, "publishers from this address", detail);
 }
 
 static enum reason enter_viewer(struct gate_limits *l, const char *stream,
-				const char *ip, const char **detail)
+				const char *ip, bool has_moved,
+				const char **detail)
 {
-	int err = enter(l, COUNTS_STREAMS, stream);
+	int err = enter(l, COUNTS_STREAMS, stream, has_moved);
 
 	if (err)
 		return reason_of(err, "viewers of this stream", detail);
-	err = enter(l, COUNTS_VIEWERS, ip);
+	err = enter(l, COUNTS_VIEWERS, ip, has_moved);
 	if (err) {
 		leave(l, COUNTS_STREAMS, stream);
 		return reason_of(err, "viewers from this address", detail);
@@ -160,15 +163,16 @@ static enum reason enter_viewer(struct gate_limits *l, const char *stream,
 }
 
 enum reason limits_enter(struct gate_limits *l, enum access_op op,
-			 const char *stream, const char *ip,
+			 const char *stream, const char *ip, bool has_moved,
 			 const char **detail)
 {
 	enum reason why = limits_budget(l, op, detail);
 
 	if (why)
 		return why;
-	return op == ACCESS_PUBLISH ? enter_publisher(l, ip, detail)
-				    : enter_viewer(l, stream, ip, detail);
+	return op == ACCESS_PUBLISH
+		       ? enter_publisher(l, ip, detail)
+		       : enter_viewer(l, stream, ip, has_moved, detail);
 }
 
 bool limits_adopt(struct gate_limits *l, const char *ip)

@@ -52,9 +52,10 @@ struct gate_limits {
 void limits_init(struct gate_limits *l,
 		 const struct member_limits_settings *settings, uint64_t seed);
 void limits_fini(struct gate_limits *l);
-/* Count one more. REASON_none, or why not: then it is not counted. */
+/* Count one more. REASON_none, or why not: then it is not counted. has_moved: a
+ * viewer of another edge, where it is counted for a while yet. */
 enum reason limits_enter(struct gate_limits *l, enum access_op op,
-			 const char *stream, const char *ip,
+			 const char *stream, const char *ip, bool has_moved,
 			 const char **detail);
 /* Count a publisher that is in already, elsewhere: no limit keeps it out. false:
  * there was no memory, and it is not counted. */

@@ -232,6 +232,22 @@ def a_viewer_goes_on_at_another_edge(t):
 
 
 @case
+def a_limit_holds_over_both_edges_and_not_against_who_moves(t):
+    settings = dict(SETTINGS, **{"limits.viewers_per_stream": 1})
+    with Cluster(edge=2, settings=settings) as t.cluster:
+        begin(t, "live/single")
+        v = Viewer(t, "live/single")
+        path = v.segment_path()
+
+        def refused():
+            return hls.ask(edge(t, 1), "/live/single.m3u8").status == 503
+        wait_for(refused, "the other edge to know of the viewer", 5)
+        assert v.playlist(1).status == 200  # a connection may come to any of them
+        assert v.segment(path, 1).status == 200
+        assert v.playlist(0).status == 200
+
+
+@case
 def flooded_with_viewers_that_never_come_again_memory_stays(t):
     settings = dict(SETTINGS, **{"limits.viewers_per_stream": 0, "edge.viewers_max": 200})
     with Cluster(packager=1, settings=settings) as t.cluster:
