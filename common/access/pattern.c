@@ -104,6 +104,49 @@ bool stream_pattern_is_exact(const struct stream_pattern *p)
 	return !strchr(p->text, '*');
 }
 
+void stream_pattern_shape(char out[STREAM_SHAPE_SIZE],
+			  const struct stream_pattern *p)
+{
+	struct span text = span_str(p->text);
+	size_t len = 0;
+
+	while (text.len) {
+		struct span e = next_element(&text);
+
+		if (span_eq_str(e, "**"))
+			out[len++] = '+';
+		else
+			out[len++] = span_eq_str(e, "*") ? '*' : '=';
+	}
+	out[len] = '\0';
+}
+
+bool stream_pattern_of(struct stream_pattern *out, const char *shape,
+		       const struct stream_key *key)
+{
+	struct span rest = span_str(key->text);
+	char *at = out->text;
+
+	for (; *shape && rest.len; shape++) {
+		struct span e = next_element(&rest);
+
+		if (*shape == '+')
+			e = SPAN_LIT("**");
+		else if (*shape == '*')
+			e = SPAN_LIT("*");
+		if (*shape == '+')
+			rest = (struct span){0};
+		if ((size_t)(at - out->text) + e.len + 1 > STREAM_KEY_MAX)
+			return false; /* no pattern is as long as that */
+		if (at != out->text)
+			*at++ = '/';
+		memcpy(at, e.data, e.len);
+		at += e.len;
+	}
+	*at = '\0';
+	return !*shape && !rest.len;
+}
+
 const char *stream_key_name(const struct stream_key *key)
 {
 	const char *slash = strchr(key->text, '/');

@@ -32,6 +32,15 @@ bool stream_pattern_matches(const struct stream_pattern *p,
 /* Does it mean one stream? Then its text is that stream's key. */
 bool stream_pattern_is_exact(const struct stream_pattern *p);
 
+/* The shape of a pattern, for looking it up: which of its elements are free, a
+ * letter for each: '=' what is said, '*', and '+' for "**". And the one pattern of
+ * a shape that matches a key; false: there is none. */
+#define STREAM_SHAPE_SIZE (STREAM_KEY_MAX / 2 + 2)
+void stream_pattern_shape(char out[STREAM_SHAPE_SIZE],
+			  const struct stream_pattern *p);
+bool stream_pattern_of(struct stream_pattern *out, const char *shape,
+		       const struct stream_key *key);
+
 /* What stands behind the app: "live/a/b" -> "a/b". Borrowed from `key`. */
 const char *stream_key_name(const struct stream_key *key);
 

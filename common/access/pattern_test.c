@@ -14,6 +14,17 @@ static struct stream_key key_of(const char *path)
 	return key;
 }
 
+/* As a pattern of its shape. */
+static bool is_found(const struct stream_pattern *p,
+		     const struct stream_key *key)
+{
+	char shape[STREAM_SHAPE_SIZE];
+	struct stream_pattern of;
+
+	stream_pattern_shape(shape, p);
+	return stream_pattern_of(&of, shape, key) && !strcmp(of.text, p->text);
+}
+
 TEST(a_star_is_one_element_and_two_are_the_rest)
 {
 	static const struct {
@@ -57,7 +68,54 @@ TEST(a_star_is_one_element_and_two_are_the_rest)
 					      NULL),
 			 0);
 		CHECK_EQ(stream_pattern_matches(&p, &key), cases[i].fits);
+		CHECK_EQ(is_found(&p, &key), cases[i].fits);
 	}
+}
+
+TEST(a_shape_has_a_letter_for_each_element)
+{
+	static const struct {
+		const char *pattern, *shape, *of_key;
+	} cases[] = {
+		{"live/a/b", "===", "live/cam1/hd"},
+		{"live/*/b", "=*=", "live/*/hd"},
+		{"live/**", "=+", "live/**"},
+		{"*/*/**", "**+", "*/*/**"},
+		{"**", "+", "**"},
+		{"live/cam1", "==", ""}, /* the key has one more */
+		{"a/b/c/**", "===+", ""},
+	};
+	struct stream_key key = key_of("live/cam1/hd");
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(cases); i++) {
+		char shape[STREAM_SHAPE_SIZE];
+		struct stream_pattern p = {""}, of = {""};
+		bool is_there;
+
+		CHECK_EQ(stream_pattern_parse(&p, span_str(cases[i].pattern),
+					      NULL),
+			 0);
+		stream_pattern_shape(shape, &p);
+		CHECK_STR(shape, cases[i].shape);
+		is_there = stream_pattern_of(&of, shape, &key);
+		CHECK_EQ(is_there, *cases[i].of_key != '\0');
+		if (is_there)
+			CHECK_STR(of.text, cases[i].of_key);
+	}
+}
+
+TEST(the_longest_key_has_patterns_as_long_as_itself)
+{
+	struct stream_key key = {""};
+	struct stream_pattern of = {""};
+
+	memset(key.text, 'x', STREAM_KEY_MAX);
+	key.text[1] = '/';
+	CHECK(stream_pattern_of(&of, "==", &key));
+	CHECK_STR(of.text, key.text);
+	key.text[STREAM_KEY_MAX - 2] = '/';
+	CHECK(stream_pattern_of(&of, "===", &key));
+	CHECK(!stream_pattern_of(&of, "==+", &key)); /* it would be longer */
 }
 
 TEST(what_is_no_pattern_is_refused_with_words)

@@ -1,6 +1,7 @@
 /* common/access/rule_index.c - rules by what they ask for. */
 #include "common/access/rule_index.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define KEY_MAX (2 + STREAM_KEY_MAX) /* the longest under which a rule stands */
@@ -39,6 +40,7 @@ void rule_index_init(struct rule_index *ix, uint64_t seed)
 {
 	*ix = (struct rule_index){.block_count = {{0}}};
 	map_init(&ix->map, seed);
+	map_init(&ix->shapes, seed);
 }
 
 void rule_index_fini(struct rule_index *ix)
@@ -55,6 +57,9 @@ void rule_index_fini(struct rule_index *ix)
 		free(b);
 	}
 	map_fini(&ix->map);
+	map_each (slot, &ix->shapes)
+		free(slot->value);
+	map_fini(&ix->shapes);
 }
 
 static int bucket_make(struct bucket **out, struct map *m, struct span key)
@@ -167,4 +172,94 @@ const struct rule_ref *rule_index_find_block(const struct rule_index *ix,
 		return NULL;
 	first = ip_addr_prefix(ip, bits);
 	return rule_index_find(ix, of, block_key(key, &first, bits));
+}
+
+/* ---- patterns ---- */
+
+/* One more rule of this shape. Returns 0 or WEIR_ENOMEM. */
+static int count_shape(struct rule_index *ix, enum rule_index_of of,
+		       const char *text)
+{
+	struct index_key k;
+	struct span key = key_of(&k, of, span_str(text));
+	struct rule_shape *s = map_get(&ix->shapes, key);
+	int err;
+
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		err = s ? map_put(&ix->shapes, key, s) : WEIR_ENOMEM;
+		if (err) {
+			free(s);
+			return err;
+		}
+		snprintf(s->text, sizeof(s->text), "%s", text);
+		s->next = ix->shape[of];
+		ix->shape[of] = s;
+	}
+	s->count++;
+	return 0;
+}
+
+static void uncount_shape(struct rule_index *ix, enum rule_index_of of,
+			  const char *text)
+{
+	struct index_key k;
+	struct span key = key_of(&k, of, span_str(text));
+	struct rule_shape *s = map_get(&ix->shapes, key);
+	struct rule_shape **at = &ix->shape[of];
+
+	BUG_ON(!s);
+	if (--s->count)
+		return;
+	(void)map_remove(&ix->shapes, key);
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	free(s);
+}
+
+int rule_index_add_pattern(struct rule_index *ix, enum rule_index_of of,
+			   const struct stream_pattern *pattern,
+			   const struct rule *rule)
+{
+	char shape[STREAM_SHAPE_SIZE];
+	int err;
+
+	stream_pattern_shape(shape, pattern);
+	err = count_shape(ix, of, shape);
+	if (err)
+		return err;
+	err = rule_index_add(ix, of, span_str(pattern->text), rule);
+	if (err)
+		uncount_shape(ix, of, shape);
+	return err;
+}
+
+void rule_index_remove_pattern(struct rule_index *ix, enum rule_index_of of,
+			       const struct stream_pattern *pattern,
+			       const struct rule *rule)
+{
+	char shape[STREAM_SHAPE_SIZE];
+
+	if (!remove_ref(ix, of, span_str(pattern->text), rule))
+		return;
+	stream_pattern_shape(shape, pattern);
+	uncount_shape(ix, of, shape);
+}
+
+const struct rule_ref *rule_index_next_pattern(const struct rule_index *ix,
+					       enum rule_index_of of,
+					       const struct stream_key *key,
+					       const struct rule_shape **at)
+{
+	const struct rule_shape *s = *at ? (*at)->next : ix->shape[of];
+	const struct rule_ref *ref = NULL;
+	struct stream_pattern p;
+
+	for (; s && !ref; s = s->next) {
+		*at = s;
+		if (stream_pattern_of(&p, s->text, key))
+			ref = rule_index_find(ix, of, span_str(p.text));
+	}
+	return ref;
 }

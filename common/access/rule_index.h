@@ -1,7 +1,8 @@
 /* common/access/rule_index.h - rules by what they ask for, for this room only.
  *
- * A multimap from bytes to rules (borrowed), with one thing more: blocks of
- * addresses are found by an address, in one look per length of block in use.
+ * A multimap from bytes to rules (borrowed), with two things more: blocks of
+ * addresses are found by an address, in one look per length of block in use; and
+ * patterns by a stream's key, in one look per shape of pattern in use.
  */
 #ifndef WEIR_ACCESS_RULE_INDEX_H
 #define WEIR_ACCESS_RULE_INDEX_H
@@ -17,8 +18,9 @@ enum rule_index_of {
 	INDEX_BAN_IP,
 	INDEX_BAN_SESSION,
 	INDEX_BAN_USER,
-	INDEX_BAN_STREAM,
-	INDEX_BAN_PATTERN, /* of many streams: all under one empty key */
+	INDEX_BAN_STREAM, /* patterns */
+	INDEX_PULL,
+	INDEX_PUSH,
 	INDEX_COUNT,
 };
 
@@ -28,8 +30,17 @@ struct rule_ref {
 	const struct rule *rule;
 };
 
+/* A shape of patterns in use. */
+struct rule_shape {
+	struct rule_shape *next;
+	size_t count; /* rules */
+	char text[STREAM_SHAPE_SIZE];
+};
+
 struct rule_index {
 	struct map map;
+	struct map shapes; /* index and text → struct rule_shape, ours */
+	struct rule_shape *shape[INDEX_COUNT]; /* the first */
 	/* Blocks in use, by length. */
 	uint32_t block_count[INDEX_COUNT][129];
 };
@@ -45,11 +56,20 @@ WEIR_MUST_CHECK int rule_index_add_block(struct rule_index *ix,
 					 const struct cidr *block,
 					 const struct rule *rule);
 
+WEIR_MUST_CHECK int rule_index_add_pattern(struct rule_index *ix,
+					   enum rule_index_of of,
+					   const struct stream_pattern *pattern,
+					   const struct rule *rule);
+
 /* Remove it once; it need not be there. */
 void rule_index_remove(struct rule_index *ix, enum rule_index_of of,
 		       struct span key, const struct rule *rule);
 void rule_index_remove_block(struct rule_index *ix, enum rule_index_of of,
 			     const struct cidr *block, const struct rule *rule);
+
+void rule_index_remove_pattern(struct rule_index *ix, enum rule_index_of of,
+			       const struct stream_pattern *pattern,
+			       const struct rule *rule);
 
 /* Those under a key, or NULL. */
 const struct rule_ref *rule_index_find(const struct rule_index *ix,
@@ -60,5 +80,12 @@ const struct rule_ref *rule_index_find_block(const struct rule_index *ix,
 					     enum rule_index_of of,
 					     const struct ip_addr *ip,
 					     unsigned bits);
+
+/* Those whose pattern may match the key (look again), shape by shape: *at is NULL
+ * at first. NULL: no more. */
+const struct rule_ref *rule_index_next_pattern(const struct rule_index *ix,
+					       enum rule_index_of of,
+					       const struct stream_key *key,
+					       const struct rule_shape **at);
 
 #endif

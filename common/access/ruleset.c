@@ -63,12 +63,7 @@ static enum rule_index_of ban_place(const struct rule_ban *b, struct span *key)
 		*key = span_str(b->user);
 		return INDEX_BAN_USER;
 	}
-	if (b->has_ip)
-		return INDEX_BAN_IP;
-	if (!stream_pattern_is_exact(&b->streams))
-		return INDEX_BAN_PATTERN;
-	*key = span_str(b->streams.text);
-	return INDEX_BAN_STREAM;
+	return b->has_ip ? INDEX_BAN_IP : INDEX_BAN_STREAM;
 }
 
 static int index_list(struct rule_index *ix, enum rule_index_of of,
@@ -88,6 +83,8 @@ static int index_ban(struct rule_index *ix, const struct rule *r)
 
 	if (of == INDEX_BAN_IP)
 		return rule_index_add_block(ix, of, &r->ban.ip, r);
+	if (of == INDEX_BAN_STREAM)
+		return rule_index_add_pattern(ix, of, &r->ban.streams, r);
 	return rule_index_add(ix, of, key, r);
 }
 
@@ -104,6 +101,12 @@ static int index_add(struct ruleset *rs, enum rule_source source,
 		err = index_list(&rs->index, INDEX_ALLOW, r);
 	if (!err && r->kind == RULE_BAN)
 		err = index_ban(&rs->index, r);
+	if (!err && r->kind == RULE_PULL)
+		err = rule_index_add_pattern(&rs->index, INDEX_PULL,
+					     &r->pull.streams, r);
+	if (!err && r->kind == RULE_PUSH)
+		err = rule_index_add_pattern(&rs->index, INDEX_PUSH,
+					     &r->push.streams, r);
 	return err;
 }
 
@@ -121,6 +124,8 @@ static void unindex_ban(struct rule_index *ix, const struct rule *r)
 
 	if (of == INDEX_BAN_IP)
 		rule_index_remove_block(ix, of, &r->ban.ip, r);
+	else if (of == INDEX_BAN_STREAM)
+		rule_index_remove_pattern(ix, of, &r->ban.streams, r);
 	else
 		rule_index_remove(ix, of, key, r);
 }
@@ -139,6 +144,24 @@ static void index_remove(struct ruleset *rs, enum rule_source source,
 		unindex_list(&rs->index, INDEX_ALLOW, r);
 	if (r->kind == RULE_BAN)
 		unindex_ban(&rs->index, r);
+	if (r->kind == RULE_PULL)
+		rule_index_remove_pattern(&rs->index, INDEX_PULL,
+					  &r->pull.streams, r);
+	if (r->kind == RULE_PUSH)
+		rule_index_remove_pattern(&rs->index, INDEX_PUSH,
+					  &r->push.streams, r);
+}
+
+/* One allow rule more, or less. */
+static void count_allow(struct ruleset *rs, const struct rule *r, bool is_more)
+{
+	size_t *count = r->until_ms ? rs->allow_timed : rs->allow_always;
+
+	if (r->kind != RULE_ALLOW)
+		return;
+	for (unsigned op = 1; op <= ACCESS_BOTH; op <<= 1)
+		if (r->list.ops & op)
+			count[op] += is_more ? 1 : (size_t)-1;
 }
 
 /* ---- changing ---- */
@@ -193,6 +216,20 @@ static size_t row_find(const struct rule_row *row, enum rule_source source,
 	return i;
 }
 
+/* A rule of the settings cannot be told by its id, which one of the registry may
+ * have too. */
+size_t ruleset_place(const struct ruleset *rs, const struct rule *r)
+{
+	const struct rule_row *own = &rs->row[RULES_SETTINGS][r->kind];
+	size_t i = 0;
+
+	while (i < own->count && own->at[i] != r)
+		i++;
+	if (i < own->count)
+		return i;
+	return i + row_lower(&rs->row[RULES_REGISTRY][r->kind], r->id);
+}
+
 /* Into a row that has room. */
 static void row_insert(struct rule_row *row, enum rule_source source,
 		       struct rule *r)
@@ -236,11 +273,13 @@ int ruleset_put(struct ruleset *rs, enum rule_source source,
 		struct rule **at = &row->at[row_find(row, source, old)];
 
 		index_remove(rs, source, old);
+		count_allow(rs, old, false);
 		rule_unref(at);
 		*at = rule_ref(rule);
 	} else {
 		row_insert(row, source, rule_ref(rule));
 	}
+	count_allow(rs, rule, true);
 	changed(rs, rule);
 	return 0;
 }
@@ -249,6 +288,7 @@ static void remove_at(struct ruleset *rs, enum rule_source source,
 		      struct rule_row *row, size_t i)
 {
 	index_remove(rs, source, row->at[i]);
+	count_allow(rs, row->at[i], false);
 	rule_unref(&row->at[i]);
 	row->count--;
 	memmove(row->at + i, row->at + i + 1,
@@ -375,6 +415,7 @@ static void row_expire(struct ruleset *rs, enum rule_source source,
 			continue;
 		}
 		index_remove(rs, source, r);
+		count_allow(rs, r, false);
 		rule_unref(&r);
 		changed(rs, NULL);
 	}

@@ -69,16 +69,25 @@ const struct rule *ruleset_denies(const struct ruleset *rs,
 	return address_hit(rs, INDEX_DENY, ip, op, now_ms);
 }
 
-bool ruleset_allows(const struct ruleset *rs, const struct ip_addr *ip,
-		    enum access_op op, int64_t now_ms)
+/* Is there an allow rule in force? */
+static bool has_allow(const struct ruleset *rs, enum access_op op,
+		      int64_t now_ms)
 {
 	const struct rule *r;
 
+	if (rs->allow_always[op] || !rs->allow_timed[op])
+		return rs->allow_always[op];
 	for (size_t i = 0; (r = ruleset_at(rs, RULE_ALLOW, i, NULL)); i++)
 		if ((r->list.ops & op) && !rule_is_over(r, now_ms))
-			return address_hit(rs, INDEX_ALLOW, ip, op, now_ms) !=
-			       NULL;
-	return true;
+			return true;
+	return false;
+}
+
+bool ruleset_allows(const struct ruleset *rs, const struct ip_addr *ip,
+		    enum access_op op, int64_t now_ms)
+{
+	return !has_allow(rs, op, now_ms) ||
+	       address_hit(rs, INDEX_ALLOW, ip, op, now_ms);
 }
 
 /* ---- names ---- */
@@ -135,6 +144,21 @@ static const struct rule *ban_under(const struct ruleset *rs,
 		       now_ms);
 }
 
+static const struct rule *ban_of_stream(const struct ruleset *rs,
+					const struct rule_subject *who,
+					int64_t now_ms)
+{
+	const struct rule_shape *at = NULL;
+	const struct rule_ref *ref;
+	const struct rule *hit = NULL;
+
+	while (who->key && !hit &&
+	       (ref = rule_index_next_pattern(&rs->index, INDEX_BAN_STREAM,
+					      who->key, &at)))
+		hit = ban_hit(ref, who, now_ms);
+	return hit;
+}
+
 const struct rule *ruleset_ban(const struct ruleset *rs,
 			       const struct rule_subject *who, int64_t now_ms)
 {
@@ -143,11 +167,8 @@ const struct rule *ruleset_ban(const struct ruleset *rs,
 
 	if (!hit)
 		hit = ban_under(rs, INDEX_BAN_USER, who->user, who, now_ms);
-	if (!hit && who->key)
-		hit = ban_under(rs, INDEX_BAN_STREAM, who->key->text, who,
-				now_ms);
 	if (!hit)
-		hit = ban_under(rs, INDEX_BAN_PATTERN, "", who, now_ms);
+		hit = ban_of_stream(rs, who, now_ms);
 	for (unsigned bits = 0; bits <= 128 && !hit && who->ip; bits++)
 		hit = ban_hit(rule_index_find_block(&rs->index, INDEX_BAN_IP,
 						    who->ip, bits),
@@ -157,29 +178,59 @@ const struct rule *ruleset_ban(const struct ruleset *rs,
 
 /* ---- relays ---- */
 
+static bool is_for(const struct rule *r, const struct stream_key *key,
+		   int64_t now_ms)
+{
+	if (rule_is_over(r, now_ms))
+		return false;
+	if (r->kind == RULE_PUSH)
+		return stream_pattern_matches(&r->push.streams, key);
+	return !r->pull.is_once &&
+	       stream_pattern_matches(&r->pull.streams, key);
+}
+
+/* The first rule for a stream whose place (as of ruleset_at) is not below *at,
+ * which becomes its place; or NULL. */
+static const struct rule *relay_from(const struct ruleset *rs,
+				     enum rule_index_of of,
+				     const struct stream_key *key, size_t *at,
+				     int64_t now_ms)
+{
+	const struct rule_shape *shape = NULL;
+	const struct rule *first = NULL;
+	const struct rule_ref *ref;
+	size_t from = *at;
+
+	while ((ref = rule_index_next_pattern(&rs->index, of, key, &shape)))
+		for (; ref; ref = ref->next) {
+			size_t place;
+
+			if (!is_for(ref->rule, key, now_ms))
+				continue;
+			place = ruleset_place(rs, ref->rule);
+			if (place < from || (first && place >= *at))
+				continue;
+			first = ref->rule;
+			*at = place;
+		}
+	return first;
+}
+
 const struct rule *ruleset_pull(const struct ruleset *rs,
 				const struct stream_key *key, int64_t now_ms)
 {
-	const struct rule *r;
+	size_t at = 0;
 
-	for (size_t i = 0; (r = ruleset_at(rs, RULE_PULL, i, NULL)); i++)
-		if (!r->pull.is_once && !rule_is_over(r, now_ms) &&
-		    stream_pattern_matches(&r->pull.streams, key))
-			return r;
-	return NULL;
+	return relay_from(rs, INDEX_PULL, key, &at, now_ms);
 }
 
 const struct rule *ruleset_push(const struct ruleset *rs,
 				const struct stream_key *key, size_t *at,
 				int64_t now_ms)
 {
-	const struct rule *r;
+	const struct rule *r = relay_from(rs, INDEX_PUSH, key, at, now_ms);
 
-	while ((r = ruleset_at(rs, RULE_PUSH, *at, NULL))) {
+	if (r)
 		++*at;
-		if (!rule_is_over(r, now_ms) &&
-		    stream_pattern_matches(&r->push.streams, key))
-			return r;
-	}
-	return NULL;
+	return r;
 }

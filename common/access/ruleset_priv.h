@@ -20,6 +20,8 @@ struct rule_row {
 struct ruleset {
 	struct rule_row row[RULE_SOURCE_COUNT][RULE_KIND_COUNT];
 	struct rule_index index;
+	/* Allow rules by operation (as a bit): never over, and over some time. */
+	size_t allow_always[ACCESS_BOTH + 1], allow_timed[ACCESS_BOTH + 1];
 	uint64_t version;
 	int64_t next_over_ms; /* nothing is over before; INT64_MAX: never */
 };
@@ -31,5 +33,8 @@ struct rule_name {
 
 struct span rule_name_key(struct rule_name *out, enum rule_source source,
 			  enum rule_kind kind, const char *id);
+
+/* Where a rule of the set stands: ruleset_at's number of it. */
+size_t ruleset_place(const struct ruleset *rs, const struct rule *r);
 
 #endif

@@ -455,3 +455,125 @@ TEST_NO_OOM(after_any_changes_the_answers_are_those_of_a_plain_list)
 		rule_unref(&model[i]);
 	ruleset_free(&rs);
 }
+
+/* ---- patterns, against rows that are walked ---- */
+
+static const char *const element[] = {"a", "b", "c", "*", "**"};
+
+static unsigned draw(unsigned *random, unsigned below)
+{
+	*random = *random * 1103515245 + 12345;
+	return (*random >> 16) % below;
+}
+
+static void draw_pattern(char out[16], unsigned *random)
+{
+	unsigned count = 2 + draw(random, 2);
+	size_t len = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		len += (size_t)snprintf(
+			out + len, 16 - len, "%s%s", i ? "/" : "",
+			element[draw(random, i + 1 < count ? 4 : 5)]);
+}
+
+/* Not by the index. */
+static const struct rule *walk(const struct ruleset *rs, enum rule_kind kind,
+			       const struct stream_key *k, size_t *at)
+{
+	const struct rule *r;
+
+	while ((r = ruleset_at(rs, kind, (*at)++, NULL)))
+		if (stream_pattern_matches(kind == RULE_PULL ? &r->pull.streams
+					   : kind == RULE_PUSH
+						   ? &r->push.streams
+						   : &r->ban.streams,
+					   k))
+			return r;
+	return NULL;
+}
+
+static void check_stream(const struct ruleset *rs, const struct stream_key *k)
+{
+	const struct rule_subject who = {.op = ACCESS_PLAY, .key = k};
+	size_t at = 0, by_index = 0, from = 0, ban = 0;
+	const struct rule *r;
+
+	CHECK(ruleset_pull(rs, k, 0) == walk(rs, RULE_PULL, k, &from));
+	do {
+		r = walk(rs, RULE_PUSH, k, &at);
+		CHECK(ruleset_push(rs, k, &by_index, 0) == r);
+	} while (r);
+	CHECK_EQ(ruleset_ban(rs, &who, 0) != NULL,
+		 walk(rs, RULE_BAN, k, &ban) != NULL);
+}
+
+static void check_streams(const struct ruleset *rs)
+{
+	for (unsigned n = 0; n < 64; n++) {
+		struct stream_key k;
+
+		snprintf(k.text, sizeof(k.text), "%s/%s%s%s",
+			 element[n % 4 % 3], element[n / 4 % 4 % 3],
+			 n < 32 ? "/" : "", n < 32 ? element[n % 3] : "");
+		check_stream(rs, &k);
+	}
+}
+
+TEST_NO_OOM(after_any_changes_patterns_are_found_in_their_order)
+{
+	struct ruleset *rs = new_set();
+	unsigned random = 4711;
+
+	for (unsigned step = 0; step < 2000; step++) {
+		enum rule_source source =
+			draw(&random, 2) ? RULES_SETTINGS : RULES_REGISTRY;
+		unsigned id = draw(&random, 12);
+		char text[200], pattern[16];
+
+		draw_pattern(pattern, &random);
+		snprintf(text, sizeof(text),
+			 step % 3 ? "{'kind':'%s','id':'r%u','streams':'%s',"
+				    "'urls':['rtmp://h/$key']}"
+				  : "{'kind':'%s','id':'r%u','stream':'%s'}",
+			 step % 3 == 0   ? "ban"
+			 : step % 3 == 1 ? "pull"
+					 : "push",
+			 id, pattern);
+		if (draw(&random, 3)) {
+			put(rs, source, text);
+		} else {
+			snprintf(text, sizeof(text), "r%u", id);
+			ruleset_remove(rs, source,
+				       step % 3 == 0   ? RULE_BAN
+				       : step % 3 == 1 ? RULE_PULL
+						       : RULE_PUSH,
+				       text);
+		}
+		if (step % 10 == 0)
+			check_streams(rs);
+	}
+	ruleset_free(&rs);
+}
+
+TEST(allow_rules_that_are_over_shut_nobody_out)
+{
+	struct ruleset *rs = new_set();
+
+	put_all(rs,
+		"{'kind':'allow','id':'a','cidr':'10.0.0.0/8',"
+		"'until_ms':9,'ops':'play'}");
+	CHECK(!allows(rs, "192.0.2.1", ACCESS_PLAY, 8));
+	CHECK(allows(rs, "192.0.2.1", ACCESS_PLAY, 9));
+	put_all(rs, "{'kind':'allow','id':'a','cidr':'10.0.0.0/8'}");
+	CHECK(!allows(rs, "192.0.2.1", ACCESS_PLAY, 9));
+	CHECK(!allows(rs, "192.0.2.1", ACCESS_PUBLISH, 9));
+	CHECK(ruleset_remove(rs, RULES_REGISTRY, RULE_ALLOW, "a"));
+	CHECK(allows(rs, "192.0.2.1", ACCESS_PLAY, 9));
+	put_all(rs,
+		"{'kind':'allow','id':'b','cidr':'10.0.0.0/8',"
+		"'until_ms':9}");
+	CHECK_EQ(ruleset_expire(rs, 9), INT64_MAX);
+	CHECK(allows(rs, "192.0.2.1", ACCESS_PLAY, 8));
+	ruleset_free(&rs);
+}

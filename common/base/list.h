@@ -45,6 +45,18 @@ static inline void list_append(struct list *head, struct list *l)
 }
 
 /* Put `l`, which is in no list, first. */
+/* All members of `from`, which is empty then, in their order. */
+static inline void list_append_all(struct list *head, struct list *from)
+{
+	if (list_is_empty(from))
+		return;
+	from->next->prev = head->prev;
+	head->prev->next = from->next;
+	from->prev->next = head;
+	head->prev = from->prev;
+	list_init(from);
+}
+
 static inline void list_prepend(struct list *head, struct list *l)
 {
 	list_append(head->next, l);

@@ -82,3 +82,23 @@ TEST(an_empty_list_has_nothing_to_walk)
 	list_remove(&head);
 	CHECK(list_is_empty(&head));
 }
+
+TEST(all_members_of_one_list_go_behind_those_of_another)
+{
+	struct item a[3], b[3];
+	struct list head, from, none;
+
+	make(&head, a);
+	make(&from, b);
+	list_init(&none);
+	list_append_all(&head, &from);
+	CHECK_EQ(digits(&head), 123123);
+	CHECK(list_is_empty(&from));
+	list_append_all(&head, &none);
+	CHECK_EQ(digits(&head), 123123);
+	list_append_all(&none, &head);
+	CHECK_EQ(digits(&none), 123123);
+	CHECK(list_is_empty(&head));
+	list_remove(&b[2].link);
+	CHECK_EQ(digits(&none), 12312);
+}
