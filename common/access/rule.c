@@ -181,6 +181,9 @@ static void write_push(struct buf *out, const struct rule_push *p,
 	put_text(out, "streams", p->streams.text);
 	write_urls(out, p->url, p->url_count, RULE_PUSH, form);
 	put_bool(out, "forward_query", p->is_query_forwarded);
+	/* Older versions know no such field. */
+	if (p->keeps_pull != stream_pattern_is_exact(&p->streams))
+		put_bool(out, "keep_pull", p->keeps_pull);
 }
 
 void rule_write(struct buf *out, const struct rule *r, enum rule_form form)

@@ -28,7 +28,9 @@
  *	            key of a stream, "urls" an address as it stands. It is kept on
  *	            ("on_demand" is false) within its limits, which may be wider (no
  *	            time-out: 0), and the rule goes when the pull is over
- *	push        "streams", "urls" (1-8: rtmp, rtmps), "forward_query"=false
+ *	push        "streams", "urls" (1-8: rtmp, rtmps), "forward_query"=false,
+ *	            "keep_pull": does it hold a stream that is pulled on demand?
+ *	            Absent: if "streams" is one stream; written where it is not so
  *
  * A rule is written once and then shared by reference; the count is not atomic:
  * one loop. Pure code.
@@ -94,6 +96,7 @@ struct rule_push {
 	char *url[RULE_URLS_MAX];
 	unsigned url_count;
 	bool is_query_forwarded; /* without what redact.h calls secret */
+	bool keeps_pull;         /* it wants the stream, as viewers do */
 };
 
 struct rule {

@@ -321,6 +321,8 @@ static void read_push(struct reading *rd)
 	pattern_field(rd, &p->streams, "streams");
 	p->url_count = read_urls(rd, p->url, PUSH_SCHEMES, url_template_check);
 	p->is_query_forwarded = bool_field(rd, "forward_query", false);
+	p->keeps_pull = bool_field(rd, "keep_pull",
+				   stream_pattern_is_exact(&p->streams));
 }
 
 /* ---- all of it ---- */
@@ -336,7 +338,7 @@ static const struct {
 	[RULE_PULL] = {read_pull,
 		       "|streams|urls|on_demand|once|pull_timeout_ms|"
 		       "retry_num|auto_stop_ms|"},
-	[RULE_PUSH] = {read_push, "|streams|urls|forward_query|"},
+	[RULE_PUSH] = {read_push, "|streams|urls|forward_query|keep_pull|"},
 };
 
 static bool is_one_of(const char *names, const char *name)

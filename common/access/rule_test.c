@@ -198,6 +198,7 @@ static const struct {
 	 "\"urls\":[\"http://o\"]}",
 	 "id"},
 	{PUSH "\"urls\":[]}", "urls"},
+	{PUSH "\"urls\":[\"rtmp://a/b\"],\"keep_pull\":1}", "keep_pull"},
 	{PUSH "\"urls\":\"rtmp://a/b\"}", "urls"},
 	{PUSH "\"urls\":[\"rtmp://a/b\",\"http://a/b\"]}", "urls[1]"},
 	{PUSH "\"urls\":[\"rtmp://a/b\",null]}", "urls[1]"},
@@ -209,6 +210,43 @@ static const struct {
 	{"{\"kind\":\"push\",\"id\":\"a\",\"urls\":[\"rtmp://a/b\"]}",
 	 "streams"},
 };
+
+static bool keeps_pull(const char *streams, const char *more)
+{
+	struct buf json = {0}, again = {0};
+	struct rule *r = NULL, *same = NULL;
+	bool keeps = false;
+
+	buf_printf(&json,
+		   "{\"kind\":\"push\",\"id\":\"a\",\"urls\":"
+		   "[\"rtmp://o/a/b\"],\"streams\":\"%s\"%s}",
+		   streams, more);
+	if (!buf_error(&json))
+		CHECK_EQ(rule_read(&r, buf_span(&json), NULL), 0);
+	if (r) {
+		keeps = r->push.keeps_pull;
+		rule_write(&again, r, RULE_WHOLE);
+	}
+	if (r && !buf_error(&again)) {
+		CHECK_EQ(rule_read(&same, buf_span(&again), NULL), 0);
+		if (same)
+			CHECK_EQ(same->push.keeps_pull, keeps);
+	}
+	rule_unref(&r);
+	rule_unref(&same);
+	buf_fini(&json);
+	buf_fini(&again);
+	return keeps;
+}
+
+TEST(a_push_holds_a_pull_if_it_names_the_stream_or_says_so)
+{
+	CHECK(keeps_pull("live/a", ""));
+	CHECK(!keeps_pull("live/*", ""));
+	CHECK(!keeps_pull("**", ""));
+	CHECK(keeps_pull("**", ",\"keep_pull\":true"));
+	CHECK(!keeps_pull("live/a", ",\"keep_pull\":false"));
+}
 
 TEST(whatever_is_wrong_is_named_with_its_place)
 {

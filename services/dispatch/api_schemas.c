@@ -361,6 +361,7 @@ static const struct api_field of_rule[] = {
 	MAY("retry_num", API_INT, NULL),
 	MAY("auto_stop_ms", API_INT, NULL),
 	MAY("forward_query", API_BOOL, NULL),
+	MAY("keep_pull", API_BOOL, "Where it is not as streams has it: true for one stream, false for a pattern."),
 };
 const struct api_schema schema_rule = SCHEMA("Rule", "What it needs, its kind says; secrets are not shown.", of_rule);
 

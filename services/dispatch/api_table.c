@@ -158,6 +158,7 @@ static const struct api_schema pull_rule_in = SCHEMA("", of_pull_rule);
 static const struct api_field of_push_rule[] = {
 	ID_IN_PATH, STREAMS, URLS("Where to, all of them; $app, $name and $key stand for those of the stream."),
 	{"forward_query", API_BOOL, 0, 0, 0, NULL, "false", NULL, "The publisher's query goes along, without secrets."},
+	{"keep_pull", API_BOOL, 0, 0, 0, NULL, NULL, NULL, "It holds streams that are pulled on demand; absent: if streams is one stream."},
 	UNTIL, NOTE,
 };
 static const struct api_schema push_rule_in = SCHEMA("", of_push_rule);

@@ -162,6 +162,7 @@ static void follow_want(struct push_stream *s, const struct push_want *w)
 	}
 	t->is_wanted = true;
 	t->is_query_forwarded = w->is_query_forwarded;
+	t->keeps_pull = w->keeps_pull;
 	snprintf(t->rule, sizeof(t->rule), "%s", w->rule);
 }
 
@@ -213,35 +214,40 @@ void pushes_on_query(struct pushes *p, const struct stream_key *key,
 
 /* ---- work ---- */
 
-static bool work_targets(struct push_stream *s)
+/* Is it pushed to anybody? *wants: to one of those who want it, if nobody else does. */
+static bool work_targets(struct push_stream *s, bool *wants)
 {
-	bool is_wanting = false;
+	bool is_pushed = false;
+
+	*wants = false;
 
 	list_each_safe (it, &s->targets) {
 		struct push_target *t =
 			list_entry(it, struct push_target, link);
 
-		if (push_target_work(t))
+		if (push_target_work(t)) {
 			push_target_free(&t);
-		else
-			is_wanting |= t->is_wanted;
+			continue;
+		}
+		is_pushed |= t->is_wanted;
+		*wants |= t->is_wanted && t->keeps_pull;
 	}
-	return is_wanting;
+	return is_pushed;
 }
 
 /* true: there is nothing more to do for it, ever. */
 static bool work_stream(struct push_stream *s)
 {
 	const struct push_world *w = &s->pushes->world;
-	bool is_wanting;
+	bool is_pushed, wants;
 
 	if (s->must_plan || !s->log || s->pushes->has_new_rules)
 		plan(s);
 	if (s->log && s->has_writer)
 		ask_query(s);
-	is_wanting = work_targets(s);
-	w->want(w->ctx, &s->key, s->log && is_wanting);
-	return list_is_empty(&s->targets) && (!s->log || !is_wanting);
+	is_pushed = work_targets(s, &wants);
+	w->want(w->ctx, &s->key, s->log && wants);
+	return list_is_empty(&s->targets) && (!s->log || !is_pushed);
 }
 
 static void work(struct pushes *p)

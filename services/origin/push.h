@@ -1,8 +1,9 @@
 /* services/origin/push.h - relay push: streams that have their home here, sent to
  * other RTMP servers by the rules of kind "push".
  *
- * A push is a cursor in the home's own log, and a wanting one (homes_want). It
- * ends where the home does: the next home begins it again. A server that is not
+ * A push is a cursor in the home's own log. It is a wanting one (homes_want) where
+ * its rule says so, or names that one stream: a pattern would hold whatever was
+ * pulled once. It ends where the home does: the next home begins it again. A server that is not
  * reached, refuses or goes away is tried again, after ever longer pauses. One
  * that takes too little is moved forward in the stream to the newest key frame;
  * one that takes nothing is left.
@@ -45,7 +46,7 @@ struct push_world {
 	struct tls_trust *trust; /* NULL: no rtmps */
 	void *ctx;
 	const struct ruleset *(*rules)(void *ctx);
-	/* The stream is wanted by a push, or no more. */
+	/* The stream is wanted by a push, or by none. */
 	void (*want)(void *ctx, const struct stream_key *key, bool wants);
 	/* Ask the publisher's ingest for the query that it came with; the
 	 * answer comes by pushes_on_query, once, later. false: it never does. */

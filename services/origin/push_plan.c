@@ -28,19 +28,21 @@ static char *shown_of(const char *template, const char *url)
 	return take_text(&b);
 }
 
-static bool is_there(const struct push_plan *p, const char *url)
+static struct push_want *find(struct push_plan *p, const char *url)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (!strcmp(p->want[i].url, url))
-			return true;
-	return false;
+			return &p->want[i];
+	return NULL;
 }
 
 /* Returns 0, also when it is left out; or WEIR_ENOMEM. */
 static int add(struct push_plan *p, const struct rule *r, const char *template,
 	       const struct stream_key *key)
 {
-	struct push_want w = {.is_query_forwarded = r->push.is_query_forwarded};
+	struct push_want w = {.is_query_forwarded = r->push.is_query_forwarded,
+			      .keeps_pull = r->push.keeps_pull};
+	struct push_want *same;
 	struct buf b = {0};
 	int err = url_template_expand(&b, span_str(template), key);
 
@@ -52,8 +54,11 @@ static int add(struct push_plan *p, const struct rule *r, const char *template,
 	w.url = take_text(&b);
 	if (!w.url)
 		return WEIR_ENOMEM;
-	if (is_there(p, w.url) || p->count == PUSH_TARGETS_MAX) {
-		p->left_out += !is_there(p, w.url);
+	same = find(p, w.url);
+	if (same)
+		same->keeps_pull |= w.keeps_pull;
+	if (same || p->count == PUSH_TARGETS_MAX) {
+		p->left_out += !same;
 		free(w.url);
 		return 0;
 	}

@@ -12,8 +12,9 @@
 struct push_want {
 	char rule[RULE_ID_MAX + 1]; /* the first that names this address */
 	bool is_query_forwarded;
-	char *url;   /* of this stream, without the publisher's query */
-	char *shown; /* for logs and answers: without what may be secret */
+	bool keeps_pull; /* by one of the rules that name it */
+	char *url;       /* of this stream, without the publisher's query */
+	char *shown;     /* for logs and answers: without what may be secret */
 };
 
 struct push_plan {

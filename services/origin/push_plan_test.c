@@ -68,10 +68,16 @@ TEST(an_address_that_two_rules_name_is_pushed_to_once)
 		       "[{\"kind\":\"push\",\"id\":\"a\",\"streams\":"
 		       "\"live/*\",\"urls\":[\"rtmp://h/live/$name\"]},"
 		       "{\"kind\":\"push\",\"id\":\"b\",\"streams\":\"**\","
-		       "\"urls\":[\"rtmp://h/$key\"]}]"),
+		       "\"urls\":[\"rtmp://h/$key\"]},"
+		       "{\"kind\":\"push\",\"id\":\"c\",\"streams\":"
+		       "\"live/cam2\",\"urls\":[\"rtmp://h/live/cam2\"]}]"),
 		 0);
+	CHECK_EQ(plan(&s, "live/cam2"), 0);
+	CHECK_EQ(s.plan.count, 1);
+	CHECK(s.plan.want[0].keeps_pull); /* one of them does */
 	CHECK_EQ(plan(&s, "live/cam1"), 0);
 	CHECK_EQ(s.plan.count, 1);
+	CHECK(!s.plan.want[0].keeps_pull);
 	CHECK_STR(s.plan.want[0].rule, "a");
 	CHECK_EQ(s.plan.left_out, 0);
 	end(&s);

@@ -54,8 +54,9 @@ struct push_target {
 	struct list link;
 	struct push_stream *stream;
 	bool is_wanted; /* by the rules */
-	bool is_over;   /* the connection is; it is freed at the pass's end */
-	uint8_t state;  /* enum push_state */
+	bool keeps_pull;
+	bool is_over;  /* the connection is; it is freed at the pass's end */
+	uint8_t state; /* enum push_state */
 	char rule[RULE_ID_MAX + 1];
 	bool is_query_forwarded;
 	char *url, *shown;

@@ -345,6 +345,8 @@ static void check_text(struct json_object *o, const char *name,
 	CHECK_STR(member_json_text(o, name), text);
 }
 
+#define WANTING ",\"keep_pull\":true"
+
 /* TEST_NO_OOM: the other end of each is a real socket, which waits for us. */
 
 TEST_NO_OOM(a_stream_that_a_rule_names_is_pushed_and_wanted)
@@ -353,12 +355,16 @@ TEST_NO_OOM(a_stream_that_a_rule_names_is_pushed_and_wanted)
 	struct push_stats stats;
 	struct json_object *all, *o;
 
-	start(&s, "");
+	start(&s, WANTING);
 	CHECK(open_guest(&s.site)->has_data);
 	CHECK_STR(s.site.name, "cam?");
 	CHECK_STR(s.site.via, "paris");
 	CHECK_EQ(s.site.first_ms, 5000);
 	CHECK(s.is_wanted);
+	set_rules(&s, ""); /* a pattern */
+	pushes_on_rules(s.pushes);
+	settle(&s);
+	CHECK(!s.is_wanted);
 	CHECK_EQ(s.queries, 0);
 	gop(&s, 5);
 	CHECK(LOOP_UNTIL(s.loop, has_media(&s.site, 11)));
@@ -381,7 +387,7 @@ TEST_NO_OOM(a_server_is_dialed_once_there_is_something_to_begin_with)
 {
 	struct scene s;
 
-	begin(&s, "");
+	begin(&s, WANTING);
 	pushes_on_change(s.pushes, &s.info);
 	settle(&s);
 	CHECK_EQ(s.site.guests, 0);
@@ -415,7 +421,7 @@ TEST_NO_OOM(when_the_home_goes_the_server_is_told_that_the_publisher_leaves)
 	struct scene s;
 	struct guest *g;
 
-	start(&s, "");
+	start(&s, WANTING);
 	g = open_guest(&s.site);
 	s.info.is_home = false;
 	pushes_on_change(s.pushes, &s.info);
@@ -525,7 +531,7 @@ TEST_NO_OOM(a_rule_that_goes_ends_its_push_and_one_that_comes_begins_it)
 	struct scene s;
 	struct guest *g;
 
-	start(&s, "");
+	start(&s, WANTING);
 	g = open_guest(&s.site);
 	CHECK_EQ(ruleset_load(s.rules, RULES_SETTINGS, SPAN_LIT("[]"), NULL),
 		 0);
@@ -533,7 +539,7 @@ TEST_NO_OOM(a_rule_that_goes_ends_its_push_and_one_that_comes_begins_it)
 	pushes_on_change(s.pushes, &s.info);
 	CHECK(LOOP_UNTIL(s.loop, g->has_left));
 	CHECK(!s.is_wanted);
-	set_rules(&s, "");
+	set_rules(&s, WANTING);
 	pushes_on_rules(s.pushes);
 	pushes_on_change(s.pushes, &s.info);
 	CHECK(LOOP_UNTIL(s.loop, has_media(&s.site, 6)));
@@ -563,7 +569,7 @@ TEST_NO_OOM(while_the_publisher_is_away_the_push_stays_and_none_is_begun)
 	struct scene s;
 	struct push_stats stats;
 
-	start(&s, "");
+	start(&s, WANTING);
 	s.info.has_writer = false;
 	pushes_on_change(s.pushes, &s.info);
 	settle(&s);

@@ -61,7 +61,7 @@ RIGHT = {
     "put_pull": [{"id": "p", "streams": "nowhere/*",
                   "urls": ["rtmp://u:geheim@127.0.0.1:1/live/$name?token=geheim"]}],
     "put_push": [{"id": "p", "streams": "nowhere/*", "urls": ["rtmp://127.0.0.1:1/$key"],
-                  "forward_query": True}],
+                  "forward_query": True, "keep_pull": True}],
     "list_rules": [{}, {"kind": "key"}, {"limit": 1}],
     "get_rule": [{"kind": k, "id": k[0]} for k in ("deny", "allow", "ban", "key", "pull",
                                                    "push")],

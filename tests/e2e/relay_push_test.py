@@ -22,7 +22,7 @@ from lib.rtmp_server import Server
 from lib.sockets import is_listening
 from lib.weirtest import Cluster, Skip, case, main, wait_for
 
-APPS = ("frozen", "silent", "exact", "two", "gone", "death", "node", "absent", "query", "password", "tls")
+APPS = ("far", "near", "frozen", "silent", "exact", "two", "gone", "death", "node", "absent", "query", "password", "tls")
 SERVERS = (*APPS, "second", "shop", "archive")
 FREE = free_ports(2 * len(SERVERS))
 PORTS = {name: (FREE[2 * i], FREE[2 * i + 1]) for i, name in enumerate(SERVERS)}
@@ -51,8 +51,7 @@ def free_base():
 
 
 HERE, THERE = free_base(), free_base()
-RULES = [rule(app, [url(app)]) for app in APPS[:8]
-         if app not in ("two", "death", "frozen", "silent")]
+RULES = [rule(app, [url(app)]) for app in ("exact", "gone", "node", "absent")]
 RULES.append(rule("query", [url("query") + "?b=2"], forward_query=True))
 RULES.append(rule("password", [url("password").replace("//", "//bob:s3cret@")]))
 RULES.append(rule("two", [url("two"), url("second")]))
@@ -320,6 +319,28 @@ def freeze_home(t, nginx, app):
     home = own.streams()[f"{app}/cam"]["home"]
     own.kill(home, signal.SIGSTOP)
     return own, home, viewer
+
+
+@case
+def a_push_by_a_pattern_does_not_hold_what_is_pulled_and_one_by_name_does(t):
+    far, near = server(t, "far"), server(t, "near")
+    for name in ("free", "held"):
+        t.push(clips.reference(4), f"live/{name}", "--loop", url=far.url(f"live/{name}"))
+    rules = [{"kind": "pull", "id": "in", "streams": "in/*", "urls": [url("far")]},
+             {"kind": "push", "id": "all", "streams": "**", "urls": [url("near")]},
+             {"kind": "push", "id": "one", "streams": "in/held", "urls": [url("near")]}]
+    with Cluster(packager=0, settings={
+            "cluster.id": "between", "cluster.rules": json.dumps(rules),
+            "cluster.publish_grace_ms": 1000, "cluster.resume_window_ms": 500}) as t.cluster:
+        for name in ("held", "free"):
+            viewer = t.view(f"in/{name}")
+            viewer.wait_media(10)
+            wait_published(near, name)
+            viewer.close()
+        wait_for(lambda: far.players("free") == 0, "the pull to end")
+        wait_for(lambda: not near.is_published("free"), "the push to end")
+        assert far.players("held") == 1 and near.is_published("held")
+        assert "pull.end" not in t.cluster.event_names("in/held")
 
 
 @case
