@@ -83,6 +83,14 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 		hook_serve(d->hook, call, args);
 		return true;
 	}
+	if (!strcmp(name, "hls_moved")) {
+		struct json_object *viewers = NULL;
+
+		json_object_object_get_ex(args, "viewers", &viewers);
+		hls_pass_on(d, member_call_node(call), viewers);
+		member_answer(&call, NULL);
+		return true;
+	}
 	if (strcmp(name, "counts") != 0)
 		return false;
 	member_answer(&call, census_serve(d->census, member_call_node(call),

@@ -62,6 +62,7 @@ static void one_less(struct gather *g)
 	if (--g->pending)
 		return;
 	json_object_array_sort(g->got.events, by_time);
+	g->got.sessions = hls_join(g->got.sessions);
 	g->done(g->ctx, &g->got);
 	gather_free(g);
 }

@@ -47,6 +47,15 @@ WEIR_MUST_CHECK int api_server_new(struct dispatch *d);
  * Returns 0 or WEIR_EINVAL. */
 WEIR_MUST_CHECK int api_token_read(struct http_token *out, char *text);
 
+/* ---- hls.c ---- */
+
+/* The call "hls_moved" of an edge, to all others. `viewers` is borrowed. */
+void hls_pass_on(struct dispatch *d, const char *from,
+		 struct json_object *viewers);
+/* One session of each viewer, with the bytes of all edges. Takes the list and
+ * returns one. */
+struct json_object *hls_join(struct json_object *sessions);
+
 /* ---- place.c: which origin gets a stream ---- */
 
 WEIR_MUST_CHECK int placer_new(struct placer **out, struct dispatch *d);

@@ -138,6 +138,11 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 		member_answer(&call, sessions_json(e, args));
 		return true;
 	}
+	if (!strcmp(name, "hls_moved")) {
+		edge_hls_moved(e->hls, args);
+		member_answer(&call, NULL);
+		return true;
+	}
 	if (strcmp(name, "kick"))
 		return false;
 	member_answer(&call, kick(e, args));

@@ -283,6 +283,7 @@ static void on_tick(struct edge_hls *h)
 	hls_cache_tick(&h->cache, now_ms(h));
 	hls_holds_tick(&h->holds);
 	hls_viewers_tick(&h->viewers, now_ms(h), io_utc_us() / 1000);
+	edge_hls_tell(h);
 }
 
 /* ---- requests ---- */

@@ -38,6 +38,10 @@ WEIR_MUST_CHECK int edge_hls_new(struct edge_hls **out, struct edge *e);
 void edge_hls_each_session(struct edge_hls *h, const char *stream,
 			   void (*fn)(void *ctx, struct session *s), void *ctx);
 
+/* The call "hls_moved": {"node","viewers":[claims]}, of an edge that has taken
+ * viewers over. */
+void edge_hls_moved(struct edge_hls *h, struct json_object *args);
+
 /* What the gate has been told, too: gate_kick. */
 void edge_hls_kicked(struct edge_hls *h, const struct gate_match *who);
 

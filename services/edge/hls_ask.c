@@ -5,6 +5,9 @@
 
 #include "services/edge/hls_priv.h"
 
+#define CLAIMS_AT_ONCE 500
+#define TOLD_MS        2000
+
 /* A request for a playlist that waits for the gate's word. */
 struct asking {
 	struct list link;     /* hls->asking, if the word is for it alone */
@@ -396,6 +399,14 @@ static void on_out(void *ctx, struct hls_viewer *v, enum reason why,
 	}
 }
 
+static void on_elsewhere(void *ctx, struct hls_viewer *v)
+{
+	struct edge_hls *h = ctx;
+
+	(void)v;
+	h->edge->stats.way[EDGE_HLS].viewers--;
+}
+
 static bool has_room(void *ctx)
 {
 	struct edge_hls *h = ctx;
@@ -454,6 +465,64 @@ void edge_hls_kicked(struct edge_hls *h, const struct gate_match *who)
 		hls_viewers_kicked(&h->viewers, who, io_utc_us() / 1000);
 }
 
+/* ---- between edges ---- */
+
+/* Lost, it is counted twice for a while. */
+static void on_told(void *ctx, int err, struct json_object *json)
+{
+	(void)ctx;
+	(void)err;
+	(void)json;
+}
+
+static struct json_object *claims_json(struct edge_hls *h)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	char claim[HLS_CLAIM_SIZE];
+
+	for (int i = 0; i < CLAIMS_AT_ONCE; i++) {
+		if (!hls_viewers_claim(&h->viewers, claim))
+			break;
+		json_object_array_add(list, json_object_new_string(claim));
+	}
+	json_object_object_add(o, "viewers", list);
+	return o;
+}
+
+void edge_hls_tell(struct edge_hls *h)
+{
+	struct member *m = h->edge->member;
+	struct json_object *args;
+	struct node_ref dispatch;
+
+	if (list_is_empty(&h->viewers.claims))
+		return;
+	args = claims_json(h);
+	if (bus_nodes(member_bus(m), "dispatch", &dispatch, 1))
+		(void)!member_ask(m, dispatch.link, "hls_moved", args, TOLD_MS,
+				  on_told, NULL);
+	json_object_put(args);
+}
+
+void edge_hls_moved(struct edge_hls *h, struct json_object *args)
+{
+	const char *node = member_json_text(args, "node");
+	struct json_object *list;
+
+	if (!node || !json_object_object_get_ex(args, "viewers", &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		const char *claim = json_object_get_string(
+			json_object_array_get_idx(list, i));
+
+		if (claim)
+			hls_viewers_moved(&h->viewers, span_str(claim), node,
+					  edge_hls_now_ms(h));
+	}
+}
+
 /* ---- life ---- */
 
 static const struct svc_cluster_settings *cluster_of(const struct edge_hls *h)
@@ -478,11 +547,13 @@ static int make_secret(struct edge_hls *h)
 
 int edge_hls_ask_init(struct edge_hls *h, uint64_t seed)
 {
-	static const struct hls_viewers_ops ops = {on_in, on_out, has_room};
+	static const struct hls_viewers_ops ops = {on_in, on_elsewhere, on_out,
+						   has_room};
 	const struct hls_viewers_start start = {
 		.gate = h->edge->gate,
 		.secret = {(const uint8_t *)h->secret, SIGN_HEX_SIZE - 1},
 		.is_guessable = !*key_of(h),
+		.node = h->edge->id,
 		.timeout_ms = h->rules->sub_session_timeout_ms,
 		.max = (size_t)h->edge->settings->viewers_max,
 		.seed = seed,

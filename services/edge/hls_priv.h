@@ -54,6 +54,8 @@ void edge_hls_ask(void *ctx, struct http_request *req);
 /* In the words of a refusal, or to another edge. */
 void edge_hls_put_out(struct edge_hls *h, struct http_request *req,
 		      enum reason why, const char *detail);
+/* Tell the other edges, by a dispatch, whom this one has taken over. */
+void edge_hls_tell(struct edge_hls *h);
 /* Once the gate is there. Returns 0 or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int edge_hls_ask_init(struct edge_hls *h, uint64_t seed);
 /* When all requests are gone. */

@@ -54,6 +54,7 @@ static void drop(struct hls_viewer *v)
 
 	map_remove(&v->all->by_token, span_of(&name, sizeof(name)));
 	list_remove(&v->link);
+	list_remove(&v->claim);
 	gate_leave(&v->pass);
 	session_fini(&v->session);
 	free(v);
@@ -75,6 +76,7 @@ void hls_viewers_init(struct hls_viewers *vs,
 	map_init(&vs->by_token, start->seed);
 	list_init(&vs->probing);
 	list_init(&vs->going);
+	list_init(&vs->claims);
 	list_init(&vs->kicks);
 }
 
@@ -212,6 +214,7 @@ static struct hls_viewer *viewer_new(struct hls_viewers *vs,
 	}
 	list_init(&v->requests);
 	list_init(&v->link);
+	list_init(&v->claim);
 	session_init(&v->session, "HLSSUB", "HLS", "SUB", &v->key, &v->peer,
 		     a->rq->query, (uint64_t)a->now_ms);
 	snprintf(v->session.id, sizeof(v->session.id), "HLSSUB%llu",
@@ -265,6 +268,12 @@ static void on_end(void *ctx, enum reason why, const char *detail)
 
 static const struct gate_owner owner = {on_word, on_end};
 
+static void claim(struct hls_viewer *v)
+{
+	list_remove(&v->claim);
+	list_append(&v->all->claims, &v->claim);
+}
+
 /* Its user is known only now. */
 static enum reason admit(struct hls_viewer *v)
 {
@@ -274,6 +283,8 @@ static enum reason admit(struct hls_viewer *v)
 		return REASON_kicked;
 	session_set_user(&v->session, user);
 	v->state = HLS_VIEWER_IN;
+	if (v->asked_count) /* with a token that it had */
+		claim(v);
 	v->all->start.ops->on_in(v->all->start.ctx, v);
 	return REASON_none;
 }
@@ -415,10 +426,11 @@ enum hls_word hls_viewers_playlist(struct hls_viewers *vs,
 	if (!v)
 		return refuse(why, REASON_no_resources);
 	note_asked(v, a.now_ms);
-	if (v->state == HLS_VIEWER_PASSING)
+	v->listed_ms = a.now_ms;
+	if (v->state == HLS_VIEWER_PASSING && a.now_ms >= v->elsewhere_ms)
 		return let_in(out, v, why, &a);
 	*out = v;
-	return v->state == HLS_VIEWER_IN ? HLS_YES : HLS_WAITS;
+	return v->state == HLS_VIEWER_ASKING ? HLS_WAITS : HLS_YES;
 }
 
 /* ---- segments ---- */
@@ -485,6 +497,80 @@ enum hls_word hls_viewers_segment(struct hls_viewers *vs,
 		note_asked(v, a.now_ms);
 	*out = v;
 	return HLS_YES;
+}
+
+/* ---- those that move ---- */
+
+bool hls_viewers_claim(struct hls_viewers *vs, char out[HLS_CLAIM_SIZE])
+{
+	const struct hls_viewer *v;
+	char ip[CIDR_TEXT_SIZE];
+
+	if (list_is_empty(&vs->claims))
+		return false;
+	v = list_entry(vs->claims.next, struct hls_viewer, claim);
+	list_remove(vs->claims.next);
+	snprintf(out, HLS_CLAIM_SIZE, "%llu/%s",
+		 (unsigned long long)v->token.number, ip_addr_text(ip, &v->ip));
+	return true;
+}
+
+static struct hls_viewer *claimed(const struct hls_viewers *vs,
+				  struct span text)
+{
+	struct hls_token t = {0};
+	struct ip_addr ip;
+	size_t i = 0;
+
+	for (; i < text.len && i < 16 && text.data[i] >= '0' &&
+	       text.data[i] <= '9';
+	     i++)
+		t.number = t.number * 10 + text.data[i] - '0';
+	if (i == text.len || text.data[i] != '/' ||
+	    ip_addr_parse(&ip, span_from(text, i + 1)))
+		return NULL;
+	return find(vs, &t, &ip);
+}
+
+/* It stays, and is not counted any more. */
+static void yield(struct hls_viewer *v)
+{
+	struct gate_names names;
+	char user[SIGN_USER_MAX + 1], kid[SIGN_KID_MAX + 1];
+
+	gate_names_of(&v->pass, &names);
+	snprintf(user, sizeof(user), "%s", names.user);
+	snprintf(kid, sizeof(kid), "%s", names.kid);
+	names = (struct gate_names){user, "", kid};
+	v->all->start.ops->on_elsewhere(v->all->start.ctx, v);
+	v->state = HLS_VIEWER_PASSING;
+	v->since_ms = v->token.start_ms;
+	list_remove(&v->claim);
+	gate_leave(&v->pass);
+	if (gate_adopt(v->all->start.gate, &v->pass, ACCESS_PLAY, &v->session,
+		       &v->peer, &names, &owner, v))
+		let_go(v, REASON_no_resources, "");
+}
+
+void hls_viewers_moved(struct hls_viewers *vs, struct span text,
+		       const char *node, int64_t now_ms)
+{
+	struct hls_viewer *v = claimed(vs, text);
+	int64_t half_ms = vs->start.timeout_ms / 2;
+	bool is_here;
+
+	if (!v || v->state == HLS_VIEWER_ASKING)
+		return;
+	is_here = v->listed_ms && now_ms - v->listed_ms < half_ms &&
+		  strcmp(vs->start.node, node) < 0;
+	if (is_here) {
+		if (v->state == HLS_VIEWER_IN)
+			claim(v);
+		return;
+	}
+	v->elsewhere_ms = now_ms + half_ms;
+	if (v->state == HLS_VIEWER_IN)
+		yield(v);
 }
 
 /* ---- going ---- */

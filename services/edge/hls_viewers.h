@@ -6,9 +6,12 @@
  * since_ms). A token of another address, or of more than a day ago, is no proof:
  * its bearer is judged as one who is new.
  *
- * A viewer counts (limits, lists) where it asks for playlists; an edge that
- * only sends it segments has it in its list too, and does not count it. It
- * leaves by not asking any more. Who is kicked is told no by its token from then
+ * A viewer counts where it asks for playlists; an edge that only sends it
+ * segments has it in its list too, and does not count it. Connections of one
+ * player may come to several edges: who takes a viewer over says so
+ * (hls_viewers_claim), and the others count it no more; of two that both give it
+ * playlists, the one with the lower name does. It leaves by not asking any more.
+ * Who is kicked is told no by its token from then
  * on, also where it was not known.
  *
  * Pure but for the gate: no sockets, no clock.
@@ -25,7 +28,7 @@
 #define HLS_TOKEN_LIFE (INT64_C(86400) * 1000) /* ms */
 
 enum hls_viewer_state {
-	HLS_VIEWER_PASSING, /* only by segments */
+	HLS_VIEWER_PASSING, /* only by segments, or counted elsewhere */
 	HLS_VIEWER_ASKING,  /* the gate has not decided yet */
 	HLS_VIEWER_IN,      /* and is counted */
 };
@@ -45,7 +48,10 @@ struct hls_viewer {
 	uint8_t state;        /* enum hls_viewer_state */
 	uint8_t asked_count;  /* with its token, up to 2 */
 	int64_t since_ms;     /* UTC, let in elsewhere; 0: nowhere yet */
-	int64_t asked_ms;     /* its last request */
+	struct list claim;    /* in viewers->claims */
+	int64_t asked_ms;     /* its last request, */
+	int64_t listed_ms;    /* for a playlist; 0: none with its token */
+	int64_t elsewhere_ms; /* until then another edge counts it */
 	struct list requests; /* those that wait: the owner's */
 };
 
@@ -53,6 +59,8 @@ struct hls_viewer {
 struct hls_viewers_ops {
 	/* It is in, and counts from now on; it may have requests. */
 	void (*on_in)(void *ctx, struct hls_viewer *v);
+	/* It was in, and counts elsewhere now; it may stay. */
+	void (*on_elsewhere)(void *ctx, struct hls_viewer *v);
 	/* It goes: its requests must leave the list. REASON_peer_left: it did
 	 * not ask any more. */
 	void (*on_out)(void *ctx, struct hls_viewer *v, enum reason why,
@@ -67,6 +75,7 @@ struct hls_viewers_start {
 	/* The secret is no secret: no token proves that its bearer was let in.
 	 */
 	bool is_guessable;
+	const char *node; /* whose viewers these are */
 	int64_t timeout_ms;
 	size_t max; /* viewers, those that are not counted included */
 	uint64_t seed;
@@ -79,6 +88,7 @@ struct hls_viewers {
 	struct map by_token;
 	struct list probing; /* asked once at most: the longest silent first */
 	struct list going;   /* likewise */
+	struct list claims;  /* viewers that others are to hear of */
 	struct list kicks;   /* the oldest first */
 	size_t kick_count;
 };
@@ -124,6 +134,15 @@ WEIR_MUST_CHECK enum hls_word hls_viewers_segment(struct hls_viewers *vs,
 
 /* Let go those that have not asked in time. */
 void hls_viewers_tick(struct hls_viewers *vs, int64_t now_ms, int64_t utc_ms);
+
+#define HLS_CLAIM_SIZE (CIDR_TEXT_SIZE + 24)
+
+/* One that all other edges are to hear of: a text for hls_viewers_moved. Returns
+ * false when there is none. Each comes once. */
+bool hls_viewers_claim(struct hls_viewers *vs, char out[HLS_CLAIM_SIZE]);
+/* Another edge has said so. What is no claim is passed over. */
+void hls_viewers_moved(struct hls_viewers *vs, struct span claim,
+		       const char *node, int64_t now_ms);
 
 /* A kick has come: the gate ends who is here; who is not, and fits, is told no
  * if its token is of before. Without memory that is not remembered. */

@@ -248,6 +248,39 @@ def a_limit_holds_over_both_edges_and_not_against_who_moves(t):
 
 
 @case
+def a_player_whose_connections_come_to_both_edges_is_one(t):
+    """One session with the bytes of both, one of the limit, one of the counters."""
+    settings = dict(SETTINGS, **{"limits.viewers_per_stream": 2})
+    with Cluster(edge=2, settings=settings) as t.cluster:
+        begin(t, "live/both")
+        v = Viewer(t, "live/both")
+        got = 0
+
+        def count():
+            return sum(t.cluster.metrics(n.id).sum("weir_edge_viewers", protocol="HLS")
+                       for n in t.cluster.role("edge"))
+
+        def play():
+            nonlocal got
+            for number in (0, 1):
+                got += len(v.playlist(number).body)
+                got += len(v.segment(v.segment_path(number), number).body)
+            return True
+        play()
+        wait_for(lambda: play() and count() == 1, "it to count once")
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            play()
+            wait_for(lambda: count() == 1, "it to count once again", 2)
+        wait_ids(t, "live/both", [v.id])
+        assert sessions(t, "live/both")[0]["wrote_bytes"] >= got
+        assert t.cluster.streams()["live/both"]["viewers"] == 1
+        other = Viewer(t, "live/both", 1)
+        assert other.playlist().status == 200
+        wait_ids(t, "live/both", [v.id, other.id])
+
+
+@case
 def flooded_with_viewers_that_never_come_again_memory_stays(t):
     settings = dict(SETTINGS, **{"limits.viewers_per_stream": 0, "edge.viewers_max": 200})
     with Cluster(packager=1, settings=settings) as t.cluster:
