@@ -21,7 +21,7 @@
 struct bus;
 struct bus_request; /* a question of a peer, to be answered once */
 
-/* Zero in a limit or a time, flush_ms aside, stands for the default. */
+/* Zero in a limit or a time, those of flush aside, stands for the default. */
 struct bus_config {
 	char cluster[NODE_ID_SIZE];
 	struct span cluster_key; /* copied; empty: proof with an empty key */
@@ -30,6 +30,8 @@ struct bus_config {
 	struct uuid boot;
 	uint32_t flush_ms; /* when busy, a write at most so often; 0: at the
 			    * end of each pass */
+	uint32_t flush_busy_permille; /* of the loop's time, from which on it is
+				       * busy; 0: always */
 	uint32_t ping_ms, peer_dead_ms;              /* 1000, 2000 */
 	uint32_t window_min_bytes, window_max_bytes; /* 256 kB, 16 MB */
 	uint32_t request_json_max; /* bytes, of answers; 4 MB. Questions have
@@ -132,7 +134,8 @@ bool bus_is_drained(const struct bus *b);
 
 struct bus_stats {
 	uint64_t bytes_in, bytes_out, records_in, records_out, frames_in,
-		frames_out, writes, unknown_records, refused_peers, skips;
+		frames_out, writes, put_off, unknown_records, refused_peers,
+		skips;
 	uint64_t backlog_bytes; /* queued, all links */
 };
 void bus_get_stats(const struct bus *b, struct bus_stats *out);

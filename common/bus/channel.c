@@ -6,7 +6,7 @@
 #include "common/bus/bus_priv.h"
 #include "common/io/clock.h"
 
-#define BUSY_PERMILLE   100u  /* from here on writes are put off */
+#define BUSY_PERMILLE   100u  /* from here on acknowledgements are */
 #define SHRINK_AFTER_MS 1000u /* without a write */
 
 static const struct pipe_events pipe_events;
@@ -194,8 +194,9 @@ static bool must_wait(struct channel *c, uint64_t now_ms)
 
 	if (c->state != CHANNEL_UP || now_ms >= until_ms || c->tx.queue.len ||
 	    c->pending_bytes >= LINK_BATCH_BYTES ||
-	    loop_busy_permille(b->loop) < BUSY_PERMILLE)
+	    loop_busy_permille(b->loop) < b->config.flush_busy_permille)
 		return false;
+	c->bus->past.put_off += c->wait_until_ms != until_ms;
 	c->wait_until_ms = until_ms;
 	bus_due_at(c->bus, until_ms);
 	return true;

@@ -39,6 +39,7 @@ struct member_bus_settings {
 	const char *listen;
 	const char *advertise;
 	int64_t flush_ms;
+	int64_t flush_busy_percent;
 	int64_t ping_ms;
 	int64_t peer_dead_ms;
 	int64_t window_max_bytes;

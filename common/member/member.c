@@ -348,6 +348,7 @@ static int start_bus(struct member *m)
 		.self = m->self.ref,
 		.boot = *svc_boot(m->svc),
 		.flush_ms = (uint32_t)s->flush_ms,
+		.flush_busy_permille = (uint32_t)s->flush_busy_percent * 10,
 		.ping_ms = (uint32_t)s->ping_ms,
 		.peer_dead_ms = (uint32_t)s->peer_dead_ms,
 		.window_max_bytes = (uint32_t)s->window_max_bytes,

@@ -13,6 +13,7 @@ static const struct stat_metric bus_metrics[] = {
 	STAT_COUNTER(B, frames_in, "weir_bus_in_frames_total", "count", "Frames from other nodes."),
 	STAT_COUNTER(B, frames_out, "weir_bus_out_frames_total", "count", "Frames to other nodes."),
 	STAT_COUNTER(B, writes, "weir_bus_writes_total", "count", "Writes to other nodes."),
+	STAT_COUNTER(B, put_off, "weir_bus_put_off_total", "count", "Writes that waited for others (flush_ms)."),
 	STAT_COUNTER(B, unknown_records, "weir_bus_unknown_records_total", "count",
 		     "Records of unknown types that were skipped."),
 	STAT_COUNTER(B, refused_peers, "weir_bus_refused_total", "count",

@@ -10,6 +10,7 @@ from lib.weirtest import Cluster, case, main, wait_for
 STREAMS = 6
 SECONDS = 12
 SETTINGS = {"cluster.publish_grace_ms": 1000}
+PUT_OFF = {"bus.flush_ms": 3, "bus.flush_busy_percent": 0}
 
 
 def clip_of(i):
@@ -62,9 +63,8 @@ def homes(t):
     return {key: s["home"] for key, s in t.cluster.streams().items()}
 
 
-@case
-def the_home_of_streams_dies_under_load(t):
-    with Cluster(ingest=2, origin=2, edge=2, settings=SETTINGS) as t.cluster:
+def home_dies(t, **settings):
+    with Cluster(ingest=2, origin=2, edge=2, settings={**SETTINGS, **settings}) as t.cluster:
         load = Load(t)
         load.wait_after(3000)
         before = homes(t)
@@ -79,6 +79,16 @@ def the_home_of_streams_dies_under_load(t):
         events = t.cluster.event_names(moved[0])
         assert "home.lost" in events, events
         t.cluster.stop()
+
+
+@case
+def the_home_of_streams_dies_under_load(t):
+    home_dies(t)
+
+
+@case
+def the_home_dies_where_writes_are_put_off(t):
+    home_dies(t, **PUT_OFF)
 
 
 @case

@@ -18,9 +18,9 @@ BEFORE_MS, AFTER_MS = 1500, 2500
 class Drained:
     """Publishes a part of a clip; then its ingest begins to drain."""
 
-    def __init__(self, t, stream, **more):
-        t.cluster = Cluster(ingest=2, packager=0, settings={"cluster.run_dir": ""}).start(
-            t.file("cluster"))
+    def __init__(self, t, stream, settings=None, **more):
+        t.cluster = Cluster(ingest=2, packager=0, settings={
+            "cluster.run_dir": "", **(settings or {})}).start(t.file("cluster"))
         t.at_end(t.cluster.kill_all)
         self.t, self.clip = t, clips.tiny(1)
         self.tags = flv.read(self.clip)
@@ -88,9 +88,8 @@ def refusal(peer):
     raise AssertionError("unreachable")
 
 
-@case
-def others_hear_why_and_what_they_send_until_they_go_is_played(t):
-    d = Drained(t, "live/plain")
+def hears_why_and_is_played_to_the_end(t, settings=None):
+    d = Drained(t, "live/plain", settings)
     assert "capsEx" not in d.peer.connected, d.peer.connected
     assert refusal(d.peer) == ("NetStream.Publish.Failed", "this node is shutting down")
     d.send(BEFORE_MS, AFTER_MS)
@@ -99,6 +98,17 @@ def others_hear_why_and_what_they_send_until_they_go_is_played(t):
     d.wait_gone()
     ends = [line for line in t.cluster.log(d.node.id).splitlines() if "publish.end" in line]
     assert len(ends) == 1 and "reason=draining" in ends[0], ends
+
+
+@case
+def others_hear_why_and_what_they_send_until_they_go_is_played(t):
+    hears_why_and_is_played_to_the_end(t)
+
+
+@case
+def so_is_all_that_waits_in_writes_that_are_put_off(t):
+    hears_why_and_is_played_to_the_end(
+        t, {"bus.flush_ms": 50, "bus.flush_busy_percent": 0})
 
 
 @case

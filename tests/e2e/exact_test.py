@@ -117,5 +117,16 @@ def a_real_decoder_finds_no_fault(t):
         assert "rror" not in player.text(), player.text()
 
 
+@case
+def it_is_exact_too_where_writes_between_nodes_are_put_off(t):
+    settings = {**CLUSTER.settings, "bus.flush_ms": 3, "bus.flush_busy_percent": 0}
+    with Cluster(settings=settings) as t.cluster:
+        a_pushed_file_arrives_exactly(t)
+        for role in ("ingest", "origin"):
+            waited = t.cluster.total(role, "weir_bus_put_off_total")
+            assert waited > 10, f"{role}: {waited} writes have waited"
+        t.cluster.stop()
+
+
 if __name__ == "__main__":
     main(CLUSTER, at_once=6)
