@@ -4,6 +4,7 @@
 #include "common/member/gate_counts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/test/check.h"
 
@@ -326,10 +327,10 @@ static void answer_each(struct rig *r, int64_t until_ms)
 		run_until(r, r->now_ms + COUNTS_GAP_MS);
 		for (size_t i = r->asked_count - before; i > 0; i--) {
 			const char *seq = strstr(text_of(r, i - 1), "\"seq\":");
-			unsigned n = 0;
 
-			CHECK(seq && sscanf(seq, "\"seq\":%u", &n) == 1);
-			snprintf(text, sizeof(text), "{\"seq\":%u}", n);
+			CHECK(seq);
+			snprintf(text, sizeof(text), "{\"seq\":%lu}",
+				 strtoul(seq + 6, NULL, 10));
 			answer_at(r, i - 1, text);
 		}
 	}

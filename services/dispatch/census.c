@@ -281,9 +281,9 @@ static int write_one(struct counts_page *p, const struct census_entry *e)
 static int write_news(struct census *c, struct census_node *node,
 		      struct counts_page *p)
 {
-	while (!list_is_empty(&node->news)) {
+	list_each_safe (it, &node->news) {
 		struct census_entry *e =
-			list_entry(node->news.next, struct census_entry, news);
+			list_entry(it, struct census_entry, news);
 		int err = write_one(p, e);
 
 		if (err)

@@ -559,7 +559,7 @@ static void check_known(const struct scene *s)
 
 		map_each (slot, &c->names) {
 			const struct gate_name *n = slot->value;
-			unsigned stream = (unsigned)atoi(n->text + 5);
+			unsigned stream = (unsigned)(n->text[5] - '0');
 			uint32_t others = total(s, stream) - n->own;
 
 			CHECK_EQ(n->own, s->gate[i].in[stream]);
