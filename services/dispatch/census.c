@@ -10,10 +10,12 @@
 #define KEY_MAX  (COUNTS_NAME_MAX + 1)
 #define NO_LIMIT UINT32_MAX
 #define LOOK_MS  1000
+#define AT_ONCE  2000 /* entries of nodes that leave */
 
 struct census {
 	struct map nodes, names;
 	struct list all;              /* nodes */
+	struct list leaving;          /* nodes that have gone */
 	struct list crowded;          /* names that are full for somebody */
 	uint32_t least[COUNTS_KINDS]; /* of the limits; NO_LIMIT: none */
 	size_t entry_count;
@@ -23,7 +25,7 @@ struct census {
 };
 
 struct census_node {
-	struct list link; /* in census.all */
+	struct list link; /* in census.all, then in leaving */
 	struct list entries, news;
 	size_t entry_count;
 	int64_t session, next_seq;
@@ -313,21 +315,46 @@ static void find_least(struct census *c)
 		set_crowded(c, slot->value);
 }
 
-static void node_free(struct census *c, struct census_node *node)
+static void take_away(struct census *c, struct census_entry *e)
+{
+	struct census_name *n = e->name;
+
+	n->total -= e->own;
+	entry_free(c, e);
+	note_all(c, n);
+	name_end(c, n);
+}
+
+/* At most *count entries. Are all gone? */
+static bool strip(struct census *c, struct census_node *node, size_t *count)
+{
+	list_each_safe (it, &node->entries) {
+		if (!*count)
+			return false;
+		--*count;
+		take_away(c, list_entry(it, struct census_entry, of_node));
+	}
+	return true;
+}
+
+/* So much of the nodes that leave; the rest has the next ticks. */
+static void take_away_some(struct census *c, size_t count)
+{
+	list_each_safe (it, &c->leaving) {
+		if (!strip(c, node_at(it), &count))
+			return;
+		list_remove(it);
+		free(node_at(it));
+	}
+}
+
+static void leave(struct census *c, struct census_node *node)
 {
 	map_remove(&c->nodes, span_of(node->id, node->id_len));
 	list_remove(&node->link);
-	list_each_safe (it, &node->entries) {
-		struct census_entry *e =
-			list_entry(it, struct census_entry, of_node);
-		struct census_name *n = e->name;
-
-		n->total -= e->own;
-		entry_free(c, e);
-		note_all(c, n);
-		name_end(c, n);
-	}
-	free(node);
+	list_append(&c->leaving, &node->link);
+	find_least(c);
+	take_away_some(c, AT_ONCE);
 }
 
 static struct census_node *node_find(const struct census *c, const char *id)
@@ -377,6 +404,7 @@ static struct census_node *begin(struct census *c, const char *id,
 	struct census_node *node;
 
 	census_forget(c, id);
+	take_away_some(c, SIZE_MAX); /* it must not hear of itself */
 	node = node_new(c, span_str(id));
 	if (!node)
 		return NULL;
@@ -392,24 +420,26 @@ void census_forget(struct census *c, const char *id)
 {
 	struct census_node *node = node_find(c, id);
 
-	if (!node)
-		return;
-	node_free(c, node);
-	find_least(c);
+	if (node)
+		leave(c, node);
+}
+
+static void forget_silent(struct census *c, int64_t now_ms)
+{
+	list_each_safe (it, &c->all)
+		if (now_ms - node_at(it)->heard_ms >= CENSUS_SILENT_MS)
+			leave(c, node_at(it));
 }
 
 int64_t census_tick(struct census *c, int64_t now_ms)
 {
-	size_t before = c->nodes.count;
-
-	if (now_ms < c->look_ms)
-		return before ? c->look_ms : INT64_MAX;
-	c->look_ms = now_ms + LOOK_MS;
-	list_each_safe (it, &c->all)
-		if (now_ms - node_at(it)->heard_ms >= CENSUS_SILENT_MS)
-			node_free(c, node_at(it));
-	if (c->nodes.count != before)
-		find_least(c);
+	take_away_some(c, AT_ONCE);
+	if (now_ms >= c->look_ms) {
+		c->look_ms = now_ms + LOOK_MS;
+		forget_silent(c, now_ms);
+	}
+	if (!list_is_empty(&c->leaving))
+		return now_ms;
 	return c->nodes.count ? c->look_ms : INT64_MAX;
 }
 
@@ -486,6 +516,7 @@ int census_new(struct census **out, uint64_t seed)
 	map_init(&c->nodes, seed);
 	map_init(&c->names, ~seed);
 	list_init(&c->all);
+	list_init(&c->leaving);
 	list_init(&c->crowded);
 	find_least(c);
 	*out = c;
@@ -498,8 +529,11 @@ void census_free(struct census **pc)
 
 	if (!c)
 		return;
-	while (!list_is_empty(&c->all))
-		node_free(c, node_at(c->all.next));
+	list_each_safe (it, &c->all) {
+		list_remove(it);
+		list_append(&c->leaving, it);
+	}
+	take_away_some(c, SIZE_MAX);
 	map_fini(&c->nodes);
 	map_fini(&c->names);
 	free(c);

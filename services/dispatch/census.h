@@ -34,9 +34,10 @@ void census_free(struct census **c);
  * memory, or the report was none: the node begins anew. */
 struct json_object *census_serve(struct census *c, const char *node,
 				 struct json_object *args, int64_t now_ms);
-/* Its link is down. */
+/* Its link is down. A part of what it told may go with the next ticks. */
 void census_forget(struct census *c, const char *node);
-/* Forget who is silent; when to be called again (INT64_MAX: nobody is there). */
+/* Forget who is silent; when to be called again (INT64_MAX: nobody is there).
+ * After each of the others, too. */
 int64_t census_tick(struct census *c, int64_t now_ms);
 
 void census_read(const struct census *c, struct census_stats *out);

@@ -187,15 +187,14 @@ TEST(a_report_out_of_turn_is_told_to_begin_anew)
 	census_free(&c);
 }
 
-/* TEST_NO_OOM: thousands of allocations. */
-TEST_NO_OOM(what_is_long_is_heard_in_parts)
+/* So many names of edge-1; returns how many reports that took. */
+static unsigned tell_many(struct census *c, unsigned count)
 {
-	struct census *c = make();
 	struct counts_report head = {.session = 5, .limit = {1, 1, 1}};
 	struct counts_answer said = {0};
-	unsigned sent = 0, heard = 0;
+	unsigned sent = 0;
 
-	while (sent < 2500) {
+	while (sent < count) {
 		struct counts_page p;
 		struct json_object *o, *out;
 		char name[32];
@@ -205,7 +204,7 @@ TEST_NO_OOM(what_is_long_is_heard_in_parts)
 			snprintf(name, sizeof(name), "live/%u", sent);
 		while (!counts_page_put(&p, COUNTS_STREAMS, span_str(name),
 					1) &&
-		       ++sent < 2500);
+		       ++sent < count);
 		o = counts_page_report(&p, &head);
 		out = census_serve(c, "edge-1", o, 0);
 		CHECK_EQ(counts_answer_read(&said, out), 0);
@@ -214,7 +213,45 @@ TEST_NO_OOM(what_is_long_is_heard_in_parts)
 		json_object_put(out);
 		head.seq++;
 	}
-	head.seq = 0;
+	return (unsigned)head.seq;
+}
+
+/* TEST_NO_OOM: thousands of allocations. */
+TEST_NO_OOM(much_is_forgotten_in_turns)
+{
+	struct census *c = make();
+	unsigned ticks = 0;
+
+	tell_many(c, 9000);
+	CHECK_EQ(stats_of(c).names, 9000);
+	census_forget(c, "edge-1");
+	CHECK_EQ(stats_of(c).nodes, 0);
+	CHECK(stats_of(c).names > 5000);
+	while (census_tick(c, 7) == 7)
+		ticks++;
+	CHECK(ticks >= 2);
+	CHECK_EQ(stats_of(c).names, 0);
+	CHECK_EQ(census_tick(c, 8), INT64_MAX);
+	/* It may come again meanwhile, and dispatch may end. */
+	tell_many(c, 9000);
+	tell_many(c, 3000);
+	CHECK_EQ(stats_of(c).nodes, 1);
+	while (census_tick(c, 9) == 9)
+		continue;
+	CHECK_EQ(stats_of(c).names, 3000);
+	tell_many(c, 1000);
+	census_free(&c);
+}
+
+/* TEST_NO_OOM: thousands of allocations. */
+TEST_NO_OOM(what_is_long_is_heard_in_parts)
+{
+	struct census *c = make();
+	struct counts_report head = {.session = 5, .limit = {1, 1, 1}};
+	struct counts_answer said = {0};
+	unsigned heard = 0;
+
+	CHECK_EQ(tell_many(c, 2500), 3);
 	do {
 		struct counts_page p;
 		struct json_object *o, *out;
