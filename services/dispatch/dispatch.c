@@ -197,7 +197,9 @@ int dispatch_new(struct dispatch **out, struct svc *svc)
 	d->settings = svc_settings(svc, &dispatch_conf);
 	list_init(&d->gathers);
 	io_random(&seed, sizeof(seed));
-	err = placer_new(&d->placer, d);
+	err = placer_new(&d->placer, d, PLACE_HOMES);
+	if (!err)
+		err = placer_new(&d->puller, d, PLACE_PULLS);
 	if (!err)
 		err = census_new(&d->census, seed);
 	if (!err)
@@ -238,6 +240,7 @@ void dispatch_free(struct dispatch **pd)
 	census_free(&d->census);
 	relay_free(&d->relay);
 	placer_free(&d->placer);
+	placer_free(&d->puller);
 	web_free(&d->web);
 	api_router_free(&d->router);
 	free(d);

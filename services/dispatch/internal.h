@@ -25,7 +25,8 @@ struct dispatch {
 	struct http_origins api_origins; /* lives as long as the server */
 	struct api_router *router;       /* lives as long as the server */
 	struct web *web;                 /* so does this */
-	struct placer *placer;
+	struct placer *placer;           /* of homes */
+	struct placer *puller;           /* of pulls */
 	struct hook *hook;
 	struct relay *relay;
 	struct census *census;
@@ -56,18 +57,24 @@ void hls_pass_on(struct dispatch *d, const char *from,
  * returns one. */
 struct json_object *hls_join(struct json_object *sessions);
 
-/* ---- place.c: which origin gets a stream ---- */
+/* ---- place.c: which origin gets a stream, and which ingest a pull ---- */
 
-WEIR_MUST_CHECK int placer_new(struct placer **out, struct dispatch *d);
+enum place_what {
+	PLACE_HOMES, /* a node has the streams whose home it is */
+	PLACE_PULLS, /* … that it writes */
+};
+
+WEIR_MUST_CHECK int placer_new(struct placer **out, struct dispatch *d,
+			       enum place_what what);
 void placer_free(struct placer **p);
 /* Of two origins that hashing names among those that are linked, not draining,
  * not `q->avoid` and, if there are any, not full: the one with less to do, by its
  * load and its streams. Who asks again soon gets the same. */
 void placer_place(struct placer *p, const struct question *q,
 		  struct answer *out, int64_t now_ms);
-/* The same, from a list of linked origins and what the registry says. */
+/* The same, from a list of linked nodes and what the registry says. */
 void placer_choose(struct placer *p, struct copy *copy,
-		   const struct node_ref *origin, size_t count,
+		   const struct node_ref *node, size_t count,
 		   const struct question *q, struct answer *out,
 		   int64_t now_ms);
 

@@ -1,4 +1,4 @@
-/* services/dispatch/place.c - which origin gets a stream. */
+/* services/dispatch/place.c - which origin gets a stream, and which ingest a pull. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,9 +7,9 @@
 #include "common/registry/best.h"
 #include "services/dispatch/internal.h"
 
-#define ORIGINS_MAX 256
-#define RECENT_MAX  1024
-#define RECENT_MS   3000 /* then the registry's copy has it */
+#define PLACE_NODES_MAX 256
+#define RECENT_MAX      1024
+#define RECENT_MS       3000 /* then the registry's copy has it */
 
 /* A choice that the registry does not show yet. */
 struct recent {
@@ -20,6 +20,7 @@ struct recent {
 
 struct placer {
 	struct dispatch *dispatch;
+	enum place_what what;
 	struct recent recent[RECENT_MAX];
 	size_t next;
 };
@@ -32,18 +33,20 @@ struct candidate {
 };
 
 struct counting {
+	enum place_what what;
 	struct candidate *candidate;
 	size_t count;
 	const struct stream_key *key; /* itself is not counted */
 };
 
-int placer_new(struct placer **out, struct dispatch *d)
+int placer_new(struct placer **out, struct dispatch *d, enum place_what what)
 {
 	struct placer *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return WEIR_ENOMEM;
 	p->dispatch = d;
+	p->what = what;
 	*out = p;
 	return 0;
 }
@@ -62,13 +65,18 @@ static struct candidate *find(struct counting *c, const char *node)
 	return NULL;
 }
 
+static const char *node_of(enum place_what what, const struct stream_entry *e)
+{
+	return what == PLACE_HOMES ? e->home_node : e->writer_node;
+}
+
 static void count_entry(void *ctx, const struct stream_entry *e)
 {
 	struct counting *c = ctx;
-	struct candidate *home = find(c, e->home_node);
+	struct candidate *x = find(c, node_of(c->what, e));
 
-	if (home && !e->is_ended && strcmp(e->key.text, c->key->text) != 0)
-		home->streams++;
+	if (x && !e->is_ended && strcmp(e->key.text, c->key->text) != 0)
+		x->streams++;
 }
 
 static void count_recent(struct placer *p, struct copy *copy,
@@ -76,34 +84,34 @@ static void count_recent(struct placer *p, struct copy *copy,
 {
 	for (size_t i = 0; i < RECENT_MAX; i++) {
 		const struct recent *r = &p->recent[i];
-		struct candidate *home = find(c, r->node);
+		struct candidate *x = find(c, r->node);
 		const struct stream_entry *e;
 
-		if (!home || r->until_ms <= now_ms ||
+		if (!x || r->until_ms <= now_ms ||
 		    !strcmp(r->key.text, c->key->text))
 			continue;
 		e = copy_stream(copy, &r->key);
-		if (!e || strcmp(e->home_node, r->node) != 0)
-			home->streams++;
+		if (!e || strcmp(node_of(c->what, e), r->node) != 0)
+			x->streams++;
 	}
 }
 
-static size_t candidates(struct copy *copy, const struct node_ref *origin,
+static size_t candidates(struct copy *copy, const struct node_ref *node,
 			 size_t count, const struct question *q,
 			 struct candidate *out)
 {
 	size_t used = 0;
 
-	for (size_t i = 0; i < count && used < ORIGINS_MAX; i++) {
-		const struct node *n = copy_node(copy, origin[i].id);
+	for (size_t i = 0; i < count && used < PLACE_NODES_MAX; i++) {
+		const struct node *n = copy_node(copy, node[i].id);
 
-		if (!strcmp(origin[i].id, q->avoid) || (n && n->is_draining))
+		if (!strcmp(node[i].id, q->avoid) || (n && n->is_draining))
 			continue;
 		out[used++] = (struct candidate){
-			.ref = origin[i],
+			.ref = node[i],
 			.load = n ? n->load : (struct node_load){0},
 			.weight = hash_rendezvous(span_str(q->key.text),
-						  span_str(origin[i].id)),
+						  span_str(node[i].id)),
 		};
 	}
 	return used;
@@ -168,12 +176,12 @@ static const struct candidate *choose(const struct counting *c,
 }
 
 void placer_choose(struct placer *p, struct copy *copy,
-		   const struct node_ref *origin, size_t count,
+		   const struct node_ref *node, size_t count,
 		   const struct question *q, struct answer *out, int64_t now_ms)
 {
-	struct candidate list[ORIGINS_MAX];
-	struct counting c = {list, candidates(copy, origin, count, q, list),
-			     &q->key};
+	struct candidate list[PLACE_NODES_MAX];
+	struct counting c = {p->what, list,
+			     candidates(copy, node, count, q, list), &q->key};
 	struct recent *r = find_recent(p, &q->key, now_ms);
 	const struct candidate *best;
 
@@ -199,8 +207,9 @@ void placer_place(struct placer *p, const struct question *q,
 		  struct answer *out, int64_t now_ms)
 {
 	struct member *m = p->dispatch->member;
-	struct node_ref origin[ORIGINS_MAX];
-	size_t count = bus_nodes(member_bus(m), "origin", origin, ORIGINS_MAX);
+	struct node_ref origin[PLACE_NODES_MAX];
+	size_t count =
+		bus_nodes(member_bus(m), "origin", origin, PLACE_NODES_MAX);
 
 	placer_choose(p, store_copy(member_store(m)), origin, count, q, out,
 		      now_ms);

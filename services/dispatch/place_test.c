@@ -19,7 +19,7 @@ static void scene_init(struct scene *s)
 
 	*s = (struct scene){0};
 	CHECK_EQ(copy_new(&s->copy, &limits, &events, s, 1), 0);
-	CHECK_EQ(placer_new(&s->placer, NULL), 0);
+	CHECK_EQ(placer_new(&s->placer, NULL, PLACE_HOMES), 0);
 	for (int i = 0; i < ORIGINS; i++) {
 		struct node_ref *o = &s->origin[i];
 
@@ -225,6 +225,30 @@ TEST(origins_that_drain_or_are_avoided_get_nothing)
 	}
 	CHECK_EQ(place(&s, "live/a", "", 1000), 2);
 	CHECK_EQ(place(&s, "live/b", "origin-2", 1000), WEIR_ENOENT);
+	scene_fini(&s);
+}
+
+TEST(pulls_go_where_less_is_written)
+{
+	struct stream_entry e = {.is_live = true};
+	struct scene s;
+	int one, two;
+
+	scene_init(&s);
+	placer_free(&s.placer);
+	CHECK_EQ(placer_new(&s.placer, NULL, PLACE_PULLS), 0);
+	two_of(&s, "tv/new", &one, &two);
+	snprintf(e.key.text, sizeof(e.key.text), "live/a");
+	snprintf(e.home_node, sizeof(e.home_node), "origin-%d", two);
+	snprintf(e.writer_node, sizeof(e.writer_node), "origin-%d", one);
+	CHECK_EQ(copy_put_stream(s.copy, &e), 0);
+	CHECK_EQ(place(&s, "tv/new", "", 200000), two);
+	snprintf(e.key.text, sizeof(e.key.text), "live/b");
+	snprintf(e.writer_node, sizeof(e.writer_node), "origin-%d", two);
+	CHECK_EQ(copy_put_stream(s.copy, &e), 0);
+	CHECK_EQ(place(&s, "tv/new", "", 300000), one);
+	put_load(&s, one, (struct node_load){.busy_permille = 500});
+	CHECK_EQ(place(&s, "tv/new", "", 400000), two);
 	scene_fini(&s);
 }
 

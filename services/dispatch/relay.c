@@ -76,9 +76,8 @@ static void tell_later(struct order *o, enum relay_verdict verdict,
 			 o);
 }
 
-static bool may_ask(const void *ctx, const struct node_ref *node)
+static bool may_ask(const struct order *o, const struct node_ref *node)
 {
-	const struct order *o = ctx;
 	const struct member *m = o->relay->dispatch->member;
 	const struct node *n = copy_node(
 		store_copy(member_store((struct member *)m)), node->id);
@@ -144,16 +143,41 @@ static bool ask_node(struct order *o, const char *node, link_id link)
 	return true;
 }
 
-/* The same one for every dispatch that asks. false: nobody is left. */
+/* Of two that hashing names the one with less to do; both dispatches find the same
+ * two, and the claim lets one dial. What has a request id goes to the first of
+ * them, which knows it when it is repeated. */
+static const struct node_ref *choose(const struct order *o,
+				     const struct node_ref *node, size_t count)
+{
+	struct dispatch *d = o->relay->dispatch;
+	struct question q = {.key = o->key};
+	struct answer a = {.err = WEIR_ENOENT};
+
+	if (member_json_text(o->args, "request_id"))
+		return rank_best(node, count, &o->key, NULL, NULL);
+	placer_choose(d->puller, store_copy(member_store(d->member)), node,
+		      count, &q, &a, member_now_ms(d->member));
+	for (size_t i = 0; !a.err && i < count; i++)
+		if (!strcmp(node[i].id, a.node))
+			return &node[i];
+	return NULL;
+}
+
+/* false: nobody is left. */
 static bool ask_next(struct order *o)
 {
 	struct member *m = o->relay->dispatch->member;
 	struct node_ref node[INGESTS_MAX];
-	const struct node_ref *best = NULL;
+	const struct node_ref *best;
 	size_t count = bus_nodes(member_bus(m), "ingest", node, INGESTS_MAX);
+	size_t left = 0;
 
-	if (o->tried_count < RELAY_TRIES_MAX)
-		best = rank_best(node, count, &o->key, may_ask, o);
+	if (o->tried_count == RELAY_TRIES_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (may_ask(o, &node[i]))
+			node[left++] = node[i];
+	best = choose(o, node, left);
 	return best && ask_node(o, best->id, best->link);
 }
 
