@@ -13,8 +13,10 @@ api_fn api_lal_info, api_all_group, api_group, api_kick_session,
 	api_start_rtp_pub;
 
 /* api_lists.c */
-api_fn api_nodes, api_old_streams, api_streams, api_sessions, api_events,
-	api_page;
+api_fn api_nodes, api_old_streams, api_streams, api_events, api_page;
+
+/* api_sessions.c */
+api_fn api_sessions;
 
 /* api_route.c */
 api_fn api_route;

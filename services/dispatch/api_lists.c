@@ -1,7 +1,6 @@
-/* services/dispatch/api_lists.c - nodes, streams, sessions, events. */
+/* services/dispatch/api_lists.c - nodes, streams, events. */
 #include <stdio.h>
 
-#include "common/access/cidr.h"
 #include "common/conf/json.h"
 #include "services/dispatch/api_calls.h"
 #include "services/dispatch/internal.h"
@@ -36,10 +35,8 @@ struct json_object *api_args(const struct api_call *call, const char *name)
 /* What a list is ordered by. */
 static const char *order_of(struct json_object *o)
 {
-	const char *text = member_json_text(o, "session_id");
+	const char *text = member_json_text(o, "key");
 
-	if (member_json_text(o, "key"))
-		text = member_json_text(o, "key");
 	return text ? text : "";
 }
 
@@ -260,82 +257,6 @@ static void on_page(struct api_call *call, const struct gathered *g)
 void api_page(struct api_call *call)
 {
 	api_gather(call, GATHER_SESSIONS | GATHER_STREAMS, NULL, on_page);
-}
-
-/* ---- sessions ---- */
-
-static bool is_text(struct json_object *o, const char *name, const char *wanted)
-{
-	const char *text = wanted ? member_json_text(o, name) : NULL;
-
-	return !wanted || (text && !strcmp(text, wanted));
-}
-
-/* "192.0.2.1:5000", "[2001:db8::1]:5000": is it of that block? */
-static bool is_from(struct json_object *o, const struct cidr *block)
-{
-	const char *addr = member_json_text(o, "remote_addr");
-	const char *end = addr ? strrchr(addr, ':') : NULL;
-	struct ip_addr ip;
-	size_t len;
-
-	if (!end)
-		return false;
-	len = (size_t)(end - addr);
-	if (len > 2 && addr[0] == '[') {
-		addr++;
-		len -= 2;
-	}
-	return !ip_addr_parse(&ip, span_of(addr, len)) &&
-	       cidr_contains(block, &ip);
-}
-
-static bool is_listed(const struct api_call *call, const struct cidr *block,
-		      struct json_object *s)
-{
-	static const char *const same[] = {"stream", "node", "protocol",
-					   "base_type", "user"};
-
-	for (size_t i = 0; i < WEIR_ARRAY_LEN(same); i++)
-		if (!is_text(s, same[i], api_text(call, same[i])))
-			return false;
-	return !block || is_from(s, block);
-}
-
-static void on_sessions(struct api_call *call, const struct gathered *g)
-{
-	struct json_object *list = json_object_new_array();
-	const char *ip = api_text(call, "ip");
-	struct cidr block;
-
-	/* It was read before: api_sessions. */
-	if (ip && cidr_parse(&block, span_str(ip)))
-		ip = NULL;
-	for (size_t i = 0; i < json_object_array_length(g->sessions); i++) {
-		struct json_object *s =
-			json_object_array_get_idx(g->sessions, i);
-
-		if (!is_listed(call, ip ? &block : NULL, s))
-			continue;
-		/* What stands in an address may be a secret. */
-		json_object_object_del(s, "url_param");
-		json_object_array_add(list, json_object_get(s));
-	}
-	answer_page(call, "sessions", list, g);
-}
-
-void api_sessions(struct api_call *call)
-{
-	const char *ip = api_text(call, "ip");
-	struct cidr block;
-
-	if (ip && cidr_parse(&block, span_str(ip))) {
-		api_refuse(&call, 400, "ip",
-			   "ip: an address, or a block such as 10.0.0.0/8");
-		return;
-	}
-	api_gather(call, GATHER_SESSIONS, api_args(call, "stream"),
-		   on_sessions);
 }
 
 /* ---- events ---- */

@@ -71,6 +71,8 @@ static const struct api_field of_streams[] = {
 };
 static const struct api_schema streams_in = SCHEMA("", of_streams);
 
+#define AFTER_SESSION {"after", API_TEXT, API_IN_QUERY, 1, 512, NULL, NULL, NULL, "Go on where the page before has ended: its \"next\"."}
+
 static const struct api_field of_sessions[] = {
 	{"stream", API_KEY, API_IN_QUERY, 0, 0, NULL, NULL, NULL, "Only those of this stream."},
 	{"node", API_TEXT, API_IN_QUERY, 1, 64, NULL, NULL, NULL, "Only those of this node."},
@@ -78,7 +80,7 @@ static const struct api_field of_sessions[] = {
 	{"base_type", API_TEXT, API_IN_QUERY, 0, 0, "PUB|SUB|PULL|PUSH", NULL, NULL, "Only those."},
 	{"ip", API_TEXT, API_IN_QUERY, 1, 64, NULL, NULL, NULL, "Only those from this address, or of this block (192.0.2.0/24)."},
 	{"user", API_TEXT, API_IN_QUERY, 1, 128, NULL, NULL, NULL, "Only those of this user."},
-	AFTER, LIMIT,
+	AFTER_SESSION, LIMIT,
 };
 static const struct api_schema sessions_in = SCHEMA("", of_sessions);
 
@@ -213,7 +215,7 @@ const struct api_route api_table[] = {
 	{"GET", "/api/v1/streams", 0, "list_streams",
 	 "Every stream that is not over, by its key.", &streams_in, &schema_streams, api_streams},
 	{"GET", "/api/v1/sessions", 0, "list_sessions",
-	 "Publishers and viewers, by their ids.", &sessions_in, &schema_sessions, api_sessions},
+	 "Publishers and viewers, node by node, by their ids.", &sessions_in, &schema_sessions, api_sessions},
 	{"GET", "/api/v1/events", 0, "list_events",
 	 "The last 100 events of a stream, of all nodes, by time, and who was refused.", &stream_in, &schema_events, api_events},
 	{"GET", "/api/v1/topology", 0, "topology",

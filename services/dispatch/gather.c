@@ -24,7 +24,7 @@ struct asked {
 	struct node_ref node;
 	const char *name;
 	int64_t from;
-	unsigned pages;
+	unsigned pages, pages_max;
 };
 
 static void gather_free(struct gather *g)
@@ -97,6 +97,7 @@ static void collect(struct asked *a, struct json_object *json)
 	take(got->pulls, json, "pulls", a->node.id);
 	take(got->pushes, json, "pushes", a->node.id);
 	take(got->events, json, "events", a->node.id);
+	got->has_more |= json_object_object_get_ex(json, "more", NULL);
 	if (json_object_object_get_ex(json, "kicked", &kicked))
 		got->kicked_count +=
 			(unsigned)WEIR_MAX(json_object_get_int(kicked), 0);
@@ -115,7 +116,7 @@ static void on_answer(void *ctx, int err, struct json_object *json)
 	else
 		collect(a, json);
 	if (!err && json_object_object_get_ex(json, "next", &next) &&
-	    json_object_get_int64(next) > a->from && a->pages < PAGES_MAX) {
+	    json_object_get_int64(next) > a->from && a->pages < a->pages_max) {
 		a->from = json_object_get_int64(next);
 		if (ask(a) == 0)
 			return;
@@ -136,13 +137,18 @@ static int ask(struct asked *a)
 }
 
 static void ask_node(struct gather *g, const struct node_ref *node,
-		     const char *name)
+		     const char *name, unsigned pages_max)
 {
 	struct asked *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return;
-	*a = (struct asked){.gather = g, .node = *node, .name = name};
+	*a = (struct asked){
+		.gather = g,
+		.node = *node,
+		.name = name,
+		.pages_max = pages_max,
+	};
 	g->pending++;
 	g->got.asked_count++;
 	if (ask(a) == 0)
@@ -160,7 +166,7 @@ static void ask_role(struct gather *g, const char *role, const char *name)
 		count = bus_nodes(member_bus(g->dispatch->member), role, node,
 				  NODES_MAX);
 	for (size_t i = 0; i < count; i++)
-		ask_node(g, &node[i], name);
+		ask_node(g, &node[i], name, PAGES_MAX);
 	free(node);
 }
 
@@ -204,7 +210,9 @@ static void ask_all(struct gather *g, unsigned what)
 		take_own_events(g);
 }
 
-int gather(struct dispatch *d, unsigned what, struct json_object *args,
+/* Takes `args`. NULL without memory. */
+static struct gather *
+gather_new(struct dispatch *d, struct json_object *args,
 	   void (*done)(void *ctx, const struct gathered *g), void *ctx)
 {
 	struct gather *g = calloc(1, sizeof(*g));
@@ -214,7 +222,7 @@ int gather(struct dispatch *d, unsigned what, struct json_object *args,
 	if (!g || !args) {
 		json_object_put(args);
 		free(g);
-		return WEIR_ENOMEM;
+		return NULL;
 	}
 	*g = (struct gather){.dispatch = d, .done = done, .ctx = ctx};
 	g->got.sessions = json_object_new_array();
@@ -226,14 +234,43 @@ int gather(struct dispatch *d, unsigned what, struct json_object *args,
 	g->args = args;
 	list_init(&g->link);
 	list_append(&d->gathers, &g->link);
-	g->pending = 1; /* for the task: who asks nobody is answered, too */
-	ask_all(g, what);
+	/* For the task: who asks nobody is answered, too. */
+	g->pending = 1;
 	loop_at_pass_end(svc_loop(d->svc), &g->task, one_less, g);
+	return g;
+}
+
+int gather(struct dispatch *d, unsigned what, struct json_object *args,
+	   void (*done)(void *ctx, const struct gathered *g), void *ctx)
+{
+	struct gather *g = gather_new(d, args, done, ctx);
+
+	if (!g)
+		return WEIR_ENOMEM;
+	ask_all(g, what);
+	return 0;
+}
+
+int gather_node(struct dispatch *d, const struct node_ref *node,
+		const char *name, struct json_object *args,
+		void (*done)(void *ctx, const struct gathered *g), void *ctx)
+{
+	struct gather *g;
+
+	if (d->gathers_are_over) {
+		json_object_put(args);
+		return WEIR_ECLOSED;
+	}
+	g = gather_new(d, args, done, ctx);
+	if (!g)
+		return WEIR_ENOMEM;
+	ask_node(g, node, name, 1);
 	return 0;
 }
 
 void gather_end_all(struct dispatch *d)
 {
+	d->gathers_are_over = true;
 	list_each_safe (it, &d->gathers) {
 		struct gather *g = list_entry(it, struct gather, link);
 

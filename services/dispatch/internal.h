@@ -31,6 +31,7 @@ struct dispatch {
 	struct relay *relay;
 	struct census *census;
 	struct list gathers; /* under way */
+	bool gathers_are_over;
 	struct dispatch_stats stats;
 	struct stat_series series;
 	struct stat_refresh refresh;
@@ -92,6 +93,7 @@ struct gathered {
 	struct json_object *events;   /* of all, by time */
 	unsigned kicked_count;
 	unsigned asked_count, silent_count;
+	bool has_more; /* gather_node: the answer is not all that there is */
 };
 
 enum gather_what {
@@ -111,6 +113,13 @@ WEIR_MUST_CHECK int gather(struct dispatch *d, unsigned what,
 			   struct json_object *args,
 			   void (*done)(void *ctx, const struct gathered *g),
 			   void *ctx);
+/* The same of one node and one call, asked once. Also WEIR_ECLOSED: the process
+ * ends. */
+WEIR_MUST_CHECK int gather_node(struct dispatch *d, const struct node_ref *node,
+				const char *name, struct json_object *args,
+				void (*done)(void *ctx,
+					     const struct gathered *g),
+				void *ctx);
 /* End those under way with what they have; when the member is gone. */
 void gather_end_all(struct dispatch *d);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/member/session_page.h"
 #include "services/edge/internal.h"
 
 #define TICK_MS         250
@@ -121,6 +122,19 @@ static struct json_object *sessions_json(struct edge *e,
 	return o;
 }
 
+static struct json_object *some_sessions_json(struct edge *e,
+					      struct json_object *args)
+{
+	struct session_page page;
+
+	if (session_page_begin(&page, args))
+		return NULL;
+	door_each_session(e->rtmp, page.stream, session_page_offer, &page);
+	door_each_session(e->http, page.stream, session_page_offer, &page);
+	edge_hls_each_session(e->hls, page.stream, session_page_offer, &page);
+	return session_page_end(&page);
+}
+
 static struct json_object *kick(struct edge *e, struct json_object *args)
 {
 	const struct gate_match who = gate_match_of(args);
@@ -135,7 +149,9 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 	struct edge *e = ctx;
 
 	if (!strcmp(name, "sessions")) {
-		member_answer(&call, sessions_json(e, args));
+		member_answer(&call, session_page_is_asked(args)
+					     ? some_sessions_json(e, args)
+					     : sessions_json(e, args));
 		return true;
 	}
 	if (!strcmp(name, "hls_moved")) {

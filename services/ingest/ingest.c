@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/member/session_page.h"
 #include "services/ingest/internal.h"
 #include "services/ingest/pull.h"
 
@@ -157,6 +158,17 @@ static struct json_object *list_json(struct ingest *in, const char *name,
 	return o;
 }
 
+static struct json_object *some_sessions_json(const struct ingest *in,
+					      struct json_object *args)
+{
+	struct session_page page;
+
+	if (session_page_begin(&page, args))
+		return NULL;
+	publish_each_session(in, session_page_offer, &page);
+	return session_page_end(&page);
+}
+
 /* For the home of the stream, which pushes it on. */
 static struct json_object *query_json(const struct ingest *in,
 				      const char *stream)
@@ -175,8 +187,10 @@ static bool on_call(void *ctx, struct member_call *call, const char *name,
 {
 	struct ingest *in = ctx;
 
-	if (!strcmp(name, "sessions") || !strcmp(name, "streams") ||
-	    !strcmp(name, "pulls"))
+	if (!strcmp(name, "sessions") && session_page_is_asked(args))
+		member_answer(&call, some_sessions_json(in, args));
+	else if (!strcmp(name, "sessions") || !strcmp(name, "streams") ||
+		 !strcmp(name, "pulls"))
 		member_answer(&call, list_json(in, name, args));
 	else if (!strcmp(name, "query"))
 		member_answer(&call,

@@ -51,6 +51,9 @@ extern const struct log_event ingest_publish_start, ingest_publish_end,
 void publish_sessions_json(const struct ingest *in, const char *stream,
 			   struct member_page *page);
 void publish_streams_json(const struct ingest *in, struct member_page *page);
+/* … and its session, in no order. */
+void publish_each_session(const struct ingest *in,
+			  void (*fn)(void *ctx, struct session *s), void *ctx);
 /* Once a second: count publishers and their frames. */
 void publish_on_second(struct ingest *in);
 /* The query that the publisher of a stream came with; NULL: it is not here. */

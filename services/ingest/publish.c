@@ -502,6 +502,17 @@ void publish_sessions_json(const struct ingest *in, const char *stream,
 	fill(in, stream, page, one_session);
 }
 
+void publish_each_session(const struct ingest *in,
+			  void (*fn)(void *ctx, struct session *s), void *ctx)
+{
+	list_each (it, &in->publishes) {
+		struct publish *p = publish_of(it);
+
+		if (p->door && p->maker)
+			fn(ctx, &p->session);
+	}
+}
+
 void publish_free_all(struct ingest *in)
 {
 	list_each_safe (it, &in->publishes)
