@@ -13,14 +13,6 @@
 #define WEIR_MIN(a, b)    ((a) < (b) ? (a) : (b))
 #define WEIR_MAX(a, b)    ((a) > (b) ? (a) : (b))
 
-/* Have the cache line at `p` come nearer, to be written soon. The empty asm is
- * what keeps it: gcc 12 drops calls of functions that do nothing but fetch. */
-#define WEIR_FETCH(p)                                                          \
-	do {                                                                   \
-		__builtin_prefetch((p), 1);                                    \
-		__asm__ volatile("");                                          \
-	} while (0)
-
 /* name, number, one line of meaning */
 #define WEIR_ERRORS(X)                                                         \
 	X(ENOMEM, -1001, "out of memory")                                      \

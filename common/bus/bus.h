@@ -57,6 +57,10 @@ struct bus_events {
 	 * on_record; 0 also means: acknowledge it. */
 	int (*on_frame)(void *ctx, link_id link, uint16_t type, uint32_t sid,
 			uint64_t term_number, struct frame *f);
+	/* Frames of these streams come next, in this order: what they will touch
+	 * is to come nearer (common/base/fetch.h). NULL is fine. */
+	void (*on_ahead)(void *ctx, link_id link, const uint32_t *sids,
+			 size_t count);
 	/* The last of a frame goes out now, to one peer. Borrowed; nothing of the
 	 * bus may be called. NULL is fine. */
 	void (*on_frame_out)(void *ctx, const struct frame *f);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
 #include "common/bus/bus_priv.h"
 #include "common/io/clock.h"
 
@@ -357,6 +358,20 @@ static enum reason reason_of(int err)
 	}
 }
 
+/* Of many streams each touches other memory: all of it is asked for at once. */
+static void look_ahead(struct channel *c)
+{
+	uint32_t sids[FETCH_AHEAD_MAX];
+	size_t count;
+
+	if (c->state != CHANNEL_UP || !c->bus->events.on_ahead)
+		return;
+	count = link_look_ahead(pipe_in(c->pipe), sids, FETCH_AHEAD_MAX);
+	if (count > 1)
+		c->bus->events.on_ahead(c->bus->ctx, c->peer->node.link, sids,
+					count);
+}
+
 void channel_read(struct channel *c)
 {
 	const char *why = "";
@@ -367,6 +382,7 @@ void channel_read(struct channel *c)
 	loop_check_away(c->bus->loop);
 	if (c->state == CHANNEL_DEAD)
 		return;
+	look_ahead(c);
 	err = link_receive(&c->rx, &used, pipe_in(c->pipe), &link_events, c,
 			   &why);
 	if (c->state == CHANNEL_DEAD)

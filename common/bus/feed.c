@@ -196,7 +196,9 @@ static bool give_state(struct feed *f, struct feed_item *out)
 {
 	const struct stateset *set = f->pending_state;
 
-	while (set && f->state_next < set->count) {
+	if (!set)
+		return false;
+	while (f->state_next < set->count) {
 		struct frame *state = set->frame[f->state_next++];
 
 		if (has_state(f, state))
@@ -205,6 +207,7 @@ static bool give_state(struct feed *f, struct feed_item *out)
 		out->frame = state;
 		return true;
 	}
+	set_pending(f, NULL); /* nobody needs to look there any more */
 	return false;
 }
 

@@ -1,9 +1,11 @@
 /* common/bus/follower.c - followers: the interface, their state, links, time. */
 #include "common/bus/follower_priv.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
 #include "common/base/hash.h"
 
 #define TAG_NUMBER  16
@@ -276,6 +278,30 @@ int followers_on_record(struct followers *fs, link_id link,
 	if (r->type == RECORD_MOVED)
 		follower_hear(f, &r->position.epoch, &r->term, r->node, r->url);
 	return 0;
+}
+
+void followers_ahead(const struct followers *fs, const uint32_t *sids,
+		     size_t count)
+{
+	uint64_t hash[FETCH_AHEAD_MAX];
+	struct follower *f[FETCH_AHEAD_MAX];
+	struct log *logs[FETCH_AHEAD_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		hash[i] = map_ahead(&fs->by_sid, sid_key(&sids[i]));
+	for (size_t i = 0; i < count; i++)
+		map_ahead_slot(&fs->by_sid, hash[i]);
+	for (size_t i = 0; i < count; i++) {
+		f[i] = find_sid(fs, sids[i]);
+		if (f[i])
+			fetch_bytes(f[i], offsetof(struct follower, where));
+	}
+	for (size_t i = 0; i < count; i++) {
+		logs[i] = f[i] ? f[i]->log : NULL;
+		if (f[i])
+			fetch(&f[i]->info.entry.epoch);
+	}
+	logs_ahead(logs, count);
 }
 
 int followers_on_frame(struct followers *fs, link_id link, uint16_t type,

@@ -80,6 +80,9 @@ void followers_on_link(struct followers *fs, const struct node_ref *node,
 		       bool is_up, int64_t now_ms); /* origins only */
 WEIR_MUST_CHECK int followers_on_record(struct followers *fs, link_id link,
 					const struct record *r, int64_t now_ms);
+/* As in bus_events; at most FETCH_AHEAD_MAX. */
+void followers_ahead(const struct followers *fs, const uint32_t *sids,
+		     size_t count);
 WEIR_MUST_CHECK int followers_on_frame(struct followers *fs, link_id link,
 				       uint16_t type, uint32_t sid,
 				       uint64_t term_number, struct frame *f,

@@ -1,8 +1,10 @@
 /* common/bus/home.c - the streams of an origin: the interface, links, time. */
 #include "common/bus/home_priv.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
 #include "common/base/hash.h"
 #include "common/registry/entry.h"
 
@@ -280,6 +282,57 @@ int homes_on_record(struct homes *hs, link_id link, const struct record *r,
 	default:
 		return 0;
 	}
+}
+
+/* What stands in front of a consumer's feed, and what that looks at. */
+static void consumer_ahead(const struct home_stream *s)
+{
+	const struct consumer *c;
+
+	if (list_is_empty(&s->consumers))
+		return;
+	c = list_entry(s->consumers.next, struct consumer, link);
+	fetch_bytes(c, offsetof(struct consumer, feed.resume));
+}
+
+/* The writers of so many sids of a link; NULL: none. */
+static void find_writers(const struct map *writers, const uint32_t *sids,
+			 size_t count, const struct binding **out)
+{
+	uint64_t hash[FETCH_AHEAD_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		hash[i] =
+			map_ahead(writers, span_of(&sids[i], sizeof(sids[i])));
+	for (size_t i = 0; i < count; i++)
+		map_ahead_slot(writers, hash[i]);
+	for (size_t i = 0; i < count; i++) {
+		out[i] = map_get(writers, span_of(&sids[i], sizeof(sids[i])));
+		if (out[i])
+			fetch_bytes(out[i], offsetof(struct binding, told));
+	}
+}
+
+void homes_ahead(const struct homes *hs, link_id link, const uint32_t *sids,
+		 size_t count)
+{
+	const struct home_link *peer = find_link(hs, link);
+	const struct binding *b[FETCH_AHEAD_MAX];
+	struct log *logs[FETCH_AHEAD_MAX];
+
+	if (!peer)
+		return;
+	find_writers(&peer->writers, sids, count, b);
+	for (size_t i = 0; i < count; i++)
+		if (b[i])
+			fetch_bytes(b[i]->stream,
+				    offsetof(struct home_stream, reserved));
+	for (size_t i = 0; i < count; i++) {
+		logs[i] = b[i] ? b[i]->stream->log : NULL;
+		if (b[i])
+			consumer_ahead(b[i]->stream);
+	}
+	logs_ahead(logs, count);
 }
 
 int homes_on_frame(struct homes *hs, link_id link, uint16_t type, uint32_t sid,

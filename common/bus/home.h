@@ -50,6 +50,9 @@ void homes_on_link(struct homes *hs, const struct node_ref *node, bool is_up,
 WEIR_MUST_CHECK int homes_on_record(struct homes *hs, link_id link,
 				    const struct record *r, int64_t now_ms);
 /* A whole frame of a writer (FRAME or STATE put together by the bus). */
+/* As in bus_events; at most FETCH_AHEAD_MAX. */
+void homes_ahead(const struct homes *hs, link_id link, const uint32_t *sids,
+		 size_t count);
 WEIR_MUST_CHECK int homes_on_frame(struct homes *hs, link_id link,
 				   uint16_t type, uint32_t sid,
 				   uint64_t term_number, struct frame *f,

@@ -513,6 +513,17 @@ int link_receive(struct link_receiver *rc, size_t *used, struct span in,
 	}
 }
 
+size_t link_look_ahead(struct span in, uint32_t *sids, size_t max)
+{
+	size_t count = 0, len;
+
+	while (count < max && !record_length(&len, in) && len <= in.len) {
+		count += record_is_frame(in, &sids[count]);
+		in = span_from(in, len);
+	}
+	return count;
+}
+
 static bool is_ack_due(const struct link_receiver *rc, uint64_t now_us,
 		       bool is_idle)
 {

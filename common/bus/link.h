@@ -130,6 +130,10 @@ struct link_events {
 	int (*on_frame)(void *ctx, const struct record *r, struct frame *f);
 };
 
+/* Whose frames stand at the front of `in`, as far as records there are whole: the
+ * first `max`, in their order. Returns how many. */
+size_t link_look_ahead(struct span in, uint32_t *sids, size_t max);
+
 void link_receiver_init(struct link_receiver *rc, uint8_t connection,
 			uint32_t record_max);
 void link_receiver_fini(struct link_receiver *rc);

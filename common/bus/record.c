@@ -379,6 +379,16 @@ static void read_header(struct reader *r, struct record *out)
 	out->sequence = read_u64_le(r);
 }
 
+bool record_is_frame(struct span in, uint32_t *sid)
+{
+	struct reader r = reader_of(in);
+	struct record head;
+
+	read_header(&r, &head);
+	*sid = head.sid;
+	return head.type == RECORD_FRAME && !head.offset;
+}
+
 static const char *read_body(struct reader *r, const struct layout *l,
 			     struct record *out)
 {

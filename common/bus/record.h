@@ -110,6 +110,10 @@ struct record {
  * WEIR_ESHORT: fewer than 4 bytes; WEIR_EPROTO: a length out of range. */
 WEIR_MUST_CHECK int record_length(size_t *out_len, struct span in);
 
+/* Is the record that begins here, by its header (at least RECORD_HEADER_BYTES), a
+ * FRAME? Then *sid is whose. Nothing is checked. */
+bool record_is_frame(struct span in, uint32_t *sid);
+
 /* Decode exactly one whole record. Returns 0; WEIR_EPROTO with *why (static
  * text); WEIR_EUNSUPPORTED for an unknown type (skip it). Fields that a FRAME or
  * STATE has not are left as they were, those of other types are zero. */

@@ -1,4 +1,5 @@
 /* common/media/log.c - a stream as an append-only log: append, retain, tell. */
+#include "common/base/fetch.h"
 #include "common/media/log_inner.h"
 
 #include <stdlib.h>
@@ -287,18 +288,6 @@ static void tell(struct log *log, uint64_t ordinal)
 	log->is_telling = false;
 }
 
-/* The oldest frame may have to go at the end of this, and has not been looked at
- * for seconds: have it come while there is other work. */
-static void look_ahead(const struct log *log)
-{
-	const struct slot *oldest;
-
-	if (!log->slots.count || !log->tail)
-		return;
-	oldest = ring_at(&log->slots, 0);
-	WEIR_FETCH(oldest->frame);
-}
-
 static int append(struct log *log, struct frame *f, bool may_skip)
 {
 	struct stateset *set = NULL;
@@ -307,7 +296,6 @@ static int append(struct log *log, struct frame *f, bool may_skip)
 	int err;
 
 	BUG_ON(log->is_telling);
-	look_ahead(log);
 	err = admit(log, f, may_skip, &begins_run);
 	if (!err)
 		err = reserve(log);
@@ -359,4 +347,58 @@ void log_watch_add(struct log *log, struct log_watch *w)
 void log_watch_remove(struct log_watch *w)
 {
 	list_remove(&w->link);
+}
+
+/* ---- looking ahead ---- */
+
+/* The ends of the queue: what comes goes to one, what is too old leaves at the
+ * other. */
+static void fetch_ends(const struct log *log)
+{
+	if (log->slots.count) {
+		fetch(ring_at(&log->slots, 0));
+		fetch(ring_last(&log->slots));
+	}
+	if (log->states.count)
+		fetch(ring_last(&log->states));
+	if (!list_is_empty(&log->watchers))
+		FETCH(list_entry(log->watchers.next, struct log_watch, link));
+}
+
+/* Nobody has looked at the oldest frame for seconds. */
+static void fetch_oldest(const struct log *log)
+{
+	const struct slot *oldest;
+
+	if (!log->slots.count || !log->tail)
+		return;
+	oldest = ring_at(&log->slots, 0);
+	FETCH(oldest->frame);
+}
+
+static void watchers_ahead(const struct log *log, unsigned step)
+{
+	list_each (l, &log->watchers) {
+		struct log_watch *w = list_entry(l, struct log_watch, link);
+
+		if (w->on_ahead)
+			w->on_ahead(w->ctx, step);
+	}
+}
+
+void logs_ahead(struct log *const *logs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (logs[i])
+			FETCH(logs[i]);
+	for (size_t i = 0; i < count; i++)
+		if (logs[i])
+			fetch_ends(logs[i]);
+	for (size_t i = 0; i < count; i++)
+		if (logs[i])
+			fetch_oldest(logs[i]);
+	for (unsigned step = 0; step < LOG_AHEAD_STEPS; step++)
+		for (size_t i = 0; i < count; i++)
+			if (logs[i])
+				watchers_ahead(logs[i], step);
 }

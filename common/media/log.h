@@ -51,8 +51,14 @@ struct log_join {
 struct log_watch {
 	struct list link; /* list_init before log_watch_add */
 	void (*on_append)(void *ctx, struct log *log, uint64_t ordinal);
+	/* Something will be appended soon: what on_append will touch is to come
+	 * nearer (common/base/fetch.h). Steps 0 to LOG_AHEAD_STEPS - 1, each when
+	 * what the one before asked for is there. May be NULL. */
+	void (*on_ahead)(void *ctx, unsigned step);
 	void *ctx;
 };
+
+#define LOG_AHEAD_STEPS 4
 
 WEIR_MUST_CHECK int log_new(struct log **out, const struct log_limits *limits);
 void log_free(struct log **log); /* watchers are unlinked, not told */
@@ -130,6 +136,10 @@ struct log_stats {
 void log_stats(const struct log *log, struct log_stats *out);
 /* last_dts_ns of these alone: cheap. */
 int64_t log_last_dts_ns(const struct log *log);
+
+/* Frames will be appended to these logs (NULL: none) soon: what that touches
+ * comes nearer. For many at a time: while one waits, the next asks. */
+void logs_ahead(struct log *const *logs, size_t count);
 
 /* `w` is the caller's and must stay until it is removed or the log is freed;
  * removing it twice, or after the log, is fine. */

@@ -197,6 +197,15 @@ static int on_frame(void *ctx, link_id link, uint16_t type, uint32_t sid,
 					 f, member_now_ms(m)));
 }
 
+static void on_ahead(void *ctx, link_id link, const uint32_t *sids,
+		     size_t count)
+{
+	struct member *m = ctx;
+
+	if (m->events->on_ahead)
+		m->events->on_ahead(m->ctx, link, sids, count);
+}
+
 static void on_frame_out(void *ctx, const struct frame *f)
 {
 	struct member *m = ctx;
@@ -225,6 +234,7 @@ static const struct bus_events bus_events = {
 	.on_down = on_down,
 	.on_record = on_record,
 	.on_frame = on_frame,
+	.on_ahead = on_ahead,
 	.on_frame_out = on_frame_out,
 	.on_request = calls_on_request,
 	.on_absent = on_absent,

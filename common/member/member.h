@@ -34,6 +34,9 @@ struct member_events {
 			 int64_t now_ms);
 	int (*on_frame)(void *ctx, link_id link, uint16_t type, uint32_t sid,
 			uint64_t term_number, struct frame *f, int64_t now_ms);
+	/* As in bus_events. */
+	void (*on_ahead)(void *ctx, link_id link, const uint32_t *sids,
+			 size_t count);
 	/* As in bus_events: a frame goes out now. */
 	void (*on_frame_out)(void *ctx, const struct frame *f);
 	bool (*on_answer)(void *ctx, uint64_t tag, const struct answer *a,

@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
+
+#define NEAR_PIECES 4
+
 /* What has been written here. */
 struct bytelog_block {
 	struct list link;
@@ -207,16 +211,16 @@ static size_t search_piece(const struct bytelog *b, uint64_t offset)
 	return lo;
 }
 
-/* Most often the one that was read last, or the next. */
+/* Most often the one where the last read began, or soon behind: a frame of which
+ * the payload is shared makes two pieces. */
 static size_t find_piece(const struct bytelog *b, uint64_t offset,
 			 uint64_t hint)
 {
-	const uint64_t i = hint - b->dropped;
+	const uint64_t first = hint - b->dropped;
 
-	if (is_in_piece(b, i, offset))
-		return i;
-	if (is_in_piece(b, i + 1, offset))
-		return i + 1;
+	for (uint64_t i = first; i < first + NEAR_PIECES; i++)
+		if (is_in_piece(b, i, offset))
+			return i;
 	return search_piece(b, offset);
 }
 
@@ -273,5 +277,19 @@ void bytelog_drop(struct bytelog *b, uint64_t offset)
 		list_remove(it);
 		b->kept_bytes -= block->cap;
 		free(block);
+	}
+}
+
+void bytelog_ahead(const struct bytelog *b)
+{
+	const struct bytelog_block *block = b->filling;
+
+	if (block) {
+		fetch(block);
+		fetch(block->data + block->len);
+	}
+	if (b->pieces.count) {
+		fetch(ring_last(&b->pieces));
+		fetch(ring_at(&b->pieces, 0));
 	}
 }

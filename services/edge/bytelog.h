@@ -52,6 +52,9 @@ size_t bytelog_peek_all(const struct bytelog *b, uint64_t offset,
 			uint64_t *piece, struct span *out, size_t max,
 			size_t enough_bytes);
 
+/* What the next put touches comes nearer. */
+void bytelog_ahead(const struct bytelog *b);
+
 /* Let go what is before `offset`, as far as whole pieces and blocks are. */
 void bytelog_drop(struct bytelog *b, uint64_t offset);
 

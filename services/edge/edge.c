@@ -40,6 +40,15 @@ static int on_record(void *ctx, link_id link, const struct record *r,
 	return followers_on_record(e->followers, link, r, now_ms);
 }
 
+static void on_ahead(void *ctx, link_id link, const uint32_t *sids,
+		     size_t count)
+{
+	struct edge *e = ctx;
+
+	(void)link;
+	followers_ahead(e->followers, sids, count);
+}
+
 static int on_frame(void *ctx, link_id link, uint16_t type, uint32_t sid,
 		    uint64_t term_number, struct frame *f, int64_t now_ms)
 {
@@ -169,6 +178,7 @@ static const struct member_events events = {
 	.on_link = on_link,
 	.on_record = on_record,
 	.on_frame = on_frame,
+	.on_ahead = on_ahead,
 	.on_answer = on_answer,
 	.on_entry = on_entry,
 	.tick = tick,

@@ -1,6 +1,8 @@
 /* services/edge/fanout.c - one stream's viewers: wires, passes, time-outs. */
+#include <stddef.h>
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
 #include "services/edge/fanout_inner.h"
 
 #define PASS_US   20000 /* then others have their turn */
@@ -8,6 +10,9 @@
 #define TELL_MS   1000
 #define ROOM_EACH 32 /* frames between two looks for what is spare */
 #define SHARE_MAX 4  /* viewers of a wire that refers to payloads */
+
+/* What a send touches of it. */
+#define FETCH_VIEWER(v) fetch_bytes((v), offsetof(struct viewer, insert_max))
 
 static void on_pass_end(struct fanout *fo);
 
@@ -126,6 +131,35 @@ static void on_append(void *ctx, struct log *log, uint64_t ordinal)
 	pace_join(fo->pace, &fo->member);
 	if (has_waiters(fo))
 		fanout_schedule(fo);
+}
+
+/* What an append and the sends behind it will touch. */
+static void on_ahead(void *ctx, unsigned step)
+{
+	const struct fanout *fo = ctx;
+	struct branch *o;
+	struct viewer *v;
+
+	if (!step) {
+		FETCH(fo);
+		return;
+	}
+	if (list_is_empty(&fo->branches))
+		return;
+	o = branch_at(fo->branches.next);
+	if (step == 1) {
+		FETCH(o);
+		return;
+	}
+	if (o->wire)
+		wire_ahead(o->wire, step - 2);
+	if (!o->idle_slots)
+		return;
+	v = viewer_at(o->idle[__builtin_ctz(o->idle_slots)].next);
+	if (step == 2)
+		FETCH_VIEWER(v);
+	else if (&v->link != &o->idle[__builtin_ctz(o->idle_slots)])
+		fetch(&v->session->wrote_bytes);
 }
 
 /* The place in the log where a new viewer would begin; its end: none yet. */
@@ -289,15 +323,11 @@ static void settle(struct viewer *v, enum viewer_state state)
 static void look_ahead(const struct branch *o, const struct viewer *v)
 {
 	struct list *next = v->link.next;
-	const char *after;
 
 	if (next == &o->due || next->next == &o->due)
 		return;
-	after = (const char *)viewer_at(next->next);
-	WEIR_FETCH(&viewer_at(next)->session->wrote_bytes);
-	WEIR_FETCH(after);
-	WEIR_FETCH(after + 64);
-	WEIR_FETCH(after + 128);
+	fetch(&viewer_at(next)->session->wrote_bytes);
+	FETCH_VIEWER(viewer_at(next->next));
 }
 
 /* Send to all that can take it, but not for too long. */
@@ -473,6 +503,7 @@ int fanout_new(struct fanout **out, struct pace *pace, struct log *log,
 	list_init(&fo->branches);
 	list_init(&fo->watch.link);
 	fo->watch.on_append = on_append;
+	fo->watch.on_ahead = on_ahead;
 	fo->watch.ctx = fo;
 	log_watch_add(log, &fo->watch);
 	*out = fo;

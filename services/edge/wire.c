@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
+
 #define AUDIO_JOIN_GAP_MS 100
 #define SCRATCH_BYTES     (256 * 1024) /* that are kept */
 #define SHARE_BYTES       96           /* less is copied */
@@ -309,6 +311,17 @@ int wire_append(struct wire *w, const struct log *log, uint64_t ordinal)
 	default:
 		return 0;
 	}
+}
+
+void wire_ahead(const struct wire *w, unsigned step)
+{
+	if (!step) {
+		FETCH(w);
+		return;
+	}
+	bytelog_ahead(&w->bytes);
+	if (w->units.count)
+		fetch(ring_last(&w->units));
 }
 
 void wire_set_sharing(struct wire *w, bool is_on)

@@ -101,6 +101,10 @@ void wire_free(struct wire **w); /* NULL is fine; its cursors are then void */
 WEIR_MUST_CHECK int wire_append(struct wire *w, const struct log *log,
 				uint64_t ordinal);
 
+/* What the next append and the next read at its end touch comes nearer: step 0,
+ * then 1, with something else in between. */
+void wire_ahead(const struct wire *w, unsigned step);
+
 /* From now on refer to payloads, which the log has anyway: half the memory and
  * one copy less, for two spans more in each send. Else (so it begins) copy them,
  * which is better for many viewers. */

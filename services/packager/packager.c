@@ -201,6 +201,15 @@ static int on_record(void *ctx, link_id link, const struct record *r,
 	return followers_on_record(p->followers, link, r, now_ms);
 }
 
+static void on_ahead(void *ctx, link_id link, const uint32_t *sids,
+		     size_t count)
+{
+	struct packager *p = ctx;
+
+	(void)link;
+	followers_ahead(p->followers, sids, count);
+}
+
 static int on_frame(void *ctx, link_id link, uint16_t type, uint32_t sid,
 		    uint64_t term_number, struct frame *f, int64_t now_ms)
 {
@@ -256,6 +265,7 @@ static const struct member_events events = {
 	.on_link = on_link,
 	.on_record = on_record,
 	.on_frame = on_frame,
+	.on_ahead = on_ahead,
 	.on_answer = on_answer,
 	.on_entry = on_entry,
 	.on_registry = on_registry,
