@@ -257,8 +257,12 @@ static int make_client(struct remote_rtmp *p, const struct rtmp_url *url)
 
 static int dial(struct remote_rtmp *p, const struct rtmp_url *url)
 {
-	static const struct conn_ops ops = {on_open, on_data, on_drained,
-					    on_close};
+	static const struct conn_ops ops = {
+		.on_open = on_open,
+		.on_data = on_data,
+		.on_drained = on_drained,
+		.on_close = on_close,
+	};
 	static const struct conn_limits limits = {
 		.send_bytes = SEND_BYTES_MAX,
 		.linger_ms = 500,

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
 #include "common/base/hash.h"
 #include "common/registry/entry.h"
 
@@ -401,6 +402,13 @@ const struct stream_entry *writer_entry(const struct writer *w)
 }
 
 /* ---- the owner's side ---- */
+
+void writer_ahead(const struct writer *w)
+{
+	fetch_bytes(w, offsetof(struct writer, feed.resume));
+	fetch(&w->copy.is_fed);
+	fetch(&w->state);
+}
 
 void writer_appended(struct writer *w, int64_t now_ms)
 {

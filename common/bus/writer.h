@@ -88,6 +88,7 @@ WEIR_MUST_CHECK int writer_take(struct writer **out, struct writers *ws,
 				int64_t now_ms);
 
 /* The owner appended to the log. */
+void writer_ahead(const struct writer *w); /* writer_appended comes soon */
 void writer_appended(struct writer *w, int64_t now_ms);
 /* Bytes came from the publisher (media or not): it lives. */
 void writer_input(struct writer *w, int64_t now_ms);

@@ -208,6 +208,14 @@ static bool read_more(struct conn *c)
 	return true;
 }
 
+/* The kernel's work is time enough for memory to come. */
+static void read_first(struct conn *c)
+{
+	if (c->ops->on_ahead && c->state == CONN_OPEN)
+		c->ops->on_ahead(c->ctx);
+	read_more(c);
+}
+
 /* ---- writing ---- */
 
 static void on_timer(struct conn *c)
@@ -364,7 +372,7 @@ static void on_events(struct conn *c, unsigned events)
 	if (events & LOOP_ERROR)
 		on_reset(c);
 	else if ((events & LOOP_READABLE) && is_reading(c))
-		read_more(c);
+		read_first(c);
 	if ((events & LOOP_WRITABLE) && can_flush(c))
 		flush(c);
 	watch_again(c);

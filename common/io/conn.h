@@ -27,6 +27,10 @@ struct conn_ops {
 	/* A dialed connection stands. */
 	void (*on_open)(void *ctx);
 
+	/* Something has come and will be read: what on_data will touch is to
+	 * come nearer (common/base/fetch.h). */
+	void (*on_ahead)(void *ctx);
+
 	/* All bytes that are not consumed yet, oldest first; borrowed until it
 	 * returns. Return how many of them are consumed (0 to in.len: the rest
 	 * comes again, in front of the next bytes); or a negative verdict, with

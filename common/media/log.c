@@ -361,6 +361,8 @@ static void fetch_ends(const struct log *log)
 	}
 	if (log->states.count)
 		fetch(ring_last(&log->states));
+	if (log->joins.count)
+		fetch(ring_at(&log->joins, 0));
 	if (!list_is_empty(&log->watchers))
 		FETCH(list_entry(log->watchers.next, struct log_watch, link));
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
 #include "proto/rtmp/message.h"
 
 #define EXTENDED_TIME  0xffffff /* the field that says: 4 bytes follow */
@@ -99,6 +100,13 @@ const char *rtmp_chunk_reader_fault(const struct rtmp_chunk_reader *rd)
 uint64_t rtmp_chunk_reader_bytes(const struct rtmp_chunk_reader *rd)
 {
 	return rd->bytes;
+}
+
+void rtmp_chunk_reader_ahead(const struct rtmp_chunk_reader *rd)
+{
+	FETCH(rd);
+	if (rd->lane_count)
+		fetch_bytes(rd->lane, rd->lane_count * sizeof(*rd->lane));
 }
 
 size_t rtmp_chunk_reader_pending(const struct rtmp_chunk_reader *rd)

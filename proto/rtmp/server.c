@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
 #include "proto/rtmp/server_state.h"
 
 const char *rtmp_end_name(enum rtmp_end reason)
@@ -99,6 +100,13 @@ int rtmp_server_new(struct rtmp_server **out,
 	else
 		*out = s;
 	return err;
+}
+
+void rtmp_server_ahead(const struct rtmp_server *s)
+{
+	fetch_bytes(s, offsetof(struct rtmp_server, connect));
+	if (s->link.reader)
+		rtmp_chunk_reader_ahead(s->link.reader);
 }
 
 void rtmp_server_free(struct rtmp_server **out)

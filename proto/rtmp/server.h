@@ -87,6 +87,9 @@ WEIR_MUST_CHECK int rtmp_server_new(struct rtmp_server **out,
 
 void rtmp_server_free(struct rtmp_server **s); /* NULL is fine */
 
+/* It will be fed soon: what that touches is to come nearer. */
+void rtmp_server_ahead(const struct rtmp_server *s);
+
 /* The cluster that it speaks for: who asks for weirVia is told its name. `id` is
  * borrowed for the life of the session. Before the first feed. */
 void rtmp_server_set_cluster(struct rtmp_server *s, const char *id);

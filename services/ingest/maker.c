@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
 #include "common/media/amf0.h"
 #include "common/media/codec.h"
 #include "common/media/nal.h"
@@ -601,6 +602,15 @@ static int put_meta(struct maker *m, struct span payload, int64_t arrival_us)
 		return buf_error(&m->meta);
 	}
 	return emit_bytes(m, FRAME_META, 0, payload, here_ns(m), arrival_us);
+}
+
+void maker_ahead(const struct maker *m)
+{
+	FETCH(&m->start);
+	fetch_bytes(&m->tracks, offsetof(struct tracks, track[2]));
+	FETCH(&m->source);
+	fetch_bytes(&m->is_settled,
+		    sizeof(*m) - offsetof(struct maker, is_settled));
 }
 
 int maker_put(struct maker *m, const struct flv_unit *u, uint32_t raw_ms,

@@ -58,6 +58,9 @@ WEIR_MUST_CHECK int maker_new(struct maker **out,
 			      const struct maker_events *events, void *ctx);
 void maker_free(struct maker **m);
 
+/* Units will come soon: what they will touch is to come nearer. */
+void maker_ahead(const struct maker *m);
+
 /* One unit of the publisher (flv_body_parse of it): raw_ms is its 32-bit time.
  * Returns 0, WEIR_ENOMEM, WEIR_ELIMIT (a payload over 16 MB), or on_frame's. */
 WEIR_MUST_CHECK int maker_put(struct maker *m, const struct flv_unit *unit,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/fetch.h"
 #include "common/conf/json.h"
 #include "common/member/events.h"
 
@@ -302,6 +303,19 @@ int publish_new(struct publish **out, struct ingest *in,
 	else
 		*out = p;
 	return err;
+}
+
+void publish_ahead(const struct publish *p)
+{
+	fetch_bytes(p, offsetof(struct publish, session));
+	fetch(&p->session.read_bytes);
+	fetch_bytes(p->second, sizeof(p->second[0]));
+	fetch(&p->frames_before);
+	if (p->maker)
+		maker_ahead(p->maker);
+	if (p->writer)
+		writer_ahead(p->writer);
+	logs_ahead(&p->log, 1);
 }
 
 int publish_tag(struct publish *p, uint8_t type, uint32_t timestamp_ms,

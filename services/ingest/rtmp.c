@@ -379,7 +379,18 @@ static int64_t on_data(void *ctx, struct span in)
 	return (int64_t)used;
 }
 
+static void on_ahead(void *ctx)
+{
+	const struct peer *p = ctx;
+
+	if (p->session)
+		rtmp_server_ahead(p->session);
+	if (p->publish)
+		publish_ahead(p->publish);
+}
+
 static const struct conn_ops conn_ops = {
+	.on_ahead = on_ahead,
 	.on_data = on_data,
 	.on_close = on_close,
 };
