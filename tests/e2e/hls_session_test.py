@@ -4,17 +4,19 @@ every edge knows; counted, listed, kicked, and gone when they ask no more."""
 
 import json
 import os
+import shutil
 import subprocess
 import time
 import urllib.parse
 
-from lib import clips, hls, ts
+from lib import clips, flv, hls, ts
 from lib.cluster import Cluster
-from lib.env import SLOWER
+from lib.env import BIN, SLOWER
 from lib.weirtest import case, main, wait_for
 
-SETTINGS = {"cluster.fragment_duration_ms": 1000, "hls.session": "true",
-            "hls.sub_session_timeout_ms": 4000, "limits.viewers_per_stream": 3}
+SETTINGS = {"cluster.fragment_duration_ms": 1000, "cluster.publish_grace_ms": 3000,
+            "hls.session": "true", "hls.sub_session_timeout_ms": 4000,
+            "limits.viewers_per_stream": 3}
 CLUSTER = Cluster(ingest=1, origin=1, edge=2, packager=2, settings=SETTINGS)
 
 
@@ -144,7 +146,7 @@ def a_kick_ends_a_viewer_at_both_edges(t):
     also by the edge that did not know it; who comes anew is let in, unless it is
     kept out."""
     begin(t, "live/kick")
-    for who in ({"session": None}, {"stream": "live/kick"}, {"ip": "127.0.0.1"}):
+    for who in ({"session": None}, {"stream": "live/kick"}, {"stream": "live/kick", "ip": "127.0.0.1"}):
         v = Viewer(t, "live/kick")
         path = v.segment_path()
         assert v.segment(path).status == 200
@@ -192,7 +194,6 @@ def what_is_no_session_of_ours_is_not_found(t):
 
 @case
 def players_are_one_session_each(t):
-    """ffmpeg and a browser's way to follow a redirect; one that looks first (mpv)."""
     begin(t, "live/players")
     url = f"http://{edge(t)}/live/players.m3u8"
     out = t.file("played.ts")
@@ -203,6 +204,64 @@ def players_are_one_session_each(t):
     assert len(sessions(t, "live/players")) <= 1
     kinds = [p.kind for p in ts.read(out).pes]
     assert len(kinds) > 200, len(kinds)
+
+
+@case
+def a_player_that_looks_first_needs_no_second_place(t):
+    """mpv asks for the playlist, and then opens it anew."""
+    if not shutil.which("mpv"):
+        t.note("mpv is not installed")
+        return
+    settings = dict(SETTINGS, **{"limits.viewers_per_stream": 1})
+    with Cluster(settings=settings) as t.cluster:
+        begin(t, "live/looks")
+        hls_url = f"http://{edge(t)}/live/looks.m3u8"
+        p = t.run("mpv", "--no-config", "--vo=null", "--ao=null", "--length=3",
+                  "--msg-level=all=v", hls_url, name="mpv")
+        assert p.wait(40) == 0, p.text()[-2000:]
+        assert "End of file" in p.text() or "Exiting" in p.text(), p.text()[-2000:]
+        starts = t.cluster.log(t.cluster.role("edge")[0].id).count("play.start")
+        assert starts == 2, starts
+        assert len(sessions(t, "live/looks")) <= 1
+
+
+@case
+def what_is_published_is_exact_by_addresses_of_ones_own(t):
+    clip = clips.tiny(1)
+    push = t.push(clip, "live/exact")
+    t.cluster.wait_live("live/exact")
+    players = [hls.Player(edge(t, n), "/live/exact.m3u8") for n in (0, 1)]
+    push.finish()
+    for p in players:
+        t.at_end(p.halt)
+        p.wait_over()
+        ts.assert_same(flv.read(clip), p.transport_stream().pes)
+        p.assert_durations()
+    assert players[0].assert_same(players[1]) >= 6
+
+
+@case
+def it_starts_a_pull_and_holds_it(t):
+    """As those without a session do; when it is kicked, the pull ends in time."""
+    with Cluster(packager=0, settings={"cluster.id": "outside"}) as outside:
+        source = t.run(f"{BIN}/weir", "push", "--loop", clips.reference(),
+                       outside.publish_url("live/far"), name="source")
+        t.at_end(source.kill)
+        with Cluster(edge=2, settings=SETTINGS) as t.cluster:
+            t.cluster.ask("/api/v1/rules/pull/far", {
+                "streams": "live/far", "urls": [outside.rtmp_url("live/far")],
+                "auto_stop_ms": 0}, method="PUT")
+            player = hls.Player(edge(t), "/live/far.m3u8")
+            t.at_end(player.halt)
+            player.wait_segments(2)
+            assert len(sessions(t, "live/far")) == 1
+            assert outside.group("live/far")["subs"], "nobody pulls"
+            until = time.monotonic() + 8  # longer than a session without requests
+            while time.monotonic() < until:
+                assert outside.group("live/far")["subs"], "the pull has ended"
+                time.sleep(0.5)
+            t.cluster.api("/api/v1/kick", {"stream": "live/far"})
+            wait_for(lambda: not outside.group("live/far")["subs"], "the pull to end", 20)
 
 
 @case
@@ -310,4 +369,4 @@ def without_the_setting_addresses_are_those_of_all(t):
 
 
 if __name__ == "__main__":
-    main(CLUSTER)
+    main(CLUSTER, at_once=4)

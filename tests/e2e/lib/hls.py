@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import threading
 import time
+import urllib.parse
 
 from lib import ts
 from lib.env import SLOWER
@@ -125,6 +126,9 @@ class Player(threading.Thread):
             answer = ask(self.address(), self.path)
         except OSError:  # it was killed; another address may come
             return False
+        if answer.status == 302:  # to an address of its own
+            self.path = answer.headers["location"]
+            return False
         if answer.status == 503:
             self.refusals += 1
             return False
@@ -172,7 +176,7 @@ class Player(threading.Thread):
 
     def _fetch(self, s):
         try:
-            return ask(self.address(), s.uri)
+            return ask(self.address(), urllib.parse.urljoin(self.path, s.uri))
         except OSError:
             return None  # taken when it is listed again
 
