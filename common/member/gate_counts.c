@@ -44,6 +44,7 @@ static struct gate_name *add(struct gate_counts *c, enum counts_kind kind,
 	n = calloc(1, sizeof(*n) + name.len);
 	if (!n)
 		return NULL;
+	list_init(&n->all);
 	list_init(&n->link);
 	n->kind = (uint8_t)kind;
 	n->len = (uint16_t)name.len;
@@ -52,6 +53,7 @@ static struct gate_name *add(struct gate_counts *c, enum counts_kind kind,
 		free(n);
 		return NULL;
 	}
+	list_append(&c->all, &n->all);
 	c->foreign_count++;
 	return n;
 }
@@ -60,6 +62,7 @@ static void drop(struct gate_counts *c, struct gate_name *n)
 {
 	uint8_t key[KEY_MAX];
 
+	list_remove(&n->all);
 	list_remove(&n->link);
 	map_remove(&c->names, key_of(key, (enum counts_kind)n->kind,
 				     span_of(n->text, n->len)));
@@ -213,9 +216,12 @@ int gate_counts_hear(struct gate_counts *c, unsigned peer,
 	struct gate_name *n = find(c, kind, name);
 
 	if (!n) {
-		if (!count || !c->limit[kind] ||
-		    c->foreign_count >= COUNTS_FOREIGN_MAX)
+		if (!count || !c->limit[kind])
 			return 0;
+		if (c->foreign_count >= COUNTS_FOREIGN_MAX) {
+			c->left_out++;
+			return 0;
+		}
 		n = add(c, kind, name);
 	}
 	if (!n)
@@ -226,21 +232,18 @@ int gate_counts_hear(struct gate_counts *c, unsigned peer,
 	return 0;
 }
 
-void gate_counts_unhear(struct gate_counts *c, unsigned peer)
+void gate_counts_unhear(struct gate_counts *c, unsigned peer, size_t count)
 {
-	struct list empty;
+	while (count-- && !list_is_empty(&c->all)) {
+		struct gate_name *n =
+			list_entry(c->all.next, struct gate_name, all);
 
-	list_init(&empty);
-	map_each (slot, &c->names) {
-		struct gate_name *n = slot->value;
-
+		list_remove(&n->all);
+		list_append(&c->all, &n->all);
 		n->said[peer] = 0;
 		weigh(c, n);
-		if (!n->own && list_is_empty(&n->link) && !others_of(n))
-			list_append(&empty, &n->link);
+		gate_counts_passed(c, n);
 	}
-	list_each_safe (it, &empty)
-		drop(c, name_at(it));
 }
 
 /* ---- life ---- */
@@ -251,6 +254,7 @@ void gate_counts_init(struct gate_counts *c, const uint32_t limit[COUNTS_KINDS],
 	*c = (struct gate_counts){.seed = seed};
 	memcpy(c->limit, limit, sizeof(c->limit));
 	map_init(&c->names, seed);
+	list_init(&c->all);
 	list_init(&c->told);
 }
 
@@ -269,6 +273,7 @@ void gate_counts_read(const struct gate_counts *c,
 		.full = c->full_count,
 		.refused = c->refused,
 		.failed = c->failed,
+		.left_out = c->left_out,
 	};
 	for (size_t i = 0; i < COUNTS_PEERS_MAX; i++)
 		out->dispatches += c->peer[i].state == COUNTS_TALKING &&

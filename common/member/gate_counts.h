@@ -26,6 +26,7 @@
 #define COUNTS_SETTLE_MS   3000 /* by then a dispatch has heard of all gates */
 #define COUNTS_KEEP_MS     5000 /* the word of a dispatch that is gone */
 #define COUNTS_FOREIGN_MAX 100000 /* names that only others have */
+#define COUNTS_CLEAR_NAMES 2000   /* at once */
 
 /* None of these calls back from inside. */
 struct counts_world {
@@ -42,6 +43,7 @@ struct counts_world {
 
 /* A stream or an address, while somebody has it or is to know that nobody has. */
 struct gate_name {
+	struct list all;  /* in gate_counts.all */
 	struct list link; /* in told; alone: all know */
 	uint64_t version;
 	uint32_t own;
@@ -55,7 +57,8 @@ struct gate_name {
 enum counts_peer_state {
 	COUNTS_FREE,
 	COUNTS_TALKING,
-	COUNTS_GONE, /* what it said is kept for a while */
+	COUNTS_GONE,     /* what it said is kept for a while */
+	COUNTS_CLEARING, /* and then forgotten, in turns */
 };
 
 /* One dispatch. */
@@ -71,13 +74,15 @@ struct counts_peer {
 	bool was_cut;      /* what it was told: there is more */
 	int64_t asked_ms;  /* the last time */
 	int64_t all_ms;    /* since then it knows all; INT64_MAX: not yet */
-	int64_t gone_ms;
+	int64_t gone_ms;   /* since then; clearing: when to go on with it */
+	size_t left;       /* names that are still to be looked at */
 };
 
 struct gate_counts {
 	const struct counts_world *world; /* NULL: nobody is told */
 	uint32_t limit[COUNTS_KINDS];     /* 0: none, and nothing is counted */
 	struct map names;                 /* kind and name → gate_name */
+	struct list all;                  /* they, in turns */
 	struct list told; /* names that are here, or that somebody is to
 			       * know are not; the last change is last */
 	uint64_t version; /* which this is */
@@ -87,7 +92,7 @@ struct gate_counts {
 	int64_t looked_ms;    /* for dispatches, the last time */
 	size_t full_count;    /* names that are full because of others */
 	size_t foreign_count; /* names that are not here */
-	uint64_t refused, failed;
+	uint64_t refused, failed, left_out;
 };
 
 /* `limit` is copied; `seed` as for map_init. */
@@ -127,6 +132,7 @@ struct gate_counts_stats {
 	uint64_t dispatches; /* that know all that is here */
 	uint64_t refused;    /* because of others */
 	uint64_t failed;     /* talks with a dispatch that broke off */
+	uint64_t left_out;   /* foreign names that there was no room for */
 };
 void gate_counts_read(const struct gate_counts *c,
 		      struct gate_counts_stats *out);
@@ -137,8 +143,9 @@ void gate_counts_read(const struct gate_counts *c,
 WEIR_MUST_CHECK int gate_counts_hear(struct gate_counts *c, unsigned peer,
 				     enum counts_kind kind, struct span name,
 				     uint32_t count);
-/* Forget all that this peer said. */
-void gate_counts_unhear(struct gate_counts *c, unsigned peer);
+/* Forget what this peer said of the first `count` names, which are the last ones
+ * then. */
+void gate_counts_unhear(struct gate_counts *c, unsigned peer, size_t count);
 /* The first to tell, and the one behind; NULL: none. */
 struct gate_name *gate_counts_first(const struct gate_counts *c);
 struct gate_name *gate_counts_next(const struct gate_counts *c,

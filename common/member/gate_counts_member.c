@@ -40,6 +40,8 @@ static const struct stat_metric metrics[] = {
 		     "Newcomers refused for what the whole cluster has, while there was room here."),
 	STAT_COUNTER(S, failed, "weir_limits_talk_failures_total", "count",
 		     "Talks about counts with a dispatch that broke off, and began anew."),
+	STAT_COUNTER(S, left_out, "weir_limits_left_out_total", "count",
+		     "Streams and addresses that are full because of others, and that there was no room for."),
 };
 /* clang-format on */
 const struct stat_table gate_counts_stat =

@@ -426,6 +426,55 @@ TEST(names_go_when_nobody_is_here_and_all_know_that)
 	leave(&r, "live/b");
 	CHECK_EQ(r.counts.names.count, 1);
 	fail(&r, WEIR_ECLOSED);
+	r.link_count = 0;
+	run_until(&r, r.now_ms + COUNTS_KEEP_MS);
+	CHECK_EQ(r.counts.names.count, 0);
+	end(&r);
+}
+
+TEST(a_dispatch_that_comes_and_goes_often_is_told_each_time)
+{
+	struct rig r;
+
+	begin(&r, 1, 2, 0);
+	for (unsigned i = 0; i < 3 * COUNTS_PEERS_MAX; i++) {
+		size_t asked = r.asked_count;
+
+		answer(&r, "{\"seq\":0,\"streams\":{\"live/a\":2}}");
+		CHECK_EQ(enter(&r, "live/a"), WEIR_ELIMIT);
+		r.link[0]++;
+		run_until(&r, r.now_ms + 2 * COUNTS_EACH_MS);
+		CHECK(r.asked_count > asked);
+		CHECK(says(&r, "\"seq\":0,"));
+	}
+	end(&r);
+}
+
+/* TEST_NO_OOM: thousands of allocations. */
+TEST_NO_OOM(much_that_was_said_is_forgotten_in_turns)
+{
+	enum { MANY = 3 * COUNTS_CLEAR_NAMES };
+	struct rig r;
+	unsigned ticks = 0;
+
+	begin(&r, 1, 2, 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "live/%u", i);
+		CHECK_EQ(gate_counts_hear(&r.counts, 0, COUNTS_STREAMS,
+					  span_str(name), 2),
+			 0);
+	}
+	answer(&r, "{\"seq\":0}");
+	CHECK_EQ(stats_of(&r).full, MANY);
+	r.link_count = 0;
+	run_until(&r, r.now_ms + COUNTS_EACH_MS);
+	run_until(&r, r.now_ms + COUNTS_KEEP_MS - COUNTS_EACH_MS);
+	CHECK_EQ(stats_of(&r).full, MANY);
+	for (; stats_of(&r).full && ticks < 2000; ticks++)
+		run_until(&r, r.now_ms + 1);
+	CHECK(ticks >= COUNTS_MORE_MS && ticks < 2000);
 	CHECK_EQ(r.counts.names.count, 0);
 	end(&r);
 }
@@ -471,6 +520,21 @@ TEST(more_dispatches_than_are_needed_are_left_alone)
 		r.link[i] = (link_id)(1 + i);
 	run_until(&r, r.now_ms + COUNTS_GAP_MS);
 	CHECK_EQ(r.asked_count, COUNTS_PEERS_MAX);
+	end(&r);
+}
+
+TEST(names_that_only_others_have_have_an_end)
+{
+	struct rig r;
+
+	begin(&r, 1, 2, 0);
+	r.counts.foreign_count = COUNTS_FOREIGN_MAX - 1; /* as if they were */
+	answer(&r, "{\"seq\":0,\"streams\":{\"live/a\":2,\"live/b\":2}}");
+	CHECK_EQ(r.counts.names.count, 1);
+	CHECK_EQ(stats_of(&r).left_out, 1);
+	CHECK_EQ(enter(&r, "live/a"), WEIR_ELIMIT);
+	CHECK_EQ(enter(&r, "live/b"), 0); /* what is here has room */
+	CHECK_EQ(r.counts.names.count, 2);
 	end(&r);
 }
 

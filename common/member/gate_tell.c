@@ -20,6 +20,8 @@ static int64_t due_of(const struct gate_counts *c, const struct counts_peer *p)
 {
 	if (p->state == COUNTS_GONE)
 		return p->gone_ms + COUNTS_KEEP_MS;
+	if (p->state == COUNTS_CLEARING)
+		return p->gone_ms;
 	if (p->state == COUNTS_FREE || p->is_asked)
 		return INT64_MAX;
 	if (p->has_more || p->was_cut)
@@ -58,8 +60,6 @@ void gate_counts_wake(struct gate_counts *c)
 static void begin(struct gate_counts *c, struct counts_peer *p, link_id link,
 		  int64_t now_ms)
 {
-	if (p->state == COUNTS_GONE)
-		gate_counts_unhear(c, (unsigned)(p - c->peer));
 	*p = (struct counts_peer){
 		.state = COUNTS_TALKING,
 		.link = link,
@@ -70,15 +70,24 @@ static void begin(struct gate_counts *c, struct counts_peer *p, link_id link,
 	};
 }
 
-/* Names that only this one was to hear of go. */
-static void lose(struct gate_counts *c, struct counts_peer *p, int64_t now_ms)
+/* Begin to forget all that it said. */
+static void begin_clearing(const struct gate_counts *c, struct counts_peer *p,
+			   int64_t now_ms)
 {
-	p->state = p->was_answered ? COUNTS_GONE : COUNTS_FREE;
+	p->state = COUNTS_CLEARING;
 	p->gone_ms = now_ms;
+	p->left = c->names.count;
+}
+
+static void lose(const struct gate_counts *c, struct counts_peer *p,
+		 int64_t now_ms)
+{
 	p->next = NULL;
 	p->is_asked = false;
-	list_each_safe (it, &c->told)
-		gate_counts_passed(c, list_entry(it, struct gate_name, link));
+	p->state = COUNTS_GONE;
+	p->gone_ms = now_ms;
+	if (!p->was_answered)
+		begin_clearing(c, p, now_ms);
 }
 
 static bool has_link(const link_id *link, size_t count, link_id wanted)
@@ -98,10 +107,11 @@ static bool is_talking_on(const struct gate_counts *c, link_id link)
 	return false;
 }
 
-/* A free one, else the one that is gone for the longest time; NULL: none. */
-static struct counts_peer *choose(struct gate_counts *c)
+/* NULL: there are enough, or the one that is gone for the longest time has to be
+ * cleared first. */
+static struct counts_peer *choose(struct gate_counts *c, int64_t now_ms)
 {
-	struct counts_peer *best = NULL;
+	struct counts_peer *oldest = NULL;
 
 	for (size_t i = 0; i < COUNTS_PEERS_MAX; i++) {
 		struct counts_peer *p = &c->peer[i];
@@ -109,10 +119,12 @@ static struct counts_peer *choose(struct gate_counts *c)
 		if (p->state == COUNTS_FREE)
 			return p;
 		if (p->state == COUNTS_GONE &&
-		    (!best || p->gone_ms < best->gone_ms))
-			best = p;
+		    (!oldest || p->gone_ms < oldest->gone_ms))
+			oldest = p;
 	}
-	return best;
+	if (oldest)
+		begin_clearing(c, oldest, now_ms);
+	return NULL;
 }
 
 static void look(struct gate_counts *c, int64_t now_ms)
@@ -127,28 +139,47 @@ static void look(struct gate_counts *c, int64_t now_ms)
 			lose(c, &c->peer[i], now_ms);
 	for (size_t i = 0; i < count; i++) {
 		struct counts_peer *p =
-			is_talking_on(c, link[i]) ? NULL : choose(c);
+			is_talking_on(c, link[i]) ? NULL : choose(c, now_ms);
 
 		if (p)
 			begin(c, p, link[i], now_ms);
 	}
 }
 
-/* One that talks has heard of all that the gone one knew, or it was long ago. */
-static void forget_gone(struct gate_counts *c, int64_t now_ms)
+static bool is_settled(const struct gate_counts *c, int64_t now_ms)
 {
-	bool is_settled = false;
-
 	for (size_t i = 0; i < COUNTS_PEERS_MAX; i++)
 		if (c->peer[i].state == COUNTS_TALKING &&
 		    c->peer[i].all_ms <= now_ms - COUNTS_SETTLE_MS)
-			is_settled = true;
-	for (unsigned i = 0; i < COUNTS_PEERS_MAX; i++) {
-		if (c->peer[i].state != COUNTS_GONE ||
-		    (!is_settled && due_of(c, &c->peer[i]) > now_ms))
-			continue;
-		gate_counts_unhear(c, i);
-		c->peer[i].state = COUNTS_FREE;
+			return true;
+	return false;
+}
+
+static void clear_some(struct gate_counts *c, struct counts_peer *p,
+		       int64_t now_ms)
+{
+	size_t count = WEIR_MIN(p->left, (size_t)COUNTS_CLEAR_NAMES);
+
+	gate_counts_unhear(c, (unsigned)(p - c->peer), count);
+	p->left -= count;
+	p->gone_ms = now_ms + COUNTS_MORE_MS;
+	if (!p->left)
+		*p = (struct counts_peer){.state = COUNTS_FREE};
+}
+
+/* One that talks has heard of all that the gone one knew, or it was long ago. */
+static void forget_gone(struct gate_counts *c, int64_t now_ms)
+{
+	bool may_forget = is_settled(c, now_ms);
+
+	for (size_t i = 0; i < COUNTS_PEERS_MAX; i++) {
+		struct counts_peer *p = &c->peer[i];
+
+		if (p->state == COUNTS_GONE &&
+		    (may_forget || due_of(c, p) <= now_ms))
+			begin_clearing(c, p, now_ms);
+		if (p->state == COUNTS_CLEARING && due_of(c, p) <= now_ms)
+			clear_some(c, p, now_ms);
 	}
 }
 
@@ -236,7 +267,8 @@ int64_t gate_counts_tick(struct gate_counts *c, int64_t now_ms)
 		look(c, now_ms);
 	forget_gone(c, now_ms);
 	for (size_t i = 0; i < COUNTS_PEERS_MAX; i++)
-		if (due_of(c, &c->peer[i]) <= now_ms)
+		if (c->peer[i].state == COUNTS_TALKING &&
+		    due_of(c, &c->peer[i]) <= now_ms)
 			tell(c, &c->peer[i], now_ms);
 	return next_due(c);
 }

@@ -12,7 +12,14 @@
 #define LOOK_MS  1000
 #define AT_ONCE  2000 /* entries of nodes that leave */
 
+static const struct census_limits default_limits = {
+	.nodes = 1024,
+	.entries = 1000000,
+	.node_entries = 250000,
+};
+
 struct census {
+	struct census_limits limits;
 	struct map nodes, names;
 	struct list all;              /* nodes */
 	struct list leaving;          /* nodes that have gone */
@@ -107,8 +114,8 @@ static struct census_entry *entry_new(struct census *c, struct census_name *n,
 {
 	struct census_entry *e = NULL;
 
-	if (c->entry_count < CENSUS_ENTRIES_MAX &&
-	    node->entry_count < CENSUS_NODE_MAX)
+	if (c->entry_count < c->limits.entries &&
+	    node->entry_count < c->limits.node_entries)
 		e = calloc(1, sizeof(*e));
 	if (!e) {
 		c->left_out++;
@@ -366,7 +373,7 @@ static struct census_node *node_new(struct census *c, struct span id)
 {
 	struct census_node *node = NULL;
 
-	if (c->nodes.count < CENSUS_NODES_MAX)
+	if (c->nodes.count < c->limits.nodes)
 		node = calloc(1, sizeof(*node) + id.len);
 	if (!node)
 		return NULL;
@@ -507,12 +514,14 @@ struct json_object *census_serve(struct census *c, const char *id,
 
 /* ---- life ---- */
 
-int census_new(struct census **out, uint64_t seed)
+int census_new(struct census **out, const struct census_limits *limits,
+	       uint64_t seed)
 {
 	struct census *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return WEIR_ENOMEM;
+	c->limits = limits ? *limits : default_limits;
 	map_init(&c->nodes, seed);
 	map_init(&c->names, ~seed);
 	list_init(&c->all);

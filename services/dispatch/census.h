@@ -14,20 +14,26 @@
 #include "common/base/map.h"
 #include "common/member/counts.h"
 
-#define CENSUS_NODES_MAX   1024
-#define CENSUS_ENTRIES_MAX 1000000 /* names, once for each node */
-#define CENSUS_NODE_MAX    250000  /* of these */
-#define CENSUS_SILENT_MS   5000
+#define CENSUS_SILENT_MS 5000
 
 struct census;
+
+struct census_limits {
+	size_t nodes;
+	size_t entries;      /* names, once for each node */
+	size_t node_entries; /* of these */
+};
 
 struct census_stats {
 	uint64_t nodes, names;
 	uint64_t left_out; /* that there was no room for */
 };
 
-/* `seed` as for map_init. Returns 0 or WEIR_ENOMEM. */
-WEIR_MUST_CHECK int census_new(struct census **out, uint64_t seed);
+/* `limits` is copied; NULL: 1024, 1,000,000, 250,000. `seed` as for map_init.
+ * Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int census_new(struct census **out,
+			       const struct census_limits *limits,
+			       uint64_t seed);
 void census_free(struct census **c);
 
 /* The call "counts" of a node. The answer is the caller's; NULL: there was no

@@ -13,7 +13,7 @@ static struct census *make(void)
 {
 	struct census *c = NULL;
 
-	CHECK_EQ(census_new(&c, 1), 0);
+	CHECK_EQ(census_new(&c, NULL, 1), 0);
 	return c;
 }
 
@@ -243,6 +243,28 @@ TEST_NO_OOM(much_is_forgotten_in_turns)
 	census_free(&c);
 }
 
+TEST(nodes_and_names_have_an_end)
+{
+	static const struct census_limits limits = {
+		.nodes = 2, .entries = 5, .node_entries = 3};
+	struct census *c = NULL;
+
+	CHECK_EQ(census_new(&c, &limits, 1), 0);
+	CHECK_STR(hello(c, "edge-1", 9, "\"a\":1,\"b\":1,\"c\":1,\"d\":1"),
+		  "{\"seq\":0}");
+	CHECK_EQ(stats_of(c).names, 3);
+	CHECK_EQ(stats_of(c).left_out, 1);
+	CHECK_STR(hello(c, "edge-2", 9, "\"a\":1,\"b\":1,\"c\":1"),
+		  "{\"streams\":{\"a\":1,\"b\":1},\"seq\":0}");
+	CHECK_EQ(stats_of(c).left_out, 2);
+	CHECK_STR(hello(c, "edge-3", 9, ""), "{\"seq\":0,\"again\":true}");
+	CHECK_STR(go_on(c, "edge-1", 1, "\"a\":0"),
+		  "{\"streams\":{\"b\":1},\"seq\":1}");
+	CHECK_STR(go_on(c, "edge-1", 2, "\"e\":1"), "{\"seq\":2}");
+	CHECK_EQ(stats_of(c).left_out, 2);
+	census_free(&c);
+}
+
 /* TEST_NO_OOM: thousands of allocations. */
 TEST_NO_OOM(what_is_long_is_heard_in_parts)
 {
@@ -289,7 +311,8 @@ struct teller {
 	struct gate_counts counts;
 	struct counts_world world;
 	int64_t due_ms;
-	bool is_dead;
+	bool is_cut[DISPATCHES]; /* its link */
+	unsigned cuts;
 	unsigned in[STREAMS];
 	struct talk {
 		unsigned dispatch;
@@ -314,8 +337,10 @@ static size_t see_dispatches(void *ctx, link_id *out, size_t max)
 	size_t count = 0;
 
 	for (unsigned i = 0; i < DISPATCHES && count < max; i++)
-		if (g->scene->dispatch[i])
-			out[count++] = g->scene->boots[i] * DISPATCHES + i;
+		if (g->scene->dispatch[i] && !g->is_cut[i])
+			out[count++] = (g->scene->boots[i] * 1000 + g->cuts) *
+					       DISPATCHES +
+				       i;
 	return count;
 }
 
@@ -371,7 +396,8 @@ static void gate_id(const struct teller *g, char id[16])
 static void carry(struct teller *g, struct talk *q)
 {
 	struct scene *s = g->scene;
-	struct census *d = s->dispatch[q->dispatch];
+	struct census *d =
+		g->is_cut[q->dispatch] ? NULL : s->dispatch[q->dispatch];
 	struct json_object *json = q->json;
 	char id[16];
 
@@ -423,7 +449,29 @@ static void dispatch_start(struct scene *s, unsigned i)
 	if (s->dispatch[i])
 		return;
 	s->boots[i]++;
-	CHECK_EQ(census_new(&s->dispatch[i], ++s->seed), 0);
+	CHECK_EQ(census_new(&s->dispatch[i], NULL, ++s->seed), 0);
+}
+
+/* A link goes, and all of a gate's that are cut come back. */
+static void cut(struct scene *s, unsigned i, unsigned dispatch)
+{
+	struct teller *g = &s->gate[i];
+	char id[16];
+
+	gate_id(g, id);
+	g->is_cut[dispatch] = true;
+	if (s->dispatch[dispatch])
+		census_forget(s->dispatch[dispatch], id);
+}
+
+static void mend(struct scene *s, unsigned i)
+{
+	struct teller *g = &s->gate[i];
+
+	for (unsigned d = 0; d < DISPATCHES; d++) {
+		g->cuts += g->is_cut[d];
+		g->is_cut[d] = false;
+	}
 }
 
 static void gate_restart(struct scene *s, unsigned i)
@@ -633,6 +681,12 @@ static void something(struct scene *s, unsigned *state)
 	case 4:
 		run(s, pick(state, 3000));
 		break;
+	case 5:
+		cut(s, gate, pick(state, DISPATCHES));
+		break;
+	case 6:
+		mend(s, gate);
+		break;
 	default:
 		if (pick(state, 2))
 			come(&s->gate[gate], stream);
@@ -656,6 +710,8 @@ TEST_NO_OOM(whatever_happens_all_know_when_it_is_quiet)
 		}
 		for (unsigned i = 0; i < DISPATCHES; i++)
 			dispatch_start(&s, i);
+		for (unsigned i = 0; i < GATES; i++)
+			mend(&s, i);
 		run(&s, 12000);
 		check_known(&s);
 		for (unsigned i = 0; i < GATES; i++)

@@ -201,7 +201,7 @@ int dispatch_new(struct dispatch **out, struct svc *svc)
 	if (!err)
 		err = placer_new(&d->puller, d, PLACE_PULLS);
 	if (!err)
-		err = census_new(&d->census, seed);
+		err = census_new(&d->census, NULL, seed);
 	if (!err)
 		err = hook_new(&d->hook, svc);
 	if (!err)

@@ -4,6 +4,7 @@ somebody comes, nor which dispatch dies."""
 
 import json
 import os
+import signal
 import time
 
 from lib import clips
@@ -105,6 +106,33 @@ def an_edge_that_dies_takes_its_viewers_along(t):
         dispatch = t.cluster.role("dispatch")
         wait_for(lambda: all(metric(t, n, "weir_dispatch_counting_nodes") == 3
                              for n in dispatch), "the dead one to be forgotten")
+
+
+@case
+def neither_a_frozen_dispatch_nor_a_dead_registry_changes_that(t):
+    with cluster(viewers_per_stream=2) as t.cluster:
+        t.push(clips.reference(), "live/a", "--loop")
+        wait_told(t, "edge")
+        viewers = [view(t, "live/a", 0), view(t, "live/a", 1)]
+        wait_full(t, "edge")
+        t.cluster.kill(t.cluster.role("dispatch")[0].id, signal.SIGSTOP)
+        t.cluster.kill_redis()
+        viewers.pop().close()
+        viewers.append(wait_room(t, "live/a", 0))
+        for n in t.cluster.role("edge"):
+            wait_for(lambda n=n: metric(t, n, "weir_limits_dispatches") == 1,
+                     "the frozen one to be missed")
+        other = t.cluster.role("edge")[1]
+        wait_for(lambda: metric(t, other, "weir_limits_full_names") == 1,
+                 "the other edge to know that both are at one")
+        for edge in (0, 1):
+            assert_refused(t, "live/a", edge)
+        os.kill(t.cluster.role("dispatch")[0].pid, signal.SIGCONT)
+        wait_told(t, "edge")
+        for edge in (0, 1):
+            assert_refused(t, "live/a", edge)
+        viewers.pop(0).close()
+        wait_room(t, "live/a", 1)
 
 
 @case
