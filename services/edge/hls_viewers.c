@@ -577,8 +577,8 @@ void hls_viewers_moved(struct hls_viewers *vs, struct span text,
 
 static void expire(struct list *list, int64_t before_ms, int64_t now_ms)
 {
-	while (!list_is_empty(list)) {
-		struct hls_viewer *v = viewer_at(list->next);
+	list_each_safe (it, list) {
+		struct hls_viewer *v = viewer_at(it);
 
 		if (v->asked_ms > before_ms)
 			break;
