@@ -308,7 +308,7 @@ def a_limit_holds_over_both_edges_and_not_against_who_moves(t):
 
 @case
 def a_player_whose_connections_come_to_both_edges_is_one(t):
-    """One session with the bytes of both, one of the limit, one of the counters."""
+    """One of the limit, of the counters, of lal's list with the bytes of both."""
     settings = dict(SETTINGS, **{"limits.viewers_per_stream": 2})
     with Cluster(edge=2, settings=settings) as t.cluster:
         begin(t, "live/both")
@@ -332,7 +332,10 @@ def a_player_whose_connections_come_to_both_edges_is_one(t):
             play()
             wait_for(lambda: count() == 1, "it to count once again", 2)
         wait_ids(t, "live/both", [v.id])
-        assert sessions(t, "live/both")[0]["wrote_bytes"] >= got
+        assert sum(s["wrote_bytes"] for s in sessions(t, "live/both")) >= got
+        subs = t.cluster.group("live/both")["subs"]
+        assert [s["session_id"] for s in subs] == [v.id], subs
+        assert subs[0]["wrote_bytes_sum"] >= got, (subs, got)
         assert t.cluster.streams()["live/both"]["viewers"] == 1
         other = Viewer(t, "live/both", 1)
         assert other.playlist().status == 200
