@@ -4,6 +4,7 @@
 #include "common/base/hash.h"
 
 #define FULL 100
+#define BUSY 8 /* tenths: who is wished for is no more from here on */
 
 int load_band(const struct node_load *l)
 {
@@ -53,12 +54,22 @@ static void take(void *ctx, const struct node *n)
 	l->node[l->count++] = n;
 }
 
-/* Less is better: who has room before who is near, and then who is idle. */
+static bool is_first(const struct best_wish *w, const struct node *n)
+{
+	for (size_t i = 0; i < w->first_count; i++)
+		if (!strcmp(w->first[i], n->ref.id))
+			return load_band(&n->load) < BUSY;
+	return false;
+}
+
+/* Less is better: who has room before who is near, then who is wished for, and
+ * then who is idle. */
 static int rank(const struct best_wish *w, const struct node *n)
 {
 	int far = w->zone && *w->zone && strcmp(n->zone, w->zone) != 0;
 
 	return (n->load.is_full ? 1000 : 0) + far * 100 +
+	       (is_first(w, n) ? 0 : 20) +
 	       (n->load.is_full ? 0 : load_band(&n->load));
 }
 

@@ -24,8 +24,12 @@ struct best_wish {
 	const char *address; /* it has one of that name; NULL: any */
 	const char *zone;    /* those of it first; NULL, "": none is near */
 	const char *without; /* not the node of that id; NULL */
-	bool is_free;        /* none that is full */
-	uint64_t seed;       /* of the lot */
+	/* Ids of those that come first of the near ones, as long as they are
+	 * neither full nor busy. */
+	const char (*first)[NODE_ID_SIZE];
+	size_t first_count;
+	bool is_free;  /* none that is full */
+	uint64_t seed; /* of the lot */
 };
 
 /* Those that take work, the best first, at most `max` (at most BEST_MAX). The

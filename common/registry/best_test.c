@@ -43,6 +43,40 @@ static const char *first(struct scene *s, const char *zone, uint64_t seed)
 	return best_nodes(s->copy, &wish, out, 1) ? out[0]->ref.id : "";
 }
 
+TEST(who_is_wished_for_comes_first_of_the_near_ones_unless_busy)
+{
+	static const char wished[2][NODE_ID_SIZE] = {"edge-2", "edge-4"};
+	struct best_wish wish = {.role = "edge",
+				 .zone = "a",
+				 .first = wished,
+				 .first_count = 2};
+	const struct node *out[4];
+	struct scene s;
+
+	CHECK_EQ(begin(&s), 0);
+	put(&s, "a", (struct node_load){.busy_permille = 0});
+	put(&s, "a", (struct node_load){.busy_permille = 790});
+	put(&s, "b", (struct node_load){.busy_permille = 0});
+	put(&s, "b", (struct node_load){.busy_permille = 790});
+	CHECK_EQ(best_nodes(s.copy, &wish, out, 4), 4);
+	CHECK_STR(out[0]->ref.id, "edge-2");
+	CHECK_STR(out[1]->ref.id, "edge-1");
+	CHECK_STR(out[2]->ref.id, "edge-4"); /* far */
+	s.node.load.is_full = true;
+	snprintf(s.node.ref.id, sizeof(s.node.ref.id), "edge-2");
+	CHECK_EQ(node_set_zone(&s.node, "a"), 0);
+	CHECK_EQ(copy_put_node(s.copy, &s.node), 0);
+	CHECK_EQ(best_nodes(s.copy, &wish, out, 4), 4);
+	CHECK_STR(out[0]->ref.id, "edge-1");
+	CHECK_STR(out[3]->ref.id, "edge-2");
+	s.node.load = (struct node_load){.busy_permille = 800};
+	CHECK_EQ(copy_put_node(s.copy, &s.node), 0);
+	CHECK_EQ(best_nodes(s.copy, &wish, out, 4), 4);
+	CHECK_STR(out[0]->ref.id, "edge-1");
+	CHECK_STR(out[1]->ref.id, "edge-2");
+	copy_free(&s.copy);
+}
+
 TEST(room_comes_before_nearness_and_nearness_before_idleness)
 {
 	struct scene s;

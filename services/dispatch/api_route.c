@@ -3,6 +3,7 @@
 
 #include "common/conf/json.h"
 #include "services/dispatch/api_calls.h"
+#include "services/dispatch/carriers.h"
 #include "services/dispatch/internal.h"
 #include "services/dispatch/route.h"
 
@@ -44,6 +45,22 @@ static struct span host_of(const struct http_request *req)
 		       end ? (size_t)(end - host) + 1 : strcspn(host, ":"));
 }
 
+static bool is_publish(const struct api_call *call)
+{
+	const char *op = api_text(call, "op");
+
+	return op && !strcmp(op, "publish");
+}
+
+static struct stream_key key_of(const struct api_call *call)
+{
+	const char *stream = api_text(call, "stream");
+	struct stream_key key = {""};
+
+	snprintf(key.text, sizeof(key.text), "%s", stream ? stream : "");
+	return key;
+}
+
 static struct json_object *address_json(const struct route_answer *a,
 					const struct route_way *way,
 					const struct stream_key *key)
@@ -55,6 +72,8 @@ static struct json_object *address_json(const struct route_answer *a,
 	json_add_text(o, "url", buf_text(&url));
 	json_add_text(o, "node", a->node->ref.id);
 	json_add_text(o, "zone", a->node->zone);
+	json_object_object_add(o, "carries",
+			       json_object_new_boolean(a->is_carrier));
 	json_object_object_add(o, "full",
 			       json_object_new_boolean(a->load->is_full));
 	json_object_object_add(o, "busy_permille",
@@ -82,27 +101,37 @@ static void answer(struct api_call *call, const struct route_wish *wish,
 	api_answer(&call, o);
 }
 
-void api_route(struct api_call *call)
+/* The edges that have it already are known. */
+static void on_carriers(void *ctx, const struct carrying *c)
 {
-	const char *op = api_text(call, "op");
+	struct api_call *call = ctx;
 	struct route_wish wish = {
 		.way = route_way_of(api_text(call, "proto")),
-		.is_publish = op && !strcmp(op, "publish"),
+		.is_publish = is_publish(call),
 		.zone = zone_of(call),
+		.carrier = c->node,
+		.carrier_count = c->count,
 	};
-	struct stream_key key = {""};
-	const char *stream = api_text(call, "stream");
+	struct stream_key key = key_of(call);
 
-	if (!wish.zone) {
-		api_refuse(&call, 400, "ip", "an address such as 192.0.2.1");
-		return;
-	}
-	if (!wish.way || (wish.is_publish && !wish.way->is_publish)) {
-		api_refuse(&call, 400, "proto", "publishers come by rtmp");
-		return;
-	}
-	snprintf(key.text, sizeof(key.text), "%s", stream ? stream : "");
-	wish.came_by = host_of(call->req);
+	if (call->req)
+		wish.came_by = host_of(call->req);
 	io_random(&wish.seed, sizeof(wish.seed));
 	answer(call, &wish, &key);
+}
+
+void api_route(struct api_call *call)
+{
+	static const struct carrying nobody = {0, NULL};
+	const struct route_way *way = route_way_of(api_text(call, "proto"));
+	struct stream_key key = key_of(call);
+
+	if (!zone_of(call))
+		api_refuse(&call, 400, "ip", "an address such as 192.0.2.1");
+	else if (!way || (is_publish(call) && !way->is_publish))
+		api_refuse(&call, 400, "proto", "publishers come by rtmp");
+	else if (is_publish(call) || !strcmp(way->name, "hls"))
+		on_carriers(call, &nobody); /* packagers have it */
+	else
+		carriers_ask(call->dispatch->carriers, &key, on_carriers, call);
 }

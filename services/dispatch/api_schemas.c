@@ -384,6 +384,7 @@ static const struct api_field of_address[] = {
 	TEXT("url", "The whole address of the stream there."),
 	TEXT("node", NULL),
 	TEXT("zone", "Where it stands; empty: not told."),
+	BOOL("carries", "It has the stream already."),
 	BOOL("full", "Nobody who is new is let in there now."),
 	INT("busy_permille", "Of the process that will do the work."),
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "services/dispatch/carriers.h"
 #include "services/dispatch/internal.h"
 #include "services/dispatch/relay.h"
 
@@ -201,6 +202,8 @@ int dispatch_new(struct dispatch **out, struct svc *svc)
 	if (!err)
 		err = placer_new(&d->puller, d, PLACE_PULLS);
 	if (!err)
+		err = carriers_new(&d->carriers, d);
+	if (!err)
 		err = census_new(&d->census, NULL, seed);
 	if (!err)
 		err = hook_new(&d->hook, svc);
@@ -237,6 +240,7 @@ void dispatch_free(struct dispatch **pd)
 	hook_free(&d->hook);
 	member_free(&d->member);
 	gather_end_all(d);
+	carriers_free(&d->carriers);
 	census_free(&d->census);
 	relay_free(&d->relay);
 	placer_free(&d->placer);

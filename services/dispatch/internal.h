@@ -27,6 +27,7 @@ struct dispatch {
 	struct web *web;                 /* so does this */
 	struct placer *placer;           /* of homes */
 	struct placer *puller;           /* of pulls */
+	struct carriers *carriers;
 	struct hook *hook;
 	struct relay *relay;
 	struct census *census;

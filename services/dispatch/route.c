@@ -34,6 +34,14 @@ struct finding {
 	const struct node *ingest; /* for whose machine edges are looked for */
 };
 
+static bool is_carrier(const struct route_wish *w, const struct node *n)
+{
+	for (size_t i = 0; i < w->carrier_count; i++)
+		if (!strcmp(w->carrier[i], n->ref.id))
+			return true;
+	return false;
+}
+
 static void add(struct finding *f, const struct node *n,
 		const struct node_load *load)
 {
@@ -53,6 +61,7 @@ static void add(struct finding *f, const struct node *n,
 		snprintf(a->addr, sizeof(a->addr), "%s", buf_text(&text));
 		a->node = n;
 		a->load = load;
+		a->is_carrier = is_carrier(f->wish, n);
 		f->count++;
 	}
 	buf_fini(&text);
@@ -92,6 +101,8 @@ static void find_play(const struct copy *c, struct finding *f)
 		.role = "edge",
 		.address = f->wish->way->address,
 		.zone = f->wish->zone,
+		.first = f->wish->carrier,
+		.first_count = f->wish->carrier_count,
 		.seed = f->wish->seed,
 	};
 	const struct node *edge[ROUTE_MAX];

@@ -30,13 +30,17 @@ struct route_wish {
 	bool is_publish;
 	const char *zone;    /* "": none */
 	struct span came_by; /* node_put_public */
+	/* Edges that have the stream already come first, unless they are busy. */
+	const char (*carrier)[NODE_ID_SIZE];
+	size_t carrier_count;
 	uint64_t seed;
 };
 
 struct route_answer {
 	const struct node *node;      /* until the copy's next change */
 	const struct node_load *load; /* of who will do the work */
-	char addr[192];               /* "host:port" */
+	bool is_carrier;
+	char addr[192]; /* "host:port" */
 };
 
 /* The best first, at most ROUTE_MAX. Players go to edges; publishers to edges of

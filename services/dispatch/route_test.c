@@ -78,6 +78,33 @@ TEST(players_are_sent_to_edges_of_their_zone_first)
 	copy_free(&s.copy);
 }
 
+TEST(players_are_sent_to_edges_that_have_the_stream_first)
+{
+	static const char carrier[1][NODE_ID_SIZE] = {"edge-2"};
+	const struct route_wish wish = {.way = route_way_of("flv"),
+					.zone = "",
+					.carrier = carrier,
+					.carrier_count = 1,
+					.seed = 1};
+	struct node idle = node_of("edge-1", "edge", 1, "10.0.0.1", 1935);
+	struct node has = node_of("edge-2", "edge", 2, "10.0.0.2", 1935);
+	struct scene s;
+
+	CHECK_EQ(begin(&s), 0);
+	has.load.busy_permille = 500;
+	put(&s, &idle);
+	put(&s, &has);
+	CHECK_EQ(route_find(s.copy, &wish, s.answer), 2);
+	CHECK_STR(s.answer[0].addr, "10.0.0.2:1936");
+	CHECK(s.answer[0].is_carrier && !s.answer[1].is_carrier);
+	has.load.is_full = true;
+	put(&s, &has);
+	CHECK_EQ(route_find(s.copy, &wish, s.answer), 2);
+	CHECK_STR(s.answer[0].addr, "10.0.0.1:1936");
+	CHECK(s.answer[1].is_carrier);
+	copy_free(&s.copy);
+}
+
 TEST(publishers_are_sent_where_an_ingest_takes_them)
 {
 	struct scene s;

@@ -52,6 +52,25 @@ def the_best_addresses_are_told(t):
 
 
 @case
+def players_are_sent_where_the_stream_is_already(t):
+    with Cluster(packager=0, edge=3, settings={"limits.out_bps": 0}) as t.cluster:
+        t.push(clips.reference(4), "live/has", "--loop")
+        edges = [e.id for e in t.cluster.role("edge")]
+        t.view("live/has", edge=1).wait_media(20)
+
+        def order():
+            told = route(t, op="play", stream="live/has", proto="ws-flv")["addresses"]
+            return [(a["node"], a["carries"]) for a in told]
+        wait_for(lambda: order()[0] == (edges[1], True), "the edge that has it to be first")
+        assert all(order()[0][0] == edges[1] for _ in range(20)), "each time"
+        t.view("live/has", edge=2).wait_media(20)
+        wait_for(lambda: {o[0] for o in order()[:2]} == set(edges[1:]), "both that have it")
+        assert order()[2] == (edges[0], False), order()
+        nobody = route(t, op="play", stream="live/nobody")["addresses"]
+        assert len(nobody) == 3 and not any(a["carries"] for a in nobody), nobody
+
+
+@case
 def an_edge_that_is_full_sends_players_on_once(t):
     first, second = t.cluster.role("edge")
     full, free = (e.addresses["http"] for e in (first, second))
