@@ -12,7 +12,7 @@ from lib.rtmp import Refused, Rtmp
 from lib.weirtest import Cluster, case, main, wait_for
 
 RECONNECT = 1  # of capsEx
-BEFORE_MS, AFTER_MS = 1500, 2500
+FIRST_MS, BEFORE_MS, AFTER_MS = 500, 1500, 2500
 
 
 class Drained:
@@ -30,7 +30,10 @@ class Drained:
         self.peer = Rtmp(self.node.addresses["rtmp"], 20 * SLOWER)
         t.at_end(self.peer.close)
         self.peer.publish(stream, **more)
-        self.send(0, BEFORE_MS)
+        # Who comes to the home behind another key frame begins there.
+        self.send(0, FIRST_MS)
+        self.viewer.wait_media()
+        self.send(FIRST_MS, BEFORE_MS)
         self.wait_all_played(BEFORE_MS)
         t.cluster.api(f"/api/ctrl/drain?node={self.node.id}", {})
 
