@@ -9,4 +9,17 @@
 uint64_t io_resident_bytes(void);
 uint64_t io_cpu_us(void); /* of all its threads, ever */
 
+/* What this process may have: the least of memory.max of its control group
+ * (version 2), of the groups around that, and of the machine's memory. Reads
+ * files: at the start. 0 where nothing says. */
+uint64_t io_memory_max(void);
+
+/* Where that is said. */
+struct io_memory_files {
+	const char *of_self; /* "/proc/self/cgroup" */
+	const char *groups;  /* "/sys/fs/cgroup" */
+	const char *machine; /* "/proc/meminfo" */
+};
+uint64_t io_memory_max_in(const struct io_memory_files *f);
+
 #endif

@@ -1,8 +1,12 @@
 /* common/io/usage_test.c - what this process says of itself. */
 #include "common/io/usage.h"
 
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
+#include "common/base/err.h"
 #include "common/test/check.h"
 
 TEST_NO_OOM(memory_that_is_written_to_is_resident_and_writing_takes_time)
@@ -17,4 +21,91 @@ TEST_NO_OOM(memory_that_is_written_to_is_resident_and_writing_takes_time)
 	CHECK(io_resident_bytes() >= before + bytes / 2);
 	CHECK(io_cpu_us() > cpu_us);
 	free(memory);
+}
+
+/* ---- what it may have ---- */
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char file[256];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/%s", dir, name);
+	for (char *at = strchr(file + strlen(dir) + 1, '/'); at;
+	     at = strchr(at + 1, '/')) {
+		*at = '\0';
+		(void)mkdir(file, 0700); /* it may be there */
+		*at = '/';
+	}
+	f = fopen(file, "w");
+	CHECK(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+/* NULL: there is no such file. */
+static uint64_t memory_max(const char *of_self, const char *machine,
+			   const char *group, const char *around)
+{
+	char dir[] = "/tmp/weir-usage-XXXXXX", self[64], meminfo[64];
+	const struct io_memory_files files = {self, dir, meminfo};
+	uint64_t bytes;
+
+	CHECK(mkdtemp(dir) != NULL);
+	snprintf(self, sizeof(self), "%s/self", dir);
+	snprintf(meminfo, sizeof(meminfo), "%s/meminfo", dir);
+	if (of_self)
+		write_file(dir, "self", of_self);
+	if (machine)
+		write_file(dir, "meminfo", machine);
+	if (group)
+		write_file(dir, "a/b/memory.max", group);
+	if (around)
+		write_file(dir, "a/memory.max", around);
+	bytes = io_memory_max_in(&files);
+	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return bytes;
+}
+
+#define SELF    "4:memory:/old\n1:cpu:/\n0::/a/b\n"
+#define MACHINE "MemFree: 3 kB\nMemTotal:       2000 kB\nSwapTotal: 9 kB\n"
+
+TEST_NO_OOM(the_least_limit_of_all_groups_around_and_the_machine_counts)
+{
+	static const struct {
+		const char *self, *machine, *group, *around;
+		uint64_t bytes;
+	} rows[] = {
+		{SELF, MACHINE, "1000000\n", "max\n", 1000000},
+		{SELF, MACHINE, "max\n", "900000\n", 900000},
+		{SELF, MACHINE, "1000000\n", "900000\n", 900000},
+		{SELF, MACHINE, "max\n", "max\n", 2048000},
+		{SELF, MACHINE, "99999999999\n", NULL, 2048000},
+		{SELF, MACHINE, NULL, NULL, 2048000},
+		{"0::/a/b\n", NULL, "5\n", NULL, 5},
+		{"0::/\n", MACHINE, "5\n", "6\n", 2048000},
+		{"4:memory:/a/b\n", MACHINE, "5\n", NULL, 2048000},
+		{"0::/elsewhere/c\n", MACHINE, "5\n", NULL, 2048000},
+		{NULL, NULL, "5\n", NULL, 0},
+		{"", "", "", "", 0},
+	};
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(rows); i++)
+		CHECK_EQ(memory_max(rows[i].self, rows[i].machine,
+				    rows[i].group, rows[i].around),
+			 rows[i].bytes);
+}
+
+TEST_NO_OOM(this_process_may_have_more_than_it_has)
+{
+	CHECK(io_memory_max() > io_resident_bytes());
 }

@@ -108,10 +108,13 @@ static const struct conf_key limits_keys[] = {
 		 "An edge that sends so much lets no new viewers in; 0: no limit."),
 	CONF_INT(LIMITS, memory_bytes, "bytes", 0, 1125899906842624, 0, CONF_FIXED,
 		 "An ingest or edge that holds so much memory lets nobody new in; 0: no limit."),
+	CONF_INT(LIMITS, memory_percent, "percent", 0, 100, 90, CONF_FIXED,
+		 "The same, of what the process may have: memory.max of its control group, else the machine's memory; 0: no limit."),
 	CONF_INT(LIMITS, descriptors_percent, "percent", 0, 100, 95, CONF_FIXED,
 		 "So much of its descriptors in use, an ingest or edge lets nobody new in; 0: no limit."),
-	CONF_INT(LIMITS, busy_percent, "percent", 0, 100, 0, CONF_FIXED,
-		 "An ingest or edge whose loop is busy for so much of its time lets nobody new in; 0: no limit."),
+	CONF_INT(LIMITS, busy_percent, "percent", 0, 100, 95, CONF_FIXED,
+		 "An ingest or edge whose loop is busy for so much of each of the last ten seconds lets nobody new in, until a "
+		 "second is five points below; 0: no limit."),
 };
 /* clang-format on */
 

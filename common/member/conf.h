@@ -67,6 +67,7 @@ struct member_limits_settings {
 	int64_t failures_per_ip;
 	int64_t out_bps;
 	int64_t memory_bytes;
+	int64_t memory_percent;
 	int64_t descriptors_percent;
 	int64_t busy_percent;
 };

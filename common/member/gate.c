@@ -377,9 +377,10 @@ enum reason gate_is_full(const struct gate *g, enum access_op op)
 
 void gate_on_load(struct gate *g, const struct node_load *load)
 {
-	g->limits.load = *load;
-	g->limits.new_viewers = 0;
-	g->world->usage(g->world->ctx, &g->limits.usage);
+	struct gate_usage usage = g->limits.usage;
+
+	g->world->usage(g->world->ctx, &usage);
+	limits_on_load(&g->limits, load, &usage);
 }
 
 /* ---- answers ---- */

@@ -1,9 +1,11 @@
 /* common/member/gate_limits.c - how many are in, and what the node still has. */
 #include "common/member/gate_priv.h"
 
-#define WINDOW_MS        10000
-#define GUESSERS_MAX     10000
-#define IPV6_PREFIX_BITS 64
+#define WINDOW_MS          10000
+#define GUESSERS_MAX       10000
+#define IPV6_PREFIX_BITS   64
+#define BUSY_SECONDS       10
+#define BUSY_LESS_PERMILLE 50
 
 void limits_init(struct gate_limits *l,
 		 const struct member_limits_settings *settings, uint64_t seed)
@@ -96,6 +98,40 @@ static bool lacks_descriptors(const struct gate_limits *l)
 		       l->settings->descriptors_percent);
 }
 
+static bool lacks_memory(const struct gate_limits *l)
+{
+	const struct member_limits_settings *s = l->settings;
+	uint64_t percent = l->usage.memory_max_bytes / 100;
+
+	return is_over(l->load.memory_bytes, s->memory_bytes) ||
+	       is_over(l->load.memory_bytes,
+		       (int64_t)percent * s->memory_percent);
+}
+
+/* A crowd that comes at once keeps a loop busy for some seconds, and is let in.
+ * Once it has been too much, it must be clearly less. */
+static void look_at_time(struct gate_limits *l)
+{
+	int64_t limit = l->settings->busy_percent * 10;
+	int64_t less = WEIR_MIN(BUSY_LESS_PERMILLE, limit / 2);
+	bool is_over_now = is_over(l->load.busy_permille, limit);
+
+	l->busy_seconds = is_over_now ? l->busy_seconds + 1 : 0;
+	if (l->busy_seconds >= BUSY_SECONDS)
+		l->is_busy = true;
+	else if ((int64_t)l->load.busy_permille < limit - less)
+		l->is_busy = false;
+}
+
+void limits_on_load(struct gate_limits *l, const struct node_load *load,
+		    const struct gate_usage *usage)
+{
+	l->load = *load;
+	l->usage = *usage;
+	l->new_viewers = 0;
+	look_at_time(l);
+}
+
 enum reason limits_budget(const struct gate_limits *l, enum access_op op,
 			  const char **detail)
 {
@@ -104,11 +140,11 @@ enum reason limits_budget(const struct gate_limits *l, enum access_op op,
 	*detail = "";
 	if (op == ACCESS_PLAY && is_over(expected_bps(l), s->out_bps))
 		*detail = "what it sends";
-	else if (is_over(l->load.memory_bytes, s->memory_bytes))
+	else if (lacks_memory(l))
 		*detail = "memory";
 	else if (lacks_descriptors(l))
 		*detail = "descriptors";
-	else if (is_over(l->load.busy_permille, s->busy_percent * 10))
+	else if (l->is_busy)
 		*detail = "time";
 	return **detail ? REASON_overloaded : REASON_none;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/access/conf.h"
+#include "common/io/usage.h"
 #include "common/member/gate_priv.h"
 
 /* Within which a dispatch shows that it lives: a small part of the time that a
@@ -22,6 +23,7 @@ struct gate_member {
 	struct gate_world world;
 	struct timer *timer;
 	int64_t due_ms;
+	uint64_t memory_max_bytes; /* as it was at the start */
 	struct gate_asker asker;
 	struct asker_world asker_world;
 	struct counts_member *counts;
@@ -106,9 +108,10 @@ static unsigned lowest_free(unsigned none)
 
 static void usage(void *ctx, struct gate_usage *out)
 {
+	const struct gate_member *gm = ctx;
 	struct rlimit limit;
 
-	(void)ctx;
+	out->memory_max_bytes = gm->memory_max_bytes;
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > UINT_MAX)
 		return;
 	out->descriptors_max = (unsigned)limit.rlim_cur;
@@ -201,6 +204,7 @@ int gate_new(struct gate **out, struct svc *svc, struct member *m)
 		.svc = svc,
 		.member = m,
 		.due_ms = INT64_MAX,
+		.memory_max_bytes = io_memory_max(),
 		.world = {gm, now_ms, utc_ms, rules, rules_are_known, usage,
 			  ask, wake_at},
 		.asker_world = {gm, now_ms, dispatches, call, answered,

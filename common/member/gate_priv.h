@@ -18,6 +18,7 @@
 struct gate_usage {
 	unsigned descriptors; /* in use, at least */
 	unsigned descriptors_max;
+	uint64_t memory_max_bytes; /* that it may have; 0: not known */
 };
 
 /* Each answer comes by gate_hook_answer, exactly once unless the gate is freed,
@@ -47,11 +48,16 @@ struct gate_limits {
 	size_t new_viewers; /* since the load was told */
 	struct node_load load;
 	struct gate_usage usage;
+	unsigned busy_seconds; /* one after the other, as far as they count */
+	bool is_busy;
 };
 
 void limits_init(struct gate_limits *l,
 		 const struct member_limits_settings *settings, uint64_t seed);
 void limits_fini(struct gate_limits *l);
+/* Each second. */
+void limits_on_load(struct gate_limits *l, const struct node_load *load,
+		    const struct gate_usage *usage);
 /* Count one more. REASON_none, or why not: then it is not counted. has_moved: a
  * viewer of another edge, where it is counted for a while yet. */
 enum reason limits_enter(struct gate_limits *l, enum access_op op,

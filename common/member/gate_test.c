@@ -448,18 +448,19 @@ TEST(a_node_at_its_limit_lets_nobody_new_in)
 		{{.memory_bytes = 4999}, {0}, "", false},
 		{{.memory_bytes = 5000}, {0}, "memory", false},
 		{{.memory_bytes = 5000}, {0}, "memory", true},
-		{{.busy_permille = 799}, {0}, "", false},
-		{{.busy_permille = 800}, {0}, "time", false},
-		{{0}, {94, 100}, "", false},
-		{{0}, {95, 100}, "descriptors", false},
+		{{.memory_bytes = 1799}, {0, 0, 2000}, "", false},
+		{{.memory_bytes = 1800}, {0, 0, 2000}, "memory", false},
+		{{.memory_bytes = 1800}, {0, 0, 2000}, "memory", true},
+		{{0}, {94, 100, 0}, "", false},
+		{{0}, {95, 100, 0}, "descriptors", false},
 	};
 
 	for (size_t i = 0; i < WEIR_ARRAY_LEN(at); i++) {
 		struct gate_rig rig = {
 			.limits = {.out_bps = 1000,
 				   .memory_bytes = 5000,
-				   .descriptors_percent = 95,
-				   .busy_percent = 80},
+				   .memory_percent = 90,
+				   .descriptors_percent = 95},
 			.usage = at[i].usage,
 		};
 		enum access_op op =
@@ -477,6 +478,47 @@ TEST(a_node_at_its_limit_lets_nobody_new_in)
 		CHECK_STR(v.why.detail, at[i].detail);
 		CHECK_EQ(full,
 			 at[i].detail[0] ? REASON_overloaded : REASON_none);
+	}
+}
+
+/* Each letter is a second: 'l' at the limit, 'b' just below it, 'i' idle enough. */
+TEST(a_loop_is_too_busy_after_ten_seconds_until_it_is_clearly_less)
+{
+	static const struct {
+		const char *seconds;
+		bool is_full;
+	} rows[] = {
+		{"lllllllll", false},
+		{"llllllllll", true},
+		{"lllllllllblllllllll", false}, /* one after the other */
+		{"llllllllllb", true},
+		{"llllllllllbbbbbbbbbb", true},
+		{"lllllllllli", false},
+		{"llllllllllil", false},
+		{"lllllllllliblllllllll", false},
+		{"llllllllllillllllllll", true},
+	};
+
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(rows); i++) {
+		struct gate_rig rig = {.limits = {.busy_percent = 80}};
+		struct node_load load = {0};
+		enum gate_word word;
+		struct visitor v;
+		bool is_right;
+
+		CHECK_EQ(rig_begin(&rig), 0);
+		for (const char *s = rows[i].seconds; *s; s++) {
+			load.busy_permille = *s == 'l'   ? 800
+					     : *s == 'b' ? 750
+							 : 749;
+			gate_on_load(rig.gate, &load);
+		}
+		word = visit(&v, &rig, "live/a", "10.0.0.1");
+		is_right = word == (rows[i].is_full ? GATE_NO : GATE_YES) &&
+			   (!rows[i].is_full || !strcmp(v.why.detail, "time"));
+		go(&v);
+		rig_end(&rig);
+		CHECK(is_right);
 	}
 }
 

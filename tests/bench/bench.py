@@ -91,7 +91,8 @@ class Weir:
                           "--no-restart", "--dir", self.dir, "--base-port", "0"]
         for role in ROLES:
             words += ["--" + role, "1" if role in roles else "0"]
-        for s in settings:
+        # It is measured how much a process can do, also when it is all too busy.
+        for s in ("limits.busy_percent=0", *settings):
             words += ["--set", s]
         with open(os.path.join(self.dir, "up.log"), "w", encoding="utf-8") as log:
             self.up = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log,
