@@ -242,6 +242,7 @@ int rule_encode(struct script_words *out, const char *cluster,
 	add(out, "%d", REGISTRY_RULES_MAX);
 	add(out, "%d", REGISTRY_RULES_BYTES_MAX);
 	add(out, "%s", change->tag);
+	add_u64(out, change->known);
 	return check_words(out);
 }
 
@@ -458,6 +459,7 @@ int rule_decode(struct rule_reply *out, const struct span *word, size_t count)
 		{"GONE", WEIR_ENOENT},
 		{"FULL", WEIR_ELIMIT},
 		{"OTHER", WEIR_EEXIST},
+		{"LOST", WEIR_EAGAIN},
 	};
 	struct fields f = {.is_bad = count != 3};
 	struct rule_reply r = {.err = WEIR_EPROTO};

@@ -77,10 +77,12 @@ struct rule_change {
 	struct span text;    /* put, purge: the rule */
 	const char *request; /* "": none */
 	const char *tag;     /* of the version that this makes */
+	uint64_t known;      /* version of who asks */
 };
 
 struct rule_reply {
-	int err;         /* 0, WEIR_ENOENT, WEIR_ELIMIT, WEIR_EEXIST */
+	int err; /* 0, WEIR_ENOENT, WEIR_ELIMIT, WEIR_EEXIST; WEIR_EAGAIN: the
+		    registry has lost what who asks knows */
 	uint64_t number; /* of the version in force now */
 	bool is_repeat;
 };

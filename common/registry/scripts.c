@@ -227,8 +227,10 @@ const char script_node_lua[] =
 /* KEYS: the rules, what is known of the request. ARGV: root, what (put, delete,
  * purge: delete, if its text is still this one),
  * name ("<kind> <id>"), text, request id or nothing, how long it is remembered
- * (ms), most rules, most bytes, tag. The reply: status (OK; GONE: no such rule;
- * FULL; OTHER: the request was another one), version, 1: it was done before. */
+ * (ms), most rules, most bytes, tag, the version that who asks knows. The reply:
+ * status (OK; GONE: no such rule; FULL; OTHER: the request was another one; LOST:
+ * what stands is older than that, and must be settled first), version, 1: it was
+ * done before. */
 const char script_rule_lua[] = RULES_HEAD
 "local what, name, text, request = ARGV[2], ARGV[3], ARGV[4], ARGV[5]\n"
 "local change = what .. ' ' .. name\n"
@@ -236,6 +238,7 @@ const char script_rule_lua[] = RULES_HEAD
 "if known then\n"
 "  return {known == change and 'OK' or 'OTHER', digits(version), '1'}\n"
 "end\n"
+"if version < tonumber(ARGV[10]) then return {'LOST', digits(version), '0'} end\n"
 "local was = redis.call('HGET', KEYS[1], name)\n"
 "if what ~= 'put' and not was or what == 'purge' and was ~= text then\n"
 "  return {'GONE', digits(version), '0'}\n"

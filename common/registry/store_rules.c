@@ -134,6 +134,12 @@ static void on_reply(void *ctx, const redisReply *reply)
 		make_due(c);
 		return;
 	}
+	if (r.err ==
+	    WEIR_EAGAIN) { /* once it is written again, it is sent again */
+		c->is_sent = false;
+		store_rules_check(st);
+		return;
+	}
 	c->is_answered = true;
 	c->reply = r;
 	if (r.err || r.number <= st->rules.version.number)
@@ -150,6 +156,7 @@ static void send_call(struct rule_call *c, bool is_whole)
 		.text = buf_span(&c->text),
 		.request = c->request,
 		.tag = c->tag,
+		.known = c->st->rules.version.number,
 	};
 	struct script_words words;
 	int err = rule_encode(&words, c->st->cluster, &change);

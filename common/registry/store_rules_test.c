@@ -327,6 +327,29 @@ TEST_NO_OOM(a_registry_emptied_under_way_gets_them_again)
 	close_scene(&sc);
 }
 
+/* A change would make a version of nothing, which all would take for old. */
+TEST_NO_OOM(a_change_comes_behind_what_the_registry_has_lost)
+{
+	struct member m;
+	struct scene sc;
+
+	if (!open_scene(&sc))
+		return;
+	join(&m, &sc, "a", 60000, NULL);
+	SERVE_UNTIL(sc.loop, m.ups == 1);
+	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{}", NULL).err, 0);
+	CHECK_EQ(change(&m, RULE_PUT, "ban y", "{}", NULL).err, 0);
+	server_command(&sc.s, "FLUSHALL");
+	CHECK_EQ(change(&m, RULE_DELETE, "ban x", "", NULL).err, 0);
+	server_command(&sc.s, "FLUSHALL");
+	CHECK_EQ(change(&m, RULE_PUT, "ban z", "{}", NULL).err, 0);
+	CHECK(has(&m, "ban x", "") && has(&m, "ban y", "{}"));
+	CHECK(has(&m, "ban z", "{}"));
+	CHECK_EQ(change(&m, RULE_DELETE, "ban y", "", NULL).err, 0);
+	part(&m);
+	close_scene(&sc);
+}
+
 /* ---- what has changed, and nothing else ---- */
 
 static bool is_on_disk(const char *file, const char *text)

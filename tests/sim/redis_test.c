@@ -29,7 +29,7 @@ enum {
 };
 static const char *const status[] = {"OK",    "BUSY",  "STALE", "GONE",
 				     "TAKEN", "NEW",   "1",     "0",
-				     "FULL",  "OTHER", "WHOLE"};
+				     "FULL",  "OTHER", "WHOLE", "LOST"};
 enum { STATUS_COUNT = WEIR_ARRAY_LEN(status) };
 
 struct random {
@@ -241,13 +241,14 @@ static void pick_rule(struct random *m, struct script_words *w)
 		.text = span_str(text[pick(m, WEIR_ARRAY_LEN(text))]),
 		.request = request[pick(m, WEIR_ARRAY_LEN(request))],
 		.tag = pick(m, 2) ? "dispatch-1" : "dispatch-2",
+		.known = m->rules_number * pick(m, 2),
 	};
 
 	CHECK_EQ(rule_encode(w, CLUSTER, &change), 0);
 	if (!pick(m, 8)) /* as if there were room for three only */
-		w->word[w->count - 3] = SPAN_LIT("3");
+		w->word[w->count - 4] = SPAN_LIT("3");
 	if (!pick(m, 8))
-		w->word[w->count - 2] = SPAN_LIT("60");
+		w->word[w->count - 3] = SPAN_LIT("60");
 }
 
 static void pick_rules_settle(struct random *m, struct script_words *w)
@@ -387,18 +388,18 @@ static void random_init(struct random *m, struct pair *p)
 static void check_tally(const struct random *m)
 {
 	static const char answers[OPS][STATUS_COUNT + 1] = {
-		[SCRIPT_CLAIM] = "xx.........",
-		[SCRIPT_MOVE] = "x.xx.......",
-		[SCRIPT_LOST] = "xxxx.......",
-		[SCRIPT_END] = "xxxx.......",
-		[SCRIPT_VERIFY] = "x..x.......",
-		[SCRIPT_SETTLE] = "x.x........",
-		[OP_NODE] = "x...xx.....",
-		[OP_EXPIRE] = "......xx...",
-		[OP_RULE] = "x..x....xx.",
-		[OP_RULES_SETTLE] = "x.x........",
-		[OP_RULES_SINCE] = "x.........x",
-		[OP_RULES_LOSS] = "......xx...",
+		[SCRIPT_CLAIM] = "xx..........",
+		[SCRIPT_MOVE] = "x.xx........",
+		[SCRIPT_LOST] = "xxxx........",
+		[SCRIPT_END] = "xxxx........",
+		[SCRIPT_VERIFY] = "x..x........",
+		[SCRIPT_SETTLE] = "x.x.........",
+		[OP_NODE] = "x...xx......",
+		[OP_EXPIRE] = "......xx....",
+		[OP_RULE] = "x..x....xx.x",
+		[OP_RULES_SETTLE] = "x.x.........",
+		[OP_RULES_SINCE] = "x.........x.",
+		[OP_RULES_LOSS] = "......xx....",
 	};
 
 	for (size_t op = SCRIPT_CLAIM; op < OPS; op++)
