@@ -22,7 +22,7 @@ static void on_answer(struct sim *s, struct job *j)
 		node_on_answer(j->node, a->tag, &a->answer);
 }
 
-void net_answer_at(struct node *n, uint64_t tag, const struct answer *a,
+void net_answer_at(struct sim_node *n, uint64_t tag, const struct answer *a,
 		   int64_t at_us)
 {
 	struct answer_job *j = sim_job(n->sim, sizeof(*j), n, on_answer);
@@ -71,7 +71,7 @@ void net_take_answer(struct side *me, const struct message *m)
 
 /* ---- questions ---- */
 
-bool net_take_pending(struct node *n, uint64_t tag)
+bool net_take_pending(struct sim_node *n, uint64_t tag)
 {
 	list_each (l, &n->pending) {
 		struct pending *p = list_entry(l, struct pending, link);
@@ -85,7 +85,7 @@ bool net_take_pending(struct node *n, uint64_t tag)
 	return false;
 }
 
-void net_drop_pending(struct node *n)
+void net_drop_pending(struct sim_node *n)
 {
 	list_each_safe (l, &n->pending) {
 		list_remove(l);
@@ -114,7 +114,7 @@ static void on_deadline(struct sim *s, struct job *j)
 		node_on_answer(j->node, d->tag, &a);
 }
 
-void net_wait(struct sim *s, struct node *n, uint64_t tag, link_id link,
+void net_wait(struct sim *s, struct sim_node *n, uint64_t tag, link_id link,
 	      bool is_script, uint32_t deadline_ms)
 {
 	struct pending *p = sim_need(calloc(1, sizeof(*p)));
@@ -132,7 +132,7 @@ void net_wait(struct sim *s, struct node *n, uint64_t tag, link_id link,
 void net_ask(void *ctx, link_id link, uint64_t tag, const struct question *q,
 	     uint32_t deadline_ms)
 {
-	struct node *n = ctx;
+	struct sim_node *n = ctx;
 	struct sim *s = n->sim;
 	struct side *from = net_find_side(n, link);
 	int copies = sim_chance(s, 5) ? 2 : 1;
@@ -158,7 +158,7 @@ void net_ask(void *ctx, link_id link, uint64_t tag, const struct question *q,
 void net_ask_dispatch(void *ctx, uint64_t tag, const struct question *q,
 		      uint32_t deadline_ms)
 {
-	struct node *n = ctx;
+	struct sim_node *n = ctx;
 	struct sim *s = n->sim;
 	struct answer a = {.err = WEIR_ENOENT};
 	int64_t at_us = s->now_us + net_delay_us(s) * 2;

@@ -50,7 +50,7 @@ void check_claimed(struct sim *s, const struct script_call *call,
 }
 
 /* Each epoch has one writer. */
-void check_granted(struct sim *s, struct session *se,
+void check_granted(struct sim *s, struct sim_session *se,
 		   const struct stream_entry *e)
 {
 	struct published *p;
@@ -78,7 +78,7 @@ void check_granted(struct sim *s, struct session *se,
 	};
 }
 
-void check_given(struct sim *s, const struct session *se)
+void check_given(struct sim *s, const struct sim_session *se)
 {
 	struct published *p = check_epoch(s, &se->epoch);
 
@@ -89,7 +89,7 @@ void check_given(struct sim *s, const struct session *se)
 	p->node = NULL;
 }
 
-void check_taken(struct sim *s, struct session *se, int64_t saved_us)
+void check_taken(struct sim *s, struct sim_session *se, int64_t saved_us)
 {
 	struct published *p = check_epoch(s, &se->epoch);
 
@@ -114,7 +114,7 @@ void check_verified(struct sim *s, const struct script_call *call)
 		p->is_verified = true;
 }
 
-void check_appended(struct sim *s, struct session *se, struct frame *f)
+void check_appended(struct sim *s, struct sim_session *se, struct frame *f)
 {
 	struct published *p = check_epoch(s, &se->epoch);
 
@@ -157,7 +157,7 @@ void check_entry_written(struct sim *s, size_t key)
 }
 
 /* Who gave it to another one of its machine sends nothing of it any more. */
-static void check_not_given(struct sim *s, const struct node *n,
+static void check_not_given(struct sim *s, const struct sim_node *n,
 			    const struct frame *f)
 {
 	const struct published *p = check_epoch(s, &f->position.epoch);
@@ -170,7 +170,7 @@ static void check_not_given(struct sim *s, const struct node *n,
 }
 
 /* Who takes what was long on its way asks before it sends. */
-static void check_asked(struct sim *s, const struct node *n,
+static void check_asked(struct sim *s, const struct sim_node *n,
 			const struct published *p)
 {
 	if (p->taken_us && p->is_old && !p->is_verified)
@@ -182,7 +182,7 @@ static void check_asked(struct sim *s, const struct node *n,
 
 /* A process that slept, or that took a writer over which did, sends nothing of
  * what somebody else claimed meanwhile. */
-static void check_not_lost(struct sim *s, const struct node *n,
+static void check_not_lost(struct sim *s, const struct sim_node *n,
 			   const struct published *p)
 {
 	int64_t since_us =
@@ -203,7 +203,7 @@ static void check_not_lost(struct sim *s, const struct node *n,
 
 /* Where there is a copy, the next home lacks next to nothing. */
 static void check_no_replay(struct sim *s, const struct published *p,
-			    const struct node *to, const struct frame *f)
+			    const struct sim_node *to, const struct frame *f)
 {
 	int64_t age_us = s->now_us - p->at_us[f->position.sequence];
 
@@ -216,8 +216,8 @@ static void check_no_replay(struct sim *s, const struct published *p,
 			      to->id);
 }
 
-void check_frame_sent(struct sim *s, struct node *n, const struct node *to,
-		      const struct frame *f)
+void check_frame_sent(struct sim *s, struct sim_node *n,
+		      const struct sim_node *to, const struct frame *f)
 {
 	const struct published *p = check_epoch(s, &f->position.epoch);
 
@@ -230,7 +230,7 @@ void check_frame_sent(struct sim *s, struct node *n, const struct node *to,
 }
 
 /* The writer goes on behind what an origin has. */
-void check_frame_came(struct sim *s, struct node *n, const struct frame *f)
+void check_frame_came(struct sim *s, struct sim_node *n, const struct frame *f)
 {
 	const struct published *p = check_epoch(s, &f->position.epoch);
 	const struct home_watch *w = p ? &s->watch[n->index][p->key] : NULL;
@@ -257,13 +257,14 @@ static bool is_under_way(const struct sim *s, size_t key)
 }
 
 /* Did another session of this key hear from its publisher lately? */
-static bool has_live_rival(const struct sim *s, const struct session *se)
+static bool has_live_rival(const struct sim *s, const struct sim_session *se)
 {
 	int64_t since = s->now_us - (STALL_MS + 1500) * MS;
 	int64_t just_now = s->now_us - 500 * MS;
 
 	list_each (l, &s->sessions) {
-		const struct session *o = list_entry(l, struct session, link);
+		const struct sim_session *o =
+			list_entry(l, struct sim_session, link);
 
 		if (o != se && o->key == se->key &&
 		    o->input_us > (o->is_left ? just_now : since))
@@ -272,22 +273,41 @@ static bool has_live_rival(const struct sim *s, const struct session *se)
 	return is_under_way(s, se->key);
 }
 
-void check_refused(struct sim *s, const struct session *se, enum reason why)
+/* Whom it asked gave the stream away: then the home has the only word, and knows
+ * no users. */
+static bool met_a_pass(const struct sim *s, const struct sim_session *se)
+{
+	for (size_t i = 0; i < s->published_count; i++)
+		if (s->published[i].key == se->key &&
+		    s->published[i].taken_us > se->began_us - 500 * MS)
+			return true;
+	return is_under_way(s, se->key);
+}
+
+/* By a newcomer; by itself; a pull by a publisher. */
+static bool may_be_taken_over(const struct sim_session *se)
+{
+	return se->is_pull || se->sim->takeover || se->sim->is_one_user;
+}
+
+void check_refused(struct sim *s, const struct sim_session *se, enum reason why)
 {
 	s->refusals++;
 	if (se->is_left || !se->publisher || !is_calm(s))
 		return;
-	if (why == REASON_taken_over && (se->is_pull || s->takeover))
+	if (why == REASON_taken_over && may_be_taken_over(se))
 		return;
 	if (why != REASON_busy)
 		sim_violation(s, "refused for %s though all is calm",
 			      reason_name(why));
+	else if (s->is_one_user && !se->is_pull && !met_a_pass(s, se))
+		sim_violation(s, "refused, though it is the same user");
 	else if (!has_live_rival(s, se))
 		sim_violation(s, "refused without a live rival");
 }
 
 /* Its home has what it wrote. */
-static void check_delivered(struct sim *s, const struct session *se)
+static void check_delivered(struct sim *s, const struct sim_session *se)
 {
 	const struct published *p = check_epoch(s, &se->epoch);
 
@@ -298,7 +318,7 @@ static void check_delivered(struct sim *s, const struct session *se)
 			      p->epoch.counter, p->count - p->at_home);
 }
 
-void check_ended(struct sim *s, const struct session *se, enum reason why,
+void check_ended(struct sim *s, const struct sim_session *se, enum reason why,
 		 const char *detail)
 {
 	bool was_live = se->publisher &&
@@ -309,7 +329,7 @@ void check_ended(struct sim *s, const struct session *se, enum reason why,
 		check_delivered(s, se);
 	if (why == REASON_peer_left || !was_live || !is_calm(s))
 		return;
-	if (why == REASON_taken_over && (se->is_pull || s->takeover))
+	if (why == REASON_taken_over && may_be_taken_over(se))
 		return;
 	sim_violation(s, "a live publisher was ended: %s", reason_name(why));
 }
@@ -334,7 +354,7 @@ static void find_home(void *ctx, const struct home_info *info)
 }
 
 /* One origin for each term, and one writer. */
-static void check_one_home(struct sim *s, const struct node *n, size_t key,
+static void check_one_home(struct sim *s, const struct sim_node *n, size_t key,
 			   const struct stream_entry *e)
 {
 	for (size_t i = 0; i < s->home_count; i++) {
@@ -359,7 +379,7 @@ static void check_one_home(struct sim *s, const struct node *n, size_t key,
 }
 
 /* An origin never goes back from a writer or a term to an older one. */
-static void check_order(struct sim *s, const struct node *n, size_t key,
+static void check_order(struct sim *s, const struct sim_node *n, size_t key,
 			const struct stream_entry *e)
 {
 	struct bound *b = &s->bound[n->index][key];
@@ -376,7 +396,7 @@ static void check_order(struct sim *s, const struct node *n, size_t key,
 }
 
 /* What the registry knows better, and the origin could have known. */
-static void check_not_superseded(struct sim *s, const struct node *n,
+static void check_not_superseded(struct sim *s, const struct sim_node *n,
 				 const struct stream_entry *e)
 {
 	const struct published *p = check_epoch(s, &e->epoch);
@@ -393,7 +413,8 @@ static void check_not_superseded(struct sim *s, const struct node *n,
 			      n->id, e->epoch.counter);
 }
 
-void check_bound(struct sim *s, struct node *n, const struct stream_key *key)
+void check_bound(struct sim *s, struct sim_node *n,
+		 const struct stream_key *key)
 {
 	struct find_home f = {.key = key->text};
 	size_t index = check_key(s, key->text);
@@ -452,7 +473,7 @@ static void on_home_frame(void *ctx, struct log *log, uint64_t ordinal)
 	note_at_home(w);
 }
 
-void check_home_changed(struct sim *s, struct node *n,
+void check_home_changed(struct sim *s, struct sim_node *n,
 			const struct home_info *info)
 {
 	struct home_watch *w =
@@ -535,10 +556,11 @@ void check_viewer_gap(struct sim *s, struct viewer *v, uint64_t frames,
 
 /* ---- at the end, when all is healed ---- */
 
-static const struct session *live_session(const struct sim *s, size_t key)
+static const struct sim_session *live_session(const struct sim *s, size_t key)
 {
 	list_each (l, &s->sessions) {
-		const struct session *se = list_entry(l, struct session, link);
+		const struct sim_session *se =
+			list_entry(l, struct sim_session, link);
 
 		if (se->key == key && se->is_granted && se->publisher &&
 		    s->now_us - se->input_us < 1000 * MS)
@@ -547,7 +569,8 @@ static const struct session *live_session(const struct sim *s, size_t key)
 	return NULL;
 }
 
-static void check_end_home(struct sim *s, size_t key, const struct session *se)
+static void check_end_home(struct sim *s, size_t key,
+			   const struct sim_session *se)
 {
 	struct stream_entry e;
 	size_t homes = 0;
@@ -588,7 +611,7 @@ static void check_end_viewer(struct sim *s, const struct viewer *v)
 void check_end(struct sim *s)
 {
 	for (size_t key = 0; key < s->key_count; key++) {
-		const struct session *se = live_session(s, key);
+		const struct sim_session *se = live_session(s, key);
 
 		if (!se) {
 			sim_violation(s, "nobody publishes %s at the end",

@@ -5,7 +5,7 @@ static void place(struct sim *s, const struct question *q, struct answer *a)
 {
 	struct stream_entry e;
 	int load[NODES_MAX] = {0};
-	const struct node *best = NULL;
+	const struct sim_node *best = NULL;
 
 	for (size_t k = 0; k < s->key_count; k++)
 		for (size_t i = 0; i < s->node_count; i++)
@@ -13,7 +13,7 @@ static void place(struct sim *s, const struct question *q, struct answer *a)
 			    !strcmp(e.home_node, s->node[i].id))
 				load[i]++;
 	for (size_t i = 0; i < s->node_count; i++) {
-		const struct node *n = &s->node[i];
+		const struct sim_node *n = &s->node[i];
 
 		if (n->kind != NODE_ORIGIN || !strcmp(n->id, q->avoid))
 			continue;

@@ -7,7 +7,7 @@
 struct fault {
 	struct job job;
 	void (*begin)(struct sim *s, struct fault *f);
-	struct node *target;
+	struct sim_node *target;
 	size_t index;
 	int64_t long_us;
 };
@@ -57,9 +57,9 @@ static void end_at(struct sim *s, const struct fault *f,
 
 /* ---- beginnings ---- */
 
-static struct node *random_node(struct sim *s, int kind)
+static struct sim_node *random_node(struct sim *s, int kind)
 {
-	struct node *of[NODES_MAX] = {0};
+	struct sim_node *of[NODES_MAX] = {0};
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->node_count; i++)
@@ -133,7 +133,7 @@ static void block(struct sim *s, size_t from, size_t to, int64_t until)
 
 static void block_pair(struct sim *s, struct fault *f)
 {
-	struct node *b = random_node(s, -1);
+	struct sim_node *b = random_node(s, -1);
 	size_t x = f->target->index, y = b->index;
 	int64_t until = until_us(s, f->long_us);
 
@@ -184,10 +184,11 @@ static void close_window(struct sim *s, struct fault *f)
 }
 
 /* The session of a key that writes, and somebody else who wants to. */
-static struct session *writing(struct sim *s, bool is_pull)
+static struct sim_session *writing(struct sim *s, bool is_pull)
 {
 	list_each (l, &s->sessions) {
-		struct session *se = list_entry(l, struct session, link);
+		struct sim_session *se =
+			list_entry(l, struct sim_session, link);
 
 		if (se->is_granted && !se->is_left && se->node->is_alive &&
 		    !se->node->is_paused && (se->is_pull || !is_pull))
@@ -196,7 +197,7 @@ static struct session *writing(struct sim *s, bool is_pull)
 	return NULL;
 }
 
-static struct publisher *rival_of(struct sim *s, const struct session *se)
+static struct publisher *rival_of(struct sim *s, const struct sim_session *se)
 {
 	for (size_t i = 0; i < s->publisher_count; i++) {
 		struct publisher *p = &s->publisher[i];
@@ -217,7 +218,7 @@ static void come_in(struct publisher *p, int64_t at_us)
  * publisher takes the stream. */
 static void rob_sleeper(struct sim *s, struct fault *f)
 {
-	struct session *se = writing(s, true);
+	struct sim_session *se = writing(s, true);
 	struct publisher *p = se ? rival_of(s, se) : NULL;
 
 	if (!p)
@@ -231,7 +232,7 @@ static void rob_sleeper(struct sim *s, struct fault *f)
  * origin that has not heard of that. */
 static void make_orphan(struct sim *s, struct fault *f)
 {
-	struct session *se = writing(s, false);
+	struct sim_session *se = writing(s, false);
 	struct publisher *p = se ? rival_of(s, se) : NULL;
 	int64_t later = until_us(s, f->long_us);
 	int64_t first = until_us(s, f->long_us / 2);
@@ -275,9 +276,9 @@ static void restart(struct sim *s, struct fault *f)
 }
 
 /* Some session, and who will have it. */
-static struct session *begin_pass(struct sim *s, struct node **to)
+static struct sim_session *begin_pass(struct sim *s, struct sim_node **to)
 {
-	struct session *se = writing(s, false);
+	struct sim_session *se = writing(s, false);
 	static const int64_t long_ms[] = {0, 15, 300};
 	int64_t at_most_ms = long_ms[sim_below(s, WEIR_ARRAY_LEN(long_ms))];
 
@@ -290,7 +291,7 @@ static struct session *begin_pass(struct sim *s, struct node **to)
 
 static void pass(struct sim *s, struct fault *f)
 {
-	struct node *to;
+	struct sim_node *to;
 
 	(void)f;
 	begin_pass(s, &to);
@@ -299,8 +300,8 @@ static void pass(struct sim *s, struct fault *f)
 /* One of both sleeps, from before it is done or from right behind it on. */
 static void pass_and_sleep(struct sim *s, struct fault *f)
 {
-	struct node *to;
-	struct session *se = begin_pass(s, &to);
+	struct sim_node *to;
+	struct sim_session *se = begin_pass(s, &to);
 	struct fault *sleep;
 
 	if (!se)
@@ -311,7 +312,7 @@ static void pass_and_sleep(struct sim *s, struct fault *f)
 	sim_at(s, &sleep->job, s->now_us + sim_between_us(s, 0, 8));
 }
 
-static struct node *home_of(struct sim *s, const struct session *se)
+static struct sim_node *home_of(struct sim *s, const struct sim_session *se)
 {
 	const char *id = writer_entry(se->writer)->home_node;
 
@@ -324,9 +325,9 @@ static struct node *home_of(struct sim *s, const struct session *se)
 /* The home, the giver or the taker is killed meanwhile. */
 static void pass_and_kill(struct sim *s, struct fault *f)
 {
-	struct node *to;
-	struct session *se = begin_pass(s, &to);
-	struct node *which[3];
+	struct sim_node *to;
+	struct sim_session *se = begin_pass(s, &to);
+	struct sim_node *which[3];
 	struct fault *kill;
 
 	if (!se)
@@ -344,8 +345,8 @@ static void pass_and_kill(struct sim *s, struct fault *f)
 /* A publisher leaves whose frames come to the home only slowly. */
 static void leave_slowly(struct sim *s, struct fault *f)
 {
-	struct session *se = writing(s, false);
-	struct node *home = se ? home_of(s, se) : NULL;
+	struct sim_session *se = writing(s, false);
+	struct sim_node *home = se ? home_of(s, se) : NULL;
 
 	if (!home || !se->publisher)
 		return;

@@ -87,10 +87,12 @@ void net_queue(struct message *m, uint32_t sid, bool is_frame)
 }
 
 /* The session that opened with this term. */
-static const struct session *session_in(struct sim *s, const struct term *term)
+static const struct sim_session *session_in(struct sim *s,
+					    const struct term *term)
 {
 	list_each (l, &s->sessions) {
-		const struct session *se = list_entry(l, struct session, link);
+		const struct sim_session *se =
+			list_entry(l, struct sim_session, link);
 
 		if (se->is_granted &&
 		    term_eq(&writer_entry(se->writer)->term, term))
@@ -103,7 +105,7 @@ static const struct session *session_in(struct sim *s, const struct term *term)
  * has what it has not, so that the writer goes on at a wrong place. */
 static void distort(struct sim *s, const struct side *from, struct record *r)
 {
-	const struct session *se;
+	const struct sim_session *se;
 	const struct published *p;
 	bool is_home;
 

@@ -40,7 +40,7 @@ void net_queue(struct message *m, uint32_t sid, bool is_frame);
 
 /* ---- wire.c ---- */
 
-struct side *net_find_side(struct node *n, link_id id);
+struct side *net_find_side(struct sim_node *n, link_id id);
 struct side *net_other(struct side *side);
 struct node_ref net_ref_of(const struct side *mine);
 void net_wire_free_if_done(struct wire *w);
@@ -51,7 +51,7 @@ void net_side_down(struct sim *s, struct side *side);
 
 /* ---- ask.c ---- */
 
-void net_answer_at(struct node *n, uint64_t tag, const struct answer *a,
+void net_answer_at(struct sim_node *n, uint64_t tag, const struct answer *a,
 		   int64_t at_us);
 void net_answer_question(struct sim *s, struct side *me,
 			 const struct message *m);

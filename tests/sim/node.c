@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/rules.h"
 
 #define TIMER_MS 100
 #define JOBS_MAX 3000000 /* of a schedule: something spins */
@@ -12,7 +12,7 @@ static const struct log_limits edge_log = {10000, 64 << 20, 16 << 20, 500};
 
 static int64_t world_utc_us(void *ctx)
 {
-	struct node *n = ctx;
+	struct sim_node *n = ctx;
 
 	return SIM_START_US + n->sim->now_us;
 }
@@ -20,7 +20,7 @@ static int64_t world_utc_us(void *ctx)
 static void world_event(void *ctx, const struct stream_key *key,
 			const char *what, int reason, const char *detail)
 {
-	struct node *n = ctx;
+	struct sim_node *n = ctx;
 
 	sim_trace(n->sim, "%s: %s %s%s%s %s", n->id, key->text, what,
 		  reason ? " " : "", reason ? reason_name(reason) : "", detail);
@@ -31,7 +31,7 @@ static void world_event(void *ctx, const struct stream_key *key,
 
 static void on_home_changed(void *ctx, const struct home_info *info)
 {
-	struct node *n = ctx;
+	struct sim_node *n = ctx;
 
 	check_home_changed(n->sim, n, info);
 }
@@ -55,7 +55,7 @@ static uint32_t world_mutants(enum sim_mutant m)
 	}
 }
 
-static void fill_world(struct node *n)
+static void fill_world(struct sim_node *n)
 {
 	struct sim *s = n->sim;
 	struct node_ref self = {.instance = sim_uuid(s)};
@@ -92,7 +92,7 @@ static void fill_world(struct node *n)
 	n->world.mutants = world_mutants(s->options.mutant);
 }
 
-static void make_machines(struct node *n)
+static void make_machines(struct sim_node *n)
 {
 	const struct home_limits limits = {
 		.log = home_log,
@@ -121,15 +121,16 @@ static void make_machines(struct node *n)
 
 static void on_timer(struct sim *s, struct job *j)
 {
-	struct node *n = j->node;
+	struct sim_node *n = j->node;
 
 	net_timer(s, n);
 	redis_timer(s, n);
+	readers_timer(s, n);
 	sim_at(s, sim_job(s, sizeof(struct job), n, on_timer),
 	       s->now_us + TIMER_MS * MS);
 }
 
-void node_start(struct sim *s, struct node *n)
+void node_start(struct sim *s, struct sim_node *n)
 {
 	sim_trace(s, "%s: starts", n->id);
 	n->life++;
@@ -143,26 +144,31 @@ void node_start(struct sim *s, struct node *n)
 	memset(n->has_copy, 0, sizeof(n->has_copy));
 	fill_world(n);
 	make_machines(n);
+	readers_node_up(s, n);
+	if (n->kind != NODE_ORIGIN)
+		guests_node_up(n);
 	sim_at(s, sim_job(s, sizeof(struct job), n, on_timer),
 	       s->now_us + (int64_t)sim_below(s, TIMER_MS * 1000));
 	if (n->kind == NODE_EDGE)
 		people_edge_up(s, n);
 }
 
-static void free_machines(struct node *n)
+static void free_machines(struct sim_node *n)
 {
 	writers_free(&n->writers);
 	homes_free(&n->homes);
 	followers_free(&n->followers);
 }
 
-void node_kill(struct sim *s, struct node *n)
+void node_kill(struct sim *s, struct sim_node *n)
 {
 	if (!n->is_alive)
 		return;
 	sim_trace(s, "%s: killed", n->id);
 	net_node_died(s, n);
 	people_node_died(s, n);
+	guests_node_died(n);
+	readers_node_died(s, n);
 	free_machines(n);
 	net_drop_pending(n);
 	n->is_alive = n->is_paused = false;
@@ -192,7 +198,7 @@ static void on_due(struct sim *s, struct job *j)
 	j->node->due_us = INT64_MAX;
 }
 
-static void end_pass(struct sim *s, struct node *n)
+static void end_pass(struct sim *s, struct sim_node *n)
 {
 	int64_t now_ms = sim_now_ms(s), due_ms = INT64_MAX, at_us;
 
@@ -213,7 +219,7 @@ static void end_pass(struct sim *s, struct node *n)
 	sim_at(s, sim_job(s, sizeof(struct job), n, on_due), at_us);
 }
 
-void node_run(struct sim *s, struct node *n, struct job *j)
+void node_run(struct sim *s, struct sim_node *n, struct job *j)
 {
 	uint32_t life = n->life;
 
@@ -222,7 +228,7 @@ void node_run(struct sim *s, struct node *n, struct job *j)
 		end_pass(s, n);
 }
 
-void node_pause(struct sim *s, struct node *n)
+void node_pause(struct sim *s, struct sim_node *n)
 {
 	if (!n->is_alive || n->is_paused)
 		return;
@@ -231,7 +237,7 @@ void node_pause(struct sim *s, struct node *n)
 	n->paused_us = s->now_us;
 }
 
-static void tell_away(struct node *n)
+static void tell_away(struct sim_node *n)
 {
 	int64_t now_ms = sim_now_ms(n->sim);
 
@@ -243,7 +249,7 @@ static void tell_away(struct node *n)
 
 /* What waits in its sockets is not read in the order in which it came: from
  * some peers only a little later. */
-static void shuffle_sockets(struct sim *s, struct node *n)
+static void shuffle_sockets(struct sim *s, struct sim_node *n)
 {
 	for (size_t i = 0; i < s->node_count; i++) {
 		int64_t *until = &s->blocked_us[i][n->index];
@@ -254,7 +260,7 @@ static void shuffle_sockets(struct sim *s, struct node *n)
 	}
 }
 
-static void run_kept(struct sim *s, struct node *n, struct job *j)
+static void run_kept(struct sim *s, struct sim_node *n, struct job *j)
 {
 	if (n->is_alive && j->life == n->life)
 		node_run(s, n, j);
@@ -263,7 +269,7 @@ static void run_kept(struct sim *s, struct node *n, struct job *j)
 	free(j);
 }
 
-void node_resume(struct sim *s, struct node *n)
+void node_resume(struct sim *s, struct sim_node *n)
 {
 	if (!n->is_alive || !n->is_paused)
 		return;
@@ -288,7 +294,7 @@ void node_resume(struct sim *s, struct node *n)
 
 /* ---- what comes in ---- */
 
-void node_on_link(struct node *n, const struct node_ref *ref, bool is_up)
+void node_on_link(struct sim_node *n, const struct node_ref *ref, bool is_up)
 {
 	int64_t now_ms = sim_now_ms(n->sim);
 	bool is_origin = !strcmp(ref->role, "origin");
@@ -301,7 +307,7 @@ void node_on_link(struct node *n, const struct node_ref *ref, bool is_up)
 		followers_on_link(n->followers, ref, is_up, now_ms);
 }
 
-int node_on_record(struct node *n, link_id link, const struct record *r)
+int node_on_record(struct sim_node *n, link_id link, const struct record *r)
 {
 	int64_t now_ms = sim_now_ms(n->sim);
 
@@ -314,7 +320,7 @@ int node_on_record(struct node *n, link_id link, const struct record *r)
 	return 0;
 }
 
-int node_on_frame(struct node *n, link_id link, uint16_t type, uint32_t sid,
+int node_on_frame(struct sim_node *n, link_id link, uint16_t type, uint32_t sid,
 		  uint64_t term, struct frame *f)
 {
 	int64_t now_ms = sim_now_ms(n->sim);
@@ -331,7 +337,7 @@ int node_on_frame(struct node *n, link_id link, uint16_t type, uint32_t sid,
 				  now_ms);
 }
 
-void node_on_answer(struct node *n, uint64_t tag, const struct answer *a)
+void node_on_answer(struct sim_node *n, uint64_t tag, const struct answer *a)
 {
 	int64_t now_ms = sim_now_ms(n->sim);
 
@@ -343,7 +349,8 @@ void node_on_answer(struct node *n, uint64_t tag, const struct answer *a)
 		followers_on_answer(n->followers, tag, a, now_ms);
 }
 
-void node_on_script(struct node *n, uint64_t tag, const struct script_result *r)
+void node_on_script(struct sim_node *n, uint64_t tag,
+		    const struct script_result *r)
 {
 	int64_t now_ms = sim_now_ms(n->sim);
 
@@ -353,7 +360,7 @@ void node_on_script(struct node *n, uint64_t tag, const struct script_result *r)
 		homes_on_script(n->homes, tag, r, now_ms);
 }
 
-void node_on_question(struct node *n, const struct question *q,
+void node_on_question(struct sim_node *n, const struct question *q,
 		      struct answer *out)
 {
 	int64_t now_ms = sim_now_ms(n->sim);
@@ -367,7 +374,7 @@ void node_on_question(struct node *n, const struct question *q,
 		homes_on_question(n->homes, q, out, now_ms);
 }
 
-void node_on_registry(struct node *n, bool is_up, bool is_other)
+void node_on_registry(struct sim_node *n, bool is_up, bool is_other)
 {
 	int64_t now_ms = sim_now_ms(n->sim);
 
@@ -377,7 +384,7 @@ void node_on_registry(struct node *n, bool is_up, bool is_other)
 		homes_on_registry(n->homes, is_up, is_other, now_ms);
 }
 
-void node_on_entry(struct node *n, const struct stream_entry *e)
+void node_on_entry(struct sim_node *n, const struct stream_entry *e)
 {
 	int64_t now_ms = sim_now_ms(n->sim);
 
@@ -389,8 +396,8 @@ void node_on_entry(struct node *n, const struct stream_entry *e)
 		followers_on_entry(n->followers, e, now_ms);
 }
 
-bool node_is_absent(const struct sim *s, const struct node *by,
-		    const struct node *n)
+bool node_is_absent(const struct sim *s, const struct sim_node *by,
+		    const struct sim_node *n)
 {
 	return n->kind == NODE_INGEST && !n->is_alive &&
 	       s->now_us >= s->blocked_us[by->index][n->index] &&

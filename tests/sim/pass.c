@@ -18,9 +18,9 @@ static const struct log_limits writer_log = {10000, 16 << 20, 8 << 20, 500};
 /* What the giver has to do with a session that may be gone by then. */
 struct give_job {
 	struct job job;
-	struct session *session; /* compared only */
+	struct sim_session *session; /* compared only */
 	int64_t session_began_us;
-	struct node *to;
+	struct sim_node *to;
 	uint32_t to_life;
 	int64_t long_us;
 };
@@ -30,13 +30,13 @@ struct take_job {
 	struct passing *passing;
 };
 
-struct node *pass_target(struct sim *s, const struct node *from)
+struct sim_node *pass_target(struct sim *s, const struct sim_node *from)
 {
-	struct node *of[NODES_MAX];
+	struct sim_node *of[NODES_MAX];
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->node_count; i++) {
-		struct node *n = &s->node[i];
+		struct sim_node *n = &s->node[i];
 
 		if (n->kind == NODE_INGEST && n != from && n->is_alive &&
 		    !n->is_paused && !n->is_draining)
@@ -60,15 +60,17 @@ static void copy_log(struct log *to, const struct log *from)
 }
 
 /* All but the writer. */
-static struct session *copy_session(const struct session *se, struct node *to)
+static struct sim_session *copy_session(const struct sim_session *se,
+					struct sim_node *to)
 {
-	struct session *next = sim_need(malloc(sizeof(*next)));
+	struct sim_session *next = sim_need(malloc(sizeof(*next)));
 
 	*next = *se;
 	next->node = to;
 	next->life = to->life;
 	next->publisher = NULL;
 	next->passing = NULL;
+	next->guest = guests_copy(se->guest, next);
 	next->writer = NULL;
 	next->log = NULL;
 	next->was_offered = false;
@@ -78,7 +80,7 @@ static struct session *copy_session(const struct session *se, struct node *to)
 	return next;
 }
 
-static struct passing *save(struct session *se, struct node *to)
+static struct passing *save(struct sim_session *se, struct sim_node *to)
 {
 	struct passing *p = sim_need(calloc(1, sizeof(*p)));
 
@@ -117,9 +119,9 @@ static void freshen(struct passing *p)
 	buf_fini(&now);
 }
 
-static void take(struct sim *s, struct passing *p, struct node *n)
+static void take(struct sim *s, struct passing *p, struct sim_node *n)
 {
-	struct session *se = p->next;
+	struct sim_session *se = p->next;
 	const struct writer_request request = {
 		.key = s->key[se->key],
 		.log = se->log,
@@ -137,6 +139,8 @@ static void take(struct sim *s, struct passing *p, struct node *n)
 		p->publisher->session = se;
 	}
 	check_taken(s, se, p->began_us);
+	if (s->options.mutant != SIM_GATE_LOSES)
+		guests_adopt(se);
 	sim_trace(s, "%s: takes %s", n->id, s->key[se->key].text);
 	err = writer_take(&se->writer, n->writers, &request,
 			  buf_span(&p->bytes), &session_events, se,
@@ -184,7 +188,8 @@ static void hand_on(struct sim *s, struct passing *p)
 	sim_at(s, &t->job, s->now_us + sim_between_us(s, 0, 3));
 }
 
-static struct give_job *give_job(struct session *se, const struct give_job *g,
+static struct give_job *give_job(struct sim_session *se,
+				 const struct give_job *g,
 				 void (*run)(struct sim *s, struct job *j))
 {
 	struct give_job *j = sim_job(se->sim, sizeof(*j), se->node, run);
@@ -197,10 +202,11 @@ static struct give_job *give_job(struct session *se, const struct give_job *g,
 	return j;
 }
 
-static struct session *find_session(struct sim *s, const struct give_job *g)
+static struct sim_session *find_session(struct sim *s, const struct give_job *g)
 {
 	list_each (l, &s->sessions) {
-		struct session *se = list_entry(l, struct session, link);
+		struct sim_session *se =
+			list_entry(l, struct sim_session, link);
 
 		if (se == g->session && se->began_us == g->session_began_us)
 			return se;
@@ -211,13 +217,13 @@ static struct session *find_session(struct sim *s, const struct give_job *g)
 /* A mutant: the giver goes on, as if its publisher still sent to it. */
 static void on_shadow(struct sim *s, struct job *j)
 {
-	struct session *se = find_session(s, (struct give_job *)j);
+	struct sim_session *se = find_session(s, (struct give_job *)j);
 
 	if (se)
 		session_input(se, 1);
 }
 
-static void end_there(struct sim *s, struct session *se)
+static void end_there(struct sim *s, struct sim_session *se)
 {
 	enum sim_mutant m = s->options.mutant;
 	struct give_job g = {0};
@@ -231,7 +237,7 @@ static void end_there(struct sim *s, struct session *se)
 	session_free(se);
 }
 
-static void give(struct sim *s, struct session *se)
+static void give(struct sim *s, struct sim_session *se)
 {
 	struct passing *p = se->passing;
 	struct publisher *who = se->publisher;
@@ -252,7 +258,7 @@ static void give(struct sim *s, struct session *se)
 }
 
 /* It is read again, as if nothing had been. */
-static void keep(struct session *se)
+static void keep(struct sim_session *se)
 {
 	struct passing *p = se->passing;
 	uint32_t inputs = p->inputs;
@@ -276,7 +282,7 @@ static bool is_taker_there(const struct give_job *g)
 static void on_left(struct sim *s, struct job *j)
 {
 	struct give_job *g = (struct give_job *)j;
-	struct session *se = find_session(s, g);
+	struct sim_session *se = find_session(s, g);
 	bool is_late;
 
 	if (!se || !se->passing)
@@ -293,7 +299,7 @@ static void on_left(struct sim *s, struct job *j)
 static void on_ready(struct sim *s, struct job *j)
 {
 	struct give_job *g = (struct give_job *)j;
-	struct session *se = find_session(s, g);
+	struct sim_session *se = find_session(s, g);
 
 	if (!se || se->passing || se->is_left || !se->is_granted ||
 	    !writer_can_pass(se->writer) || !is_taker_there(g) ||
@@ -307,7 +313,7 @@ static void on_ready(struct sim *s, struct job *j)
 	sim_at(s, &give_job(se, g, on_left)->job, s->now_us + g->long_us);
 }
 
-void pass_session(struct session *se, struct node *to, int64_t long_us)
+void pass_session(struct sim_session *se, struct sim_node *to, int64_t long_us)
 {
 	const struct give_job g = {
 		.to = to,

@@ -12,9 +12,10 @@ static const struct log_limits writer_log = {10000, 16 << 20, 8 << 20, 500};
 
 /* ---- sessions ---- */
 
-void session_free(struct session *se)
+void session_free(struct sim_session *se)
 {
 	pass_free(&se->passing);
+	guests_leave(&se->guest);
 	list_remove(&se->link);
 	if (se->publisher)
 		se->publisher->session = NULL;
@@ -26,7 +27,7 @@ void session_free(struct session *se)
 	free(se);
 }
 
-static void append(struct session *se, uint8_t kind, uint8_t flags,
+static void append(struct sim_session *se, uint8_t kind, uint8_t flags,
 		   struct span payload)
 {
 	struct sim *s = se->sim;
@@ -54,7 +55,7 @@ static void append(struct session *se, uint8_t kind, uint8_t flags,
 	writer_appended(se->writer, sim_now_ms(s));
 }
 
-static void append_cut(struct session *se)
+static void append_cut(struct sim_session *se)
 {
 	struct cut_state cut = {.segment = se->segment++, .target_ms = 1000};
 	struct buf b = {0};
@@ -64,7 +65,7 @@ static void append_cut(struct session *se)
 	buf_fini(&b);
 }
 
-static void append_media(struct session *se)
+static void append_media(struct sim_session *se)
 {
 	uint64_t noise[2] = {se->media, se->epoch.counter};
 	bool is_join = se->media % GOP == 0;
@@ -78,7 +79,7 @@ static void append_media(struct session *se)
 static void on_granted(void *ctx, struct writer *w,
 		       const struct writer_start *start)
 {
-	struct session *se = ctx;
+	struct sim_session *se = ctx;
 	struct buf b = {0};
 
 	se->is_granted = true;
@@ -97,7 +98,7 @@ static void on_granted(void *ctx, struct writer *w,
 static void on_end(void *ctx, struct writer *w, enum reason why,
 		   const char *detail)
 {
-	struct session *se = ctx;
+	struct sim_session *se = ctx;
 	struct publisher *p = se->publisher;
 	struct sim *s = se->sim;
 
@@ -123,7 +124,7 @@ static void on_wanted(void *ctx, struct writer *w, bool is_wanted)
 /* What is saved for another ingest is old. */
 static void on_term(void *ctx, struct writer *w)
 {
-	struct session *se = ctx;
+	struct sim_session *se = ctx;
 
 	(void)w;
 	if (se->passing)
@@ -133,19 +134,47 @@ static void on_term(void *ctx, struct writer *w)
 const struct writer_events session_events = {on_granted, on_end, on_wanted,
 					     on_term, NULL};
 
-static void connect(struct sim *s, struct publisher *p, struct node *n)
+void session_claim(struct sim_session *se)
 {
-	struct session *se = sim_need(calloc(1, sizeof(*se)));
+	struct sim *s = se->sim;
 	struct writer_request request = {
-		.key = s->key[p->key],
+		.key = s->key[se->key],
 		.session = sim_uuid(s),
 		.start_us = SIM_START_US + s->now_us,
+		.log = se->log,
 	};
 
 	snprintf(request.kind, sizeof(request.kind), "%s",
-		 p->is_pull ? "pull" : "publish");
+		 se->is_pull ? "pull" : "publish");
+	if (s->options.mutant != SIM_GATE_NAMELESS)
+		snprintf(request.credential, sizeof(request.credential), "%s",
+			 guests_credential(se->guest));
+	BUG_ON(writer_new(&se->writer, se->node->writers, &request,
+			  &session_events, se, sim_now_ms(s)));
+}
+
+void session_put_out(struct sim_session *se, enum reason why)
+{
+	struct sim *s = se->sim;
+	struct publisher *p = se->publisher;
+
+	sim_trace(s, "%s: %s is put out: %s", se->node->id,
+		  s->key[se->key].text, reason_name(why));
+	pass_free(&se->passing);
+	guests_leave(&se->guest);
+	if (p) {
+		p->next_us = s->now_us + sim_between_us(s, 200, 1500);
+		p->session = NULL;
+	}
+	se->publisher = NULL;
+	session_leave(se, why);
+}
+
+static void connect(struct sim *s, struct publisher *p, struct sim_node *n)
+{
+	struct sim_session *se = sim_need(calloc(1, sizeof(*se)));
+
 	BUG_ON(log_new(&se->log, &writer_log));
-	request.log = se->log;
 	se->sim = s;
 	se->node = n;
 	se->life = n->life;
@@ -159,8 +188,7 @@ static void connect(struct sim *s, struct publisher *p, struct node *n)
 	s->claims++;
 	sim_trace(s, "publisher %zu: publishes %s at %s", p->index,
 		  s->key[p->key].text, n->id);
-	BUG_ON(writer_new(&se->writer, n->writers, &request, &session_events,
-			  se, sim_now_ms(s)));
+	guests_ask(se);
 }
 
 /* ---- what a publisher sends ---- */
@@ -171,14 +199,16 @@ struct input_job {
 	struct job job;
 	enum input what;
 	size_t publisher;
-	struct session *session; /* may be gone: compared only */
+	struct sim_session *session; /* may be gone: compared only */
 	uint64_t session_began;
 };
 
-static struct session *find_session(struct sim *s, const struct input_job *i)
+static struct sim_session *find_session(struct sim *s,
+					const struct input_job *i)
 {
 	list_each (l, &s->sessions) {
-		struct session *se = list_entry(l, struct session, link);
+		struct sim_session *se =
+			list_entry(l, struct sim_session, link);
 
 		if (se == i->session &&
 		    (uint64_t)se->began_us == i->session_began)
@@ -187,15 +217,19 @@ static struct session *find_session(struct sim *s, const struct input_job *i)
 	return NULL;
 }
 
-void session_leave(struct session *se, enum reason why)
+void session_leave(struct sim_session *se, enum reason why)
 {
 	if (se->is_left)
 		return;
+	if (!se->writer) { /* it has not claimed anything */
+		session_free(se);
+		return;
+	}
 	se->is_left = true;
 	writer_leave(se->writer, why, sim_now_ms(se->sim));
 }
 
-void session_input(struct session *se, uint32_t count)
+void session_input(struct sim_session *se, uint32_t count)
 {
 	struct sim *s = se->sim;
 
@@ -206,14 +240,14 @@ void session_input(struct session *se, uint32_t count)
 		se->passing->inputs += count;
 		return;
 	}
-	for (; count; count--) {
+	for (; count && se->writer; count--) {
 		writer_input(se->writer, sim_now_ms(s));
 		if (se->is_granted)
 			append_media(se);
 	}
 }
 
-static void on_fin(struct session *se)
+static void on_fin(struct sim_session *se)
 {
 	if (se->passing)
 		se->passing->has_fin = true;
@@ -224,7 +258,7 @@ static void on_fin(struct session *se)
 static void on_input(struct sim *s, struct job *j)
 {
 	struct input_job *i = (struct input_job *)j;
-	struct session *se;
+	struct sim_session *se;
 
 	if (i->what == INPUT_CONNECT) {
 		struct publisher *p = &s->publisher[i->publisher];
@@ -243,7 +277,7 @@ static void on_input(struct sim *s, struct job *j)
 		session_input(se, 1);
 }
 
-static void input_at(struct sim *s, struct node *n, struct publisher *p,
+static void input_at(struct sim *s, struct sim_node *n, struct publisher *p,
 		     enum input what)
 {
 	struct input_job *i = sim_job(s, sizeof(*i), n, on_input);
@@ -259,7 +293,7 @@ static void input_at(struct sim *s, struct node *n, struct publisher *p,
 void publisher_drop(struct sim *s, struct publisher *p, bool with_fin,
 		    int64_t off_us)
 {
-	struct session *se = p->session;
+	struct sim_session *se = p->session;
 
 	sim_trace(s, "publisher %zu: %s", p->index,
 		  with_fin ? "leaves" : "loses its network");
@@ -277,9 +311,9 @@ void publisher_drop(struct sim *s, struct publisher *p, bool with_fin,
 	p->session = NULL;
 }
 
-static struct node *random_ingest(struct sim *s)
+static struct sim_node *random_ingest(struct sim *s)
 {
-	struct node *awake[NODES_MAX];
+	struct sim_node *awake[NODES_MAX];
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->node_count; i++)
@@ -301,7 +335,7 @@ static void send_media(struct sim *s, struct publisher *p)
 
 static void publisher_timer(struct sim *s, struct publisher *p)
 {
-	struct node *n;
+	struct sim_node *n;
 
 	if (s->now_us < p->next_us)
 		return;
@@ -318,14 +352,14 @@ static void publisher_timer(struct sim *s, struct publisher *p)
 
 static void on_give_up(struct sim *s, struct job *j)
 {
-	struct session *se = find_session(s, (struct input_job *)j);
+	struct sim_session *se = find_session(s, (struct input_job *)j);
 
 	if (se)
 		session_leave(se, REASON_timeout);
 }
 
 /* The ingest's own rule for connections on which nothing comes. */
-static void watch_input(struct sim *s, struct session *se)
+static void watch_input(struct sim *s, struct sim_session *se)
 {
 	struct input_job *i;
 
@@ -343,7 +377,7 @@ void people_timer(struct sim *s)
 	for (size_t i = 0; i < s->publisher_count; i++)
 		publisher_timer(s, &s->publisher[i]);
 	list_each (l, &s->sessions)
-		watch_input(s, list_entry(l, struct session, link));
+		watch_input(s, list_entry(l, struct sim_session, link));
 }
 
 /* ---- viewers ---- */
@@ -394,7 +428,7 @@ static void on_gap(void *ctx, struct follower *f, uint64_t frames,
 	check_viewer_gap(v->sim, v, frames, why);
 }
 
-void people_edge_up(struct sim *s, struct node *n)
+void people_edge_up(struct sim *s, struct sim_node *n)
 {
 	static const struct follower_events events = {on_state, on_gap};
 
@@ -413,10 +447,11 @@ void people_edge_up(struct sim *s, struct node *n)
 	}
 }
 
-void people_node_died(struct sim *s, struct node *n)
+void people_node_died(struct sim *s, struct sim_node *n)
 {
 	list_each_safe (l, &s->sessions) {
-		struct session *se = list_entry(l, struct session, link);
+		struct sim_session *se =
+			list_entry(l, struct sim_session, link);
 
 		if (se->node != n)
 			continue;
@@ -471,7 +506,7 @@ void people_fini(struct sim *s)
 		/* It is out of the list, which the analyser does not see. */
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		session_free(
-			list_entry(s->sessions.next, struct session, link));
+			list_entry(s->sessions.next, struct sim_session, link));
 	for (size_t i = 0; i < s->viewer_count; i++)
 		follower_free(&s->viewer[i].follower);
 }

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/rules.h"
 
 #define CLUSTER     "sim"
 #define LEASE_MS    REGISTRY_LEASE_MS
@@ -57,14 +57,14 @@ struct notice {
 	bool is_late;
 };
 
-bool redis_reaches(const struct sim *s, const struct node *n)
+bool redis_reaches(const struct sim *s, const struct sim_node *n)
 {
 	return s->registry.is_up && s->now_us >= s->registry.frozen_until_us &&
 	       s->now_us >= s->registry.slow_until_us &&
 	       s->now_us >= s->cut_off_us[n->index] && n->is_registered;
 }
 
-static void read_entry(struct sim *s, struct node *n, size_t key)
+static void read_entry(struct sim *s, struct sim_node *n, size_t key)
 {
 	struct stream_entry e;
 
@@ -99,11 +99,13 @@ static void on_publish(void *ctx, struct span message)
 
 	snprintf(text, sizeof(text), "%.*s", (int)message.len,
 		 (const char *)message.data);
+	if (!strcmp(text, "rules"))
+		readers_noticed(s);
 	if (strncmp(text, "stream ", 7) != 0)
 		return;
 	key = check_key(s, text + 7);
 	for (size_t i = 0; i < s->node_count; i++) {
-		struct node *n = &s->node[i];
+		struct sim_node *n = &s->node[i];
 		struct notice *note;
 
 		if (!n->is_alive || !n->is_registered)
@@ -116,7 +118,7 @@ static void on_publish(void *ctx, struct span message)
 
 const struct stream_entry *redis_known(void *ctx, const struct stream_key *key)
 {
-	struct node *n = ctx;
+	struct sim_node *n = ctx;
 	size_t i = check_key(n->sim, key->text);
 
 	return n->has_copy[i] ? &n->copy[i] : NULL;
@@ -137,8 +139,8 @@ static void keep_old(struct sim *s)
 	r->old_us = s->now_us;
 }
 
-static void run(struct sim *s, const struct script_words *words,
-		struct script_reply *reply)
+void redis_run(struct sim *s, const struct script_words *words,
+	       struct script_reply *reply)
 {
 	keep_old(s);
 	if (scripts_run(s->scripts, s->registry.data, words, utc_ms(s),
@@ -150,7 +152,7 @@ static void run(struct sim *s, const struct script_words *words,
 
 struct script_job {
 	struct job job; /* outside of all nodes until the reply */
-	struct node *from;
+	struct sim_node *from;
 	uint32_t life;
 	uint64_t tag;
 	struct script_call call;
@@ -248,7 +250,7 @@ static void on_script(struct sim *s, struct job *j)
 	if (!is_distorted(s, c, &reply)) {
 		BUG_ON(script_encode(&words, CLUSTER, &c->call,
 				     SIM_START_US + s->now_us));
-		run(s, &words, &reply);
+		redis_run(s, &words, &reply);
 		note_claim(s, &c->call, &reply);
 		check_entry_written(s, check_key(s, c->call.entry.key.text));
 	}
@@ -258,7 +260,7 @@ static void on_script(struct sim *s, struct job *j)
 
 void redis_script(void *ctx, uint64_t tag, const struct script_call *call)
 {
-	struct node *n = ctx;
+	struct sim_node *n = ctx;
 	struct sim *s = n->sim;
 	struct script_job *j;
 
@@ -278,32 +280,32 @@ void redis_script(void *ctx, uint64_t tag, const struct script_call *call)
 
 /* ---- connections and leases ---- */
 
-static bool can_talk(const struct sim *s, const struct node *n)
+static bool can_talk(const struct sim *s, const struct sim_node *n)
 {
 	return s->registry.is_up && s->now_us >= s->registry.frozen_until_us &&
 	       s->now_us >= s->cut_off_us[n->index];
 }
 
 /* Renew the lease; false: it was gone although it cannot have run out. */
-static bool renew(struct sim *s, struct node *n, enum node_op op)
+static bool renew(struct sim *s, struct sim_node *n, enum node_op op)
 {
 	static struct script_words words;
 	static struct script_reply reply;
 
 	BUG_ON(node_encode(&words, CLUSTER, op, &n->world.self, SPAN_LIT("{}"),
 			   LEASE_MS));
-	run(s, &words, &reply);
+	redis_run(s, &words, &reply);
 	return !(reply.count && span_eq_str(reply.word[0], "NEW"));
 }
 
-static void lose_connection(struct sim *s, struct node *n)
+static void lose_connection(struct sim *s, struct sim_node *n)
 {
 	(void)s;
 	n->is_registered = false;
 	node_on_registry(n, false, false);
 }
 
-static void connect(struct sim *s, struct node *n)
+static void connect(struct sim *s, struct sim_node *n)
 {
 	bool is_other = n->run_id && n->run_id != s->registry.run_id;
 
@@ -319,7 +321,7 @@ static void connect(struct sim *s, struct node *n)
 }
 
 /* Each second: the lease; each two: everything is read again. */
-void redis_timer(struct sim *s, struct node *n)
+void redis_timer(struct sim *s, struct sim_node *n)
 {
 	bool is_fresh;
 

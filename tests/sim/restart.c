@@ -10,14 +10,15 @@
 
 struct restart {
 	struct job job;
-	struct node *node;
+	struct sim_node *node;
 	int64_t since_us, down_us;
 	size_t next[NODES_MAX]; /* whose turn it is then */
 	size_t next_count;
 };
 
 static void again(struct sim *s, const struct restart *r, int64_t at_us,
-		  struct node *in, void (*run)(struct sim *s, struct job *j))
+		  struct sim_node *in,
+		  void (*run)(struct sim *s, struct job *j))
 {
 	struct restart *on = sim_job(s, sizeof(*on), in, run);
 	struct job head = on->job;
@@ -64,9 +65,9 @@ static void on_empty(struct sim *s, struct job *j)
 /* ---- it drains ---- */
 
 /* Each is offered once; what could not be given then is closed. */
-static void give_away(struct sim *s, struct session *se)
+static void give_away(struct sim *s, struct sim_session *se)
 {
-	struct node *to = pass_target(s, se->node);
+	struct sim_node *to = pass_target(s, se->node);
 	int64_t long_us = 0;
 
 	if (se->passing || !se->publisher || se->is_left)
@@ -85,12 +86,12 @@ static void give_away(struct sim *s, struct session *se)
 	pass_session(se, to, long_us);
 }
 
-static bool is_empty(struct sim *s, const struct node *n)
+static bool is_empty(struct sim *s, const struct sim_node *n)
 {
 	if (n->homes)
 		return homes_is_empty(n->homes);
 	list_each (l, &s->sessions)
-		if (list_entry(l, struct session, link)->node == n)
+		if (list_entry(l, struct sim_session, link)->node == n)
 			return false;
 	return true;
 }
@@ -103,10 +104,11 @@ static void check_time(struct sim *s, const struct restart *r)
 		sim_violation(s, "%s drains, and is never empty", r->node->id);
 }
 
-static void drain_sessions(struct sim *s, const struct node *n)
+static void drain_sessions(struct sim *s, const struct sim_node *n)
 {
 	list_each_safe (l, &s->sessions) {
-		struct session *se = list_entry(l, struct session, link);
+		struct sim_session *se =
+			list_entry(l, struct sim_session, link);
 
 		if (se->node == n)
 			give_away(s, se);
@@ -128,10 +130,11 @@ static void on_look(struct sim *s, struct job *j)
 }
 
 /* Somebody leaves a stream there right then, and is back while it drains. */
-static void leave_one(struct sim *s, const struct node *n)
+static void leave_one(struct sim *s, const struct sim_node *n)
 {
 	list_each (l, &s->sessions) {
-		struct session *se = list_entry(l, struct session, link);
+		struct sim_session *se =
+			list_entry(l, struct sim_session, link);
 
 		if (!se->publisher || !se->is_granted ||
 		    strcmp(writer_entry(se->writer)->home_node, n->id) != 0)
@@ -145,7 +148,7 @@ static void leave_one(struct sim *s, const struct node *n)
 static void on_drain(struct sim *s, struct job *j)
 {
 	struct restart *r = (struct restart *)j;
-	struct node *n = r->node;
+	struct sim_node *n = r->node;
 
 	if (n->is_draining)
 		return;
@@ -166,7 +169,7 @@ static void begin(struct sim *s, const struct restart *r)
 	again(s, r, r->since_us, r->node, on_drain);
 }
 
-void restart_node(struct sim *s, struct node *n, int64_t down_us)
+void restart_node(struct sim *s, struct sim_node *n, int64_t down_us)
 {
 	const struct restart r = {
 		.node = n,

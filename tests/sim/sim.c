@@ -1,5 +1,5 @@
 /* tests/sim/sim.c - the clock, the jobs, one schedule from its seed. */
-#include "tests/sim/sim.h"
+#include "tests/sim/rules.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -82,6 +82,12 @@ const char *sim_mutant_name(enum sim_mutant m)
 		[SIM_OLD_GOODS] = "old-goods",
 		[SIM_NO_DRAIN] = "no-drain",
 		[SIM_DRAIN_TAKES] = "drain-takes",
+		[SIM_RULES_DEAF] = "rules-deaf",
+		[SIM_RULES_UNSETTLED] = "rules-unsettled",
+		[SIM_GATE_FORGETS] = "gate-forgets",
+		[SIM_GATE_LOSES] = "gate-loses",
+		[SIM_RULES_BEHIND] = "rules-behind",
+		[SIM_GATE_NAMELESS] = "gate-nameless",
 	};
 
 	return m < SIM_MUTANTS ? name[m] : "?";
@@ -214,7 +220,7 @@ static struct job *heap_pop(struct sim *s)
 	return top;
 }
 
-void *sim_job(struct sim *s, size_t size, struct node *node,
+void *sim_job(struct sim *s, size_t size, struct sim_node *node,
 	      void (*run)(struct sim *s, struct job *j))
 {
 	struct job *j = sim_need(calloc(1, size));
@@ -250,7 +256,7 @@ static void job_end(struct job *j)
 
 static void do_job(struct sim *s, struct job *j)
 {
-	struct node *n = j->node;
+	struct sim_node *n = j->node;
 	int64_t held_us = j->held_until_us ? j->held_until_us(s, j) : 0;
 
 	if (held_us > s->now_us) {
@@ -274,6 +280,7 @@ static void on_timer(struct sim *s, struct job *j)
 {
 	(void)j;
 	people_timer(s);
+	guests_check(s);
 	sim_at(s, sim_job(s, sizeof(struct job), NULL, on_timer),
 	       s->now_us + 20 * MS);
 }
@@ -294,7 +301,7 @@ static void choose_class(struct sim *s)
 static void add_node(struct sim *s, enum node_kind kind, const char *role,
 		     size_t number)
 {
-	struct node *n = &s->node[s->node_count];
+	struct sim_node *n = &s->node[s->node_count];
 
 	n->sim = s;
 	n->index = s->node_count++;
@@ -319,15 +326,18 @@ static void build(struct sim *s)
 		add_node(s, NODE_INGEST, "ingest", i);
 	for (size_t i = 1; i <= 2; i++)
 		add_node(s, NODE_EDGE, "edge", i);
+	s->is_one_user = !sim_is_lossless(s) && s->options.seed % 5 == 0;
 	s->key_count = 1 + sim_below(s, KEYS_MAX);
 	for (size_t i = 0; i < s->key_count; i++)
 		snprintf(s->key[i].text, sizeof(s->key[i].text), "live/cam%zu",
 			 i + 1);
 	redis_init(s);
+	readers_init(s);
 	for (size_t i = 0; i < s->node_count; i++)
 		node_start(s, &s->node[i]);
 	people_init(s);
 	fault_plan(s);
+	business_init(s);
 	sim_at(s, sim_job(s, sizeof(struct job), NULL, on_timer), 0);
 }
 
@@ -338,6 +348,8 @@ static void tear_down(struct sim *s)
 	while (s->heap_count)
 		job_end(heap_pop(s));
 	net_close_all(s);
+	business_fini(s);
+	readers_fini(s);
 	redis_fini(s);
 	for (size_t i = 0; i < s->published_count; i++) {
 		struct published *p = &s->published[i];
@@ -374,6 +386,8 @@ void sim_run(const struct sim_options *options, struct sim_result *out)
 	}
 	if (!s->violation[0])
 		check_end(s);
+	if (!s->violation[0])
+		readers_check_end(s);
 	*out = (struct sim_result){
 		.class = s->class,
 		.frames_published = s->frames_published,

@@ -44,6 +44,12 @@ enum sim_mutant {
 	SIM_OLD_GOODS,
 	SIM_NO_DRAIN,
 	SIM_DRAIN_TAKES,
+	SIM_RULES_DEAF,
+	SIM_RULES_UNSETTLED,
+	SIM_GATE_FORGETS,
+	SIM_GATE_LOSES,
+	SIM_RULES_BEHIND,
+	SIM_GATE_NAMELESS,
 	SIM_MUTANTS,
 };
 
@@ -64,7 +70,7 @@ struct job {
 	struct list link; /* in a paused node's inbox */
 	int64_t at_us;
 	uint64_t number; /* order among equals */
-	struct node *node;
+	struct sim_node *node;
 	uint32_t life;
 	void (*run)(struct sim *s, struct job *j);
 	void (*drop)(struct job *j); /* what it holds; NULL: nothing */
@@ -78,7 +84,7 @@ struct job {
  * in order, and those of one sid in order among both. */
 struct side {
 	struct wire *wire;
-	struct node *node;
+	struct sim_node *node;
 	uint32_t life;
 	link_id id;
 	bool is_up;
@@ -112,7 +118,7 @@ struct pending {
 
 enum node_kind { NODE_INGEST, NODE_ORIGIN, NODE_EDGE };
 
-struct node {
+struct sim_node {
 	struct sim *sim;
 	size_t index;
 	enum node_kind kind;
@@ -140,14 +146,15 @@ struct node {
 	int64_t registry_try_us;
 	struct stream_entry copy[KEYS_MAX];
 	bool has_copy[KEYS_MAX];
+	struct sim_gate *gate; /* of ingests and edges */
 };
 
 /* A session on its way to another ingest of its machine (pass.c): saved, given,
  * taken. What the publisher sends meanwhile waits in the socket. */
 struct passing {
 	struct sim *sim;
-	struct session *from; /* NULL: it is given */
-	struct session
+	struct sim_session *from; /* NULL: it is given */
+	struct sim_session
 		*next; /* in no list, without a writer, until it is taken */
 	struct publisher *publisher; /* NULL: it has gone, or it is not given */
 	int64_t began_us;
@@ -158,15 +165,16 @@ struct passing {
 };
 
 /* One session at an ingest; lives as long as that or its connection. */
-struct session {
+struct sim_session {
 	struct list link; /* sim.sessions */
 	struct sim *sim;
-	struct node *node;
+	struct sim_node *node;
 	uint32_t life;
 	struct publisher *publisher; /* NULL: its connection is gone */
 	struct passing *passing;     /* it is being given away */
+	struct sim_guest *guest;     /* what the gate knows of it */
 	size_t key;
-	struct writer *writer;
+	struct writer *writer; /* NULL: the gate has not answered yet */
 	struct log *log;
 	struct epoch epoch;
 	uint64_t sequence;
@@ -185,16 +193,16 @@ struct publisher {
 	size_t index;
 	size_t key;
 	bool is_rival, is_pull;
-	struct session *session; /* connected; NULL: not */
-	struct passing *passing; /* connected, to nobody at the moment */
-	int64_t next_us;         /* connect, or the next frame */
-	int64_t silent_until_us; /* connected, but nothing comes through */
-	int64_t off_until_us;    /* not interested */
+	struct sim_session *session; /* connected; NULL: not */
+	struct passing *passing;     /* connected, to nobody at the moment */
+	int64_t next_us;             /* connect, or the next frame */
+	int64_t silent_until_us;     /* connected, but nothing comes through */
+	int64_t off_until_us;        /* not interested */
 };
 
 struct viewer {
 	struct sim *sim;
-	struct node *node;
+	struct sim_node *node;
 	size_t key;
 	bool is_exact;
 	struct follower *follower;
@@ -212,12 +220,13 @@ struct viewer {
 struct published {
 	size_t key;
 	struct epoch epoch;
-	struct session *by;
-	const struct node *node; /* that may send it; NULL: it is given away */
-	int64_t taken_us;        /* by that one, from another; 0: it was not */
-	bool is_old;             /* then it was long on its way */
-	bool is_verified;        /* since then */
-	uint64_t at_home;        /* so many came to a home of it */
+	struct sim_session *by;
+	const struct sim_node
+		*node;    /* that may send it; NULL: it is given away */
+	int64_t taken_us; /* by that one, from another; 0: it was not */
+	bool is_old;      /* then it was long on its way */
+	bool is_verified; /* since then */
+	uint64_t at_home; /* so many came to a home of it */
 	struct frame **frame;
 	int64_t *at_us;
 	size_t count, room;
@@ -237,7 +246,7 @@ struct bound {
 /* The log of origin `node` for a key, watched. */
 struct home_watch {
 	struct sim *sim;
-	struct node *node;
+	struct sim_node *node;
 	struct log_watch watch;
 	struct log *log;
 	struct position last;
@@ -269,7 +278,8 @@ struct sim_options {
 struct sim {
 	struct sim_options options;
 	enum sim_class class;
-	bool takeover; /* a newcomer always wins */
+	bool takeover;    /* a newcomer always wins */
+	bool is_one_user; /* all who publish a stream are the same */
 	unsigned replicas;
 	uint64_t random;
 	int64_t now_us;
@@ -278,7 +288,7 @@ struct sim {
 	size_t heap_count, heap_room;
 	struct scripts *scripts;
 	struct registry registry;
-	struct node node[NODES_MAX];
+	struct sim_node node[NODES_MAX];
 	size_t node_count;
 	struct list wires;
 	int64_t blocked_us[NODES_MAX][NODES_MAX];
@@ -305,6 +315,8 @@ struct sim {
 	struct home_watch watch[NODES_MAX][KEYS_MAX];
 	int64_t fault_us; /* the last one began or ended */
 	int64_t heal_us, end_us;
+	struct readers *readers;
+	struct business *business;
 	char violation[512];
 	/* for --verbose and the report */
 	uint64_t frames_published, frames_seen, claims, refusals, moves, passes;
@@ -331,7 +343,7 @@ int64_t sim_between_us(struct sim *s, int64_t from_ms, int64_t to_ms);
 struct uuid sim_uuid(struct sim *s);
 int64_t sim_now_ms(const struct sim *s);
 /* Allocate a job of `size` bytes (zeroed) that begins with struct job. */
-void *sim_job(struct sim *s, size_t size, struct node *node,
+void *sim_job(struct sim *s, size_t size, struct sim_node *node,
 	      void (*run)(struct sim *s, struct job *j));
 void sim_at(struct sim *s, struct job *j, int64_t at_us);
 void sim_requeue(struct sim *s, struct job *j, int64_t at_us);
@@ -360,88 +372,109 @@ void net_ask_dispatch(void *ctx, uint64_t tag, const struct question *q,
 		      uint32_t deadline_ms);
 size_t net_origins(void *ctx, struct node_ref *out, size_t max);
 link_id net_link_to(void *ctx, const char *node);
-void net_timer(struct sim *s, struct node *n); /* each 100 ms */
-void net_dial(struct sim *s, struct node *a, struct node *b);
-void net_node_died(struct sim *s, struct node *n);
+void net_timer(struct sim *s, struct sim_node *n); /* each 100 ms */
+void net_dial(struct sim *s, struct sim_node *a, struct sim_node *b);
+void net_node_died(struct sim *s, struct sim_node *n);
 void net_cut(struct sim *s, struct wire *w);
 void net_close_all(struct sim *s);
 /* No frames go from one to the other for a while. */
-void net_slow(struct sim *s, const struct node *from, const struct node *to,
-	      int64_t until_us);
+void net_slow(struct sim *s, const struct sim_node *from,
+	      const struct sim_node *to, int64_t until_us);
 struct wire *net_random_wire(struct sim *s);
-void net_wait(struct sim *s, struct node *n, uint64_t tag, link_id link,
+void net_wait(struct sim *s, struct sim_node *n, uint64_t tag, link_id link,
 	      bool is_script, uint32_t deadline_ms);
 /* Is the tag still waited for? It is not, from now on. */
-bool net_take_pending(struct node *n, uint64_t tag);
-void net_drop_pending(struct node *n);
+bool net_take_pending(struct sim_node *n, uint64_t tag);
+void net_drop_pending(struct sim_node *n);
 
 /* ---- redis.c: the registry as nodes see it ---- */
 
 void redis_script(void *ctx, uint64_t tag, const struct script_call *c);
 const struct stream_entry *redis_known(void *ctx, const struct stream_key *key);
-void redis_timer(struct sim *s, struct node *n);
+void redis_timer(struct sim *s, struct sim_node *n);
 void redis_init(struct sim *s);
 void redis_fini(struct sim *s);
 void redis_restart(struct sim *s, bool is_emptied, int64_t down_us);
 void redis_flush(struct sim *s);
 void redis_fail_over(struct sim *s);
-bool redis_reaches(const struct sim *s, const struct node *n);
+/* Run a script there, now. */
+void redis_run(struct sim *s, const struct script_words *words,
+	       struct script_reply *reply);
+bool redis_reaches(const struct sim *s, const struct sim_node *n);
 /* What stands in the registry for a key; false: nothing. */
 bool redis_entry(struct sim *s, size_t key, struct stream_entry *out);
 
 /* ---- node.c: processes ---- */
 
-void node_start(struct sim *s, struct node *n);
-void node_kill(struct sim *s, struct node *n);
-void node_pause(struct sim *s, struct node *n);
-void node_resume(struct sim *s, struct node *n);
-void node_run(struct sim *s, struct node *n, struct job *j);
-void node_on_link(struct node *n, const struct node_ref *ref, bool is_up);
-int node_on_record(struct node *n, link_id link, const struct record *r);
-int node_on_frame(struct node *n, link_id link, uint16_t type, uint32_t sid,
+void node_start(struct sim *s, struct sim_node *n);
+void node_kill(struct sim *s, struct sim_node *n);
+void node_pause(struct sim *s, struct sim_node *n);
+void node_resume(struct sim *s, struct sim_node *n);
+void node_run(struct sim *s, struct sim_node *n, struct job *j);
+void node_on_link(struct sim_node *n, const struct node_ref *ref, bool is_up);
+int node_on_record(struct sim_node *n, link_id link, const struct record *r);
+int node_on_frame(struct sim_node *n, link_id link, uint16_t type, uint32_t sid,
 		  uint64_t term, struct frame *f);
-void node_on_answer(struct node *n, uint64_t tag, const struct answer *a);
-void node_on_script(struct node *n, uint64_t tag,
+void node_on_answer(struct sim_node *n, uint64_t tag, const struct answer *a);
+void node_on_script(struct sim_node *n, uint64_t tag,
 		    const struct script_result *r);
-void node_on_question(struct node *n, const struct question *q,
+void node_on_question(struct sim_node *n, const struct question *q,
 		      struct answer *out);
-void node_on_registry(struct node *n, bool is_up, bool is_other);
-void node_on_entry(struct node *n, const struct stream_entry *e);
+void node_on_registry(struct sim_node *n, bool is_up, bool is_other);
+void node_on_entry(struct sim_node *n, const struct stream_entry *e);
 void node_free_all(struct sim *s);
 /* The process is dead, and its machine is reached and says so. */
-bool node_is_absent(const struct sim *s, const struct node *by,
-		    const struct node *n);
+bool node_is_absent(const struct sim *s, const struct sim_node *by,
+		    const struct sim_node *n);
 
 /* ---- people.c: publishers and viewers ---- */
 
 void people_init(struct sim *s);
 void people_fini(struct sim *s);
 void people_timer(struct sim *s);
-void people_node_died(struct sim *s, struct node *n);
-void people_edge_up(struct sim *s, struct node *n);
+void people_node_died(struct sim *s, struct sim_node *n);
+void people_edge_up(struct sim *s, struct sim_node *n);
 /* The connection ends, said or unsaid; it is back after `off_us`. */
 void publisher_drop(struct sim *s, struct publisher *p, bool with_fin,
 		    int64_t off_us);
 
 /* The session is over, or never was; it is in the list or in none. */
-void session_free(struct session *se);
+void session_free(struct sim_session *se);
 extern const struct writer_events session_events;
-void session_leave(struct session *se, enum reason why);
+void session_leave(struct sim_session *se, enum reason why);
 /* What came from the publisher, `count` times. */
-void session_input(struct session *se, uint32_t count);
+void session_input(struct sim_session *se, uint32_t count);
+
+/* The gate has let it in: it claims its stream. */
+void session_claim(struct sim_session *se);
+/* It is refused, or put out: its connection ends. It may be gone then. */
+void session_put_out(struct sim_session *se, enum reason why);
+
+/* ---- guests.c: what gates know of sessions ---- */
+
+struct sim_guest;
+
+/* session_claim or session_put_out, now or later. */
+void guests_ask(struct sim_session *se);
+/* For the same publisher at another ingest: not let in there yet; then it is. */
+struct sim_guest *guests_copy(const struct sim_guest *g,
+			      struct sim_session *of);
+void guests_adopt(struct sim_session *se);
+void guests_leave(struct sim_guest **g);
+const char *guests_credential(const struct sim_guest *g);
 
 /* ---- pass.c: a publisher goes on at another ingest ---- */
 
 /* Soon, if it can be. `long_us`: until all of it has left the giver. */
-void pass_session(struct session *se, struct node *to, int64_t long_us);
+void pass_session(struct sim_session *se, struct sim_node *to, int64_t long_us);
 void pass_free(struct passing **p);
 /* An ingest that would take one of `from`; NULL: there is none. */
-struct node *pass_target(struct sim *s, const struct node *from);
+struct sim_node *pass_target(struct sim *s, const struct sim_node *from);
 
 /* ---- restart.c: planned restarts ---- */
 
 /* Drain it, and when it is empty, end it; it is back after `down_us`. */
-void restart_node(struct sim *s, struct node *n, int64_t down_us);
+void restart_node(struct sim *s, struct sim_node *n, int64_t down_us);
 /* All origins and ingests, one after the other, in an order from the seed. */
 void restart_all(struct sim *s);
 
@@ -454,25 +487,27 @@ void fault_plan(struct sim *s);
 struct published *check_epoch(struct sim *s, const struct epoch *epoch);
 void check_claimed(struct sim *s, const struct script_call *call,
 		   const struct script_result *r);
-void check_granted(struct sim *s, struct session *se,
+void check_granted(struct sim *s, struct sim_session *se,
 		   const struct stream_entry *e);
 /* It went from one ingest to another. */
-void check_given(struct sim *s, const struct session *se);
-void check_taken(struct sim *s, struct session *se, int64_t saved_us);
+void check_given(struct sim *s, const struct sim_session *se);
+void check_taken(struct sim *s, struct sim_session *se, int64_t saved_us);
 void check_verified(struct sim *s, const struct script_call *call);
-void check_appended(struct sim *s, struct session *se, struct frame *f);
+void check_appended(struct sim *s, struct sim_session *se, struct frame *f);
 void check_entry_written(struct sim *s, size_t key);
-void check_frame_sent(struct sim *s, struct node *n, const struct node *to,
-		      const struct frame *f);
-void check_frame_came(struct sim *s, struct node *n, const struct frame *f);
-void check_bound(struct sim *s, struct node *n, const struct stream_key *key);
-void check_home_changed(struct sim *s, struct node *n,
+void check_frame_sent(struct sim *s, struct sim_node *n,
+		      const struct sim_node *to, const struct frame *f);
+void check_frame_came(struct sim *s, struct sim_node *n, const struct frame *f);
+void check_bound(struct sim *s, struct sim_node *n,
+		 const struct stream_key *key);
+void check_home_changed(struct sim *s, struct sim_node *n,
 			const struct home_info *info);
 void check_viewer_frame(struct sim *s, struct viewer *v, struct frame *f);
 void check_viewer_gap(struct sim *s, struct viewer *v, uint64_t frames,
 		      enum reason why);
-void check_refused(struct sim *s, const struct session *se, enum reason why);
-void check_ended(struct sim *s, const struct session *se, enum reason why,
+void check_refused(struct sim *s, const struct sim_session *se,
+		   enum reason why);
+void check_ended(struct sim *s, const struct sim_session *se, enum reason why,
 		 const char *detail);
 void check_end(struct sim *s);
 size_t check_key(const struct sim *s, const char *text);

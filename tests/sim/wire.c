@@ -16,7 +16,7 @@ void net_wire_free_if_done(struct wire *w)
 	free(w);
 }
 
-struct side *net_find_side(struct node *n, link_id id)
+struct side *net_find_side(struct sim_node *n, link_id id)
 {
 	list_each (l, &n->sim->wires) {
 		struct wire *w = list_entry(l, struct wire, link);
@@ -110,8 +110,8 @@ static void on_up(struct sim *s, struct job *j)
 	node_on_link(side->node, &ref, true);
 }
 
-static bool is_linked(const struct sim *s, const struct node *a,
-		      const struct node *b)
+static bool is_linked(const struct sim *s, const struct sim_node *a,
+		      const struct sim_node *b)
 {
 	list_each (l, &s->wires) {
 		const struct wire *w = list_entry(l, struct wire, link);
@@ -125,8 +125,8 @@ static bool is_linked(const struct sim *s, const struct node *a,
 	return false;
 }
 
-static bool can_link(const struct sim *s, const struct node *a,
-		     const struct node *b)
+static bool can_link(const struct sim *s, const struct sim_node *a,
+		     const struct sim_node *b)
 {
 	return a->is_alive && b->is_alive && !a->is_paused && !b->is_paused &&
 	       s->now_us >= s->blocked_us[a->index][b->index] &&
@@ -136,13 +136,13 @@ static bool can_link(const struct sim *s, const struct node *a,
 
 struct dial_job {
 	struct job job;
-	struct node *from, *to;
+	struct sim_node *from, *to;
 };
 
 static void on_dialed(struct sim *s, struct job *j)
 {
 	struct dial_job *d = (struct dial_job *)j;
-	struct node *end[2] = {d->from, d->to};
+	struct sim_node *end[2] = {d->from, d->to};
 	struct wire *w;
 
 	if (!can_link(s, d->from, d->to))
@@ -163,7 +163,7 @@ static void on_dialed(struct sim *s, struct job *j)
 	net_wire_job(&w->side[1], s->now_us, on_up);
 }
 
-void net_dial(struct sim *s, struct node *a, struct node *b)
+void net_dial(struct sim *s, struct sim_node *a, struct sim_node *b)
 {
 	struct dial_job *d;
 
@@ -199,8 +199,8 @@ struct wire *net_random_wire(struct sim *s)
 	return NULL;
 }
 
-void net_slow(struct sim *s, const struct node *from, const struct node *to,
-	      int64_t until_us)
+void net_slow(struct sim *s, const struct sim_node *from,
+	      const struct sim_node *to, int64_t until_us)
 {
 	list_each (l, &s->wires) {
 		struct wire *w = list_entry(l, struct wire, link);
@@ -212,7 +212,7 @@ void net_slow(struct sim *s, const struct node *from, const struct node *to,
 	}
 }
 
-void net_node_died(struct sim *s, struct node *n)
+void net_node_died(struct sim *s, struct sim_node *n)
 {
 	list_each_safe (l, &s->wires) {
 		struct wire *w = list_entry(l, struct wire, link);
@@ -251,7 +251,7 @@ void net_close_all(struct sim *s)
 
 size_t net_origins(void *ctx, struct node_ref *out, size_t max)
 {
-	struct node *n = ctx;
+	struct sim_node *n = ctx;
 	size_t count = 0;
 
 	list_each (l, &n->sim->wires) {
@@ -273,7 +273,7 @@ size_t net_origins(void *ctx, struct node_ref *out, size_t max)
 
 link_id net_link_to(void *ctx, const char *id)
 {
-	struct node *n = ctx;
+	struct sim_node *n = ctx;
 	struct sim *s = n->sim;
 
 	list_each (l, &s->wires) {
@@ -295,14 +295,14 @@ link_id net_link_to(void *ctx, const char *id)
 	return 0;
 }
 
-static bool keeps_link(const struct node *a, const struct node *b)
+static bool keeps_link(const struct sim_node *a, const struct sim_node *b)
 {
 	if (b->kind != NODE_ORIGIN)
 		return false;
 	return a->kind != NODE_ORIGIN || a->index < b->index;
 }
 
-void net_timer(struct sim *s, struct node *n)
+void net_timer(struct sim *s, struct sim_node *n)
 {
 	for (size_t i = 0; i < s->node_count; i++)
 		if (&s->node[i] != n && keeps_link(n, &s->node[i]))
