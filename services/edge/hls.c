@@ -394,8 +394,16 @@ static int start(struct edge_hls *h)
 	return err;
 }
 
+static const struct ruleset *rules_of(void *ctx)
+{
+	struct edge *e = ctx;
+
+	return member_rules(e->member);
+}
+
 int edge_hls_new(struct edge_hls **out, struct edge *e)
 {
+	const struct hls_holds_world world = {e->loop, e->streams, e, rules_of};
 	struct edge_hls *h = calloc(1, sizeof(*h));
 	uint64_t seed;
 	int err;
@@ -404,7 +412,7 @@ int edge_hls_new(struct edge_hls **out, struct edge *e)
 		return WEIR_ENOMEM;
 	h->edge = e;
 	list_init(&h->asking);
-	hls_holds_init(&h->holds, e);
+	hls_holds_init(&h->holds, &world);
 	h->rules = svc_settings(e->svc, &member_hls_conf);
 	io_random(&seed, sizeof(seed));
 	hls_cache_init(&h->cache, (uint64_t)e->settings->hls_cache_bytes,

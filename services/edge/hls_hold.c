@@ -4,9 +4,7 @@
 #include <stdlib.h>
 
 #include "common/access/ruleset.h"
-#include "services/edge/internal.h"
-
-#define HOLDS_MAX 1024
+#include "common/io/clock.h"
 
 struct hold {
 	struct list link;
@@ -14,9 +12,9 @@ struct hold {
 	uint64_t until_ms;
 };
 
-void hls_holds_init(struct hls_holds *hs, struct edge *e)
+void hls_holds_init(struct hls_holds *hs, const struct hls_holds_world *world)
 {
-	hs->edge = e;
+	hs->world = *world;
 	hs->count = 0;
 	list_init(&hs->all);
 }
@@ -49,7 +47,7 @@ static struct hold *find(const struct hls_holds *hs,
 
 static bool may_come(const struct hls_holds *hs, const struct stream_key *key)
 {
-	const struct ruleset *rules = member_rules(hs->edge->member);
+	const struct ruleset *rules = hs->world.rules(hs->world.ctx);
 
 	return rules && ruleset_pull(rules, key, io_utc_us() / 1000) != NULL;
 }
@@ -58,10 +56,10 @@ static struct hold *hold_new(struct hls_holds *hs, const struct stream_key *key)
 {
 	struct hold *h;
 
-	if (hs->count >= HOLDS_MAX || !may_come(hs, key))
+	if (hs->count >= HLS_HOLDS_MAX || !may_come(hs, key))
 		return NULL;
 	h = calloc(1, sizeof(*h));
-	if (!h || stream_enter(&h->stream, hs->edge->streams, key)) {
+	if (!h || stream_enter(&h->stream, hs->world.streams, key)) {
 		free(h);
 		return NULL;
 	}
@@ -79,7 +77,7 @@ bool hls_hold(struct hls_holds *hs, const struct stream_key *key,
 	if (!h)
 		h = hold_new(hs, key);
 	if (h)
-		h->until_ms = loop_now_ms(hs->edge->loop) + (uint64_t)for_ms;
+		h->until_ms = loop_now_ms(hs->world.loop) + (uint64_t)for_ms;
 	return h != NULL;
 }
 
@@ -90,7 +88,7 @@ bool hls_is_held(const struct hls_holds *hs, const struct stream_key *key)
 
 void hls_holds_tick(struct hls_holds *hs)
 {
-	uint64_t now_ms = loop_now_ms(hs->edge->loop);
+	uint64_t now_ms = loop_now_ms(hs->world.loop);
 
 	list_each_safe (it, &hs->all) {
 		struct hold *h = list_entry(it, struct hold, link);

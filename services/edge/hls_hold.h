@@ -9,15 +9,26 @@
 
 #include "services/edge/stream.h"
 
-struct edge;
+struct ruleset;
+
+#define HLS_HOLDS_MAX 1024
+
+/* What is around them. */
+struct hls_holds_world {
+	struct loop *loop;
+	struct streams *streams;
+	void *ctx;
+	const struct ruleset *(*rules)(void *ctx); /* NULL: not known yet */
+};
 
 struct hls_holds {
-	struct edge *edge;
+	struct hls_holds_world world;
 	struct list all;
 	size_t count;
 };
 
-void hls_holds_init(struct hls_holds *hs, struct edge *e);
+/* `world` is copied. */
+void hls_holds_init(struct hls_holds *hs, const struct hls_holds_world *world);
 /* Before the streams are freed. */
 void hls_holds_fini(struct hls_holds *hs);
 
