@@ -233,17 +233,6 @@ int relay_order_of(struct relay *r, const struct stream_key *key,
 
 /* ---- what the API wants ---- */
 
-/* Whose publisher cannot be asked any more may be dead: the claim finds out. */
-bool relay_is_live(const struct relay *r, const struct stream_key *key)
-{
-	struct member *m = r->dispatch->member;
-	const struct stream_entry *e =
-		copy_stream(store_copy(member_store(m)), key);
-
-	return e && e->is_live && !e->is_ended &&
-	       bus_link_to(member_bus(m), e->writer_node) != 0;
-}
-
 /* NULL: it is an address that can be pulled from. */
 static const char *fault_of(const char *url)
 {
@@ -480,6 +469,76 @@ int relay_stop_pull(struct dispatch *d, const struct stream_key *key,
 	return 0;
 }
 
+/* ---- the world of the rules ---- */
+
+static struct member *member_of(void *ctx)
+{
+	struct relay *r = ctx;
+
+	return r->dispatch->member;
+}
+
+static int64_t world_now_ms(void *ctx)
+{
+	return member_now_ms(member_of(ctx));
+}
+
+static int64_t world_utc_ms(void *ctx)
+{
+	(void)ctx;
+	return io_utc_us() / 1000;
+}
+
+static const struct ruleset *world_rules(void *ctx)
+{
+	return member_rules(member_of(ctx));
+}
+
+static struct copy *world_copy(void *ctx)
+{
+	return store_copy(member_store(member_of(ctx)));
+}
+
+static bool world_reaches(void *ctx, const char *node)
+{
+	return bus_link_to(member_bus(member_of(ctx)), node) != 0;
+}
+
+static int world_order(void *ctx, const struct stream_key *key,
+		       const char *node, struct json_object *args, relay_fn *fn,
+		       void *fn_ctx)
+{
+	return node ? relay_order_of(ctx, key, node, args, fn, fn_ctx)
+		    : relay_order(ctx, key, args, fn, fn_ctx);
+}
+
+static void on_pull_deleted(void *ctx, int err, bool is_repeat)
+{
+	(void)ctx, (void)err, (void)is_repeat; /* it is looked at again */
+}
+
+static void world_delete_pull(void *ctx, const char *id)
+{
+	member_delete_rule(member_of(ctx), "pull", id, NULL, on_pull_deleted,
+			   NULL);
+}
+
+static struct relay_world world_of(struct relay *r)
+{
+	return (struct relay_world){
+		.ctx = r,
+		.now_ms = world_now_ms,
+		.utc_ms = world_utc_ms,
+		.rules = world_rules,
+		.copy = world_copy,
+		.reaches = world_reaches,
+		.order = world_order,
+		.delete_pull = world_delete_pull,
+		.resolve_retry_ms =
+			member_world(r->dispatch->member)->resolve_retry_ms,
+	};
+}
+
 /* ---- life ---- */
 
 static void on_tick(struct relay *r)
@@ -504,6 +563,7 @@ int relay_new(struct relay **out, struct dispatch *d)
 	if (!r)
 		return WEIR_ENOMEM;
 	r->dispatch = d;
+	r->world = world_of(r);
 	r->cluster = cluster->id;
 	list_init(&r->orders);
 	list_init(&r->stops);

@@ -28,12 +28,12 @@ struct kept {
 
 static int64_t now_of(const struct relay *r)
 {
-	return member_now_ms(r->dispatch->member);
+	return r->world.now_ms(r->world.ctx);
 }
 
 static const struct rule *rule_of(const struct relay *r, const char *id)
 {
-	const struct rule *rule = ruleset_get(member_rules(r->dispatch->member),
+	const struct rule *rule = ruleset_get(r->world.rules(r->world.ctx),
 					      RULES_REGISTRY, RULE_PULL, id);
 
 	return rule && rule->pull.is_once ? rule : NULL;
@@ -81,7 +81,7 @@ static struct kept *any_gone(const struct relay *r)
 
 void relay_kept_on_rules(struct relay *r)
 {
-	const struct ruleset *rules = member_rules(r->dispatch->member);
+	const struct ruleset *rules = r->world.rules(r->world.ctx);
 	const struct rule *rule;
 	struct kept *gone;
 
@@ -145,34 +145,29 @@ static void order_anew(struct kept *k, int64_t now_ms)
 		return;
 	k->again_ms = now_ms + AGAIN_MS;
 	k->is_asking = true;
-	if (relay_order(k->relay, &k->key, args_of(rule), on_ordered, k))
+	if (k->relay->world.order(k->relay->world.ctx, &k->key, NULL,
+				  args_of(rule), on_ordered, k))
 		k->is_asking = false;
 }
 
 /* ---- how it is ---- */
 
-static void on_deleted(void *ctx, int err, bool is_repeat)
-{
-	(void)ctx, (void)err, (void)is_repeat; /* it is looked at again */
-}
-
 /* Is the one that had it at work, the same process as then? */
 static bool is_writer_there(const struct relay *r, const struct stream_entry *e)
 {
-	struct member *m = r->dispatch->member;
 	const struct node *n =
-		copy_node(store_copy(member_store(m)), e->writer_node);
+		copy_node(r->world.copy(r->world.ctx), e->writer_node);
 
 	return n && !n->is_draining &&
 	       uuid_eq(&n->ref.instance, &e->writer_instance) &&
-	       bus_link_to(member_bus(m), e->writer_node) != 0;
+	       r->world.reaches(r->world.ctx, e->writer_node);
 }
 
 static int state_of(const struct kept *k)
 {
 	struct relay *r = k->relay;
-	const struct stream_entry *e = copy_stream(
-		store_copy(member_store(r->dispatch->member)), &k->key);
+	const struct stream_entry *e =
+		copy_stream(r->world.copy(r->world.ctx), &k->key);
 	bool is_pull = e && !strcmp(e->kind, "pull");
 
 	if (relay_is_live(r, &k->key))
@@ -194,8 +189,7 @@ static void look(struct kept *k, int64_t now_ms)
 	} else if (state == KEPT_TAKEN && now_ms - k->since_ms >= TAKEN_MS &&
 		   now_ms >= k->again_ms) {
 		k->again_ms = now_ms + AGAIN_MS;
-		member_delete_rule(k->relay->dispatch->member, "pull", k->id,
-				   NULL, on_deleted, NULL);
+		k->relay->world.delete_pull(k->relay->world.ctx, k->id);
 	}
 }
 

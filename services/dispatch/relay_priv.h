@@ -13,8 +13,24 @@
 #define RELAY_WANTED_MAX 256
 #define RELAY_TRIES_MAX  3
 
+/* What is around the rules; ctx is the struct relay. */
+struct relay_world {
+	void *ctx;
+	int64_t (*now_ms)(void *ctx);
+	int64_t (*utc_ms)(void *ctx);
+	const struct ruleset *(*rules)(void *ctx);
+	struct copy *(*copy)(void *ctx);
+	bool (*reaches)(void *ctx, const char *node);
+	/* As relay_order, or relay_order_of that `node`. */
+	int (*order)(void *ctx, const struct stream_key *key, const char *node,
+		     struct json_object *args, relay_fn *fn, void *fn_ctx);
+	void (*delete_pull)(void *ctx, const char *id);
+	int64_t resolve_retry_ms; /* who looks for a stream asks again then */
+};
+
 struct relay {
 	struct dispatch *dispatch;
+	struct relay_world world;
 	struct list orders; /* under way */
 	struct list stops;
 	struct map kept;    /* by the rule's id */
@@ -52,10 +68,11 @@ WEIR_MUST_CHECK int relay_order_of(struct relay *r,
 				   const char *node, struct json_object *args,
 				   relay_fn *fn, void *ctx);
 
-/* relay_rules.c */
+/* relay_rules.c: asks the world alone. */
 void relay_rules_tick(struct relay *r);
 
-/* relay_kept.c: what the API has begun is kept on, by its rules. */
+/* relay_kept.c: what the API has begun is kept on, by its rules. Asks the world
+ * alone; relay.kept is a map at first. */
 void relay_kept_on_rules(struct relay *r);
 void relay_kept_tick(struct relay *r);
 /* The rule of such a pull of the stream; NULL. */

@@ -10,11 +10,21 @@
 #define AGAIN_MS      1000 /* an order is not given twice in that time */
 #define AGAIN_LATE_MS 5000 /* … that was refused or not answered */
 
+/* Whose publisher cannot be asked any more may be dead: the claim finds out. */
+bool relay_is_live(const struct relay *r, const struct stream_key *key)
+{
+	const struct stream_entry *e =
+		copy_stream(r->world.copy(r->world.ctx), key);
+
+	return e && e->is_live && !e->is_ended &&
+	       r->world.reaches(r->world.ctx, e->writer_node);
+}
+
 /* ---- what was ordered a moment ago ---- */
 
 static int64_t now_of(const struct relay *r)
 {
-	return member_now_ms(r->dispatch->member);
+	return r->world.now_ms(r->world.ctx);
 }
 
 static bool is_recent(const struct relay *r, const struct stream_key *key)
@@ -117,8 +127,7 @@ static void order(struct relay *r, const struct rule *rule,
 	w->relay = r;
 	w->key = *key;
 	w->is_join = node != NULL;
-	if (node ? relay_order_of(r, key, node, args, on_ordered, w)
-		 : relay_order(r, key, args, on_ordered, w))
+	if (r->world.order(r->world.ctx, key, node, args, on_ordered, w))
 		free(w);
 }
 
@@ -133,11 +142,11 @@ static bool is_pulled(const struct stream_entry *e)
  * looked at again: somebody seems to have it, or it was ordered a moment ago. */
 static bool want(struct relay *r, const struct stream_key *key, const char *via)
 {
-	const struct ruleset *rules = member_rules(r->dispatch->member);
+	const struct ruleset *rules = r->world.rules(r->world.ctx);
 	const struct rule *rule =
-		rules ? ruleset_pull(rules, key, io_utc_us() / 1000) : NULL;
+		ruleset_pull(rules, key, r->world.utc_ms(r->world.ctx));
 	const struct stream_entry *e =
-		copy_stream(store_copy(member_store(r->dispatch->member)), key);
+		copy_stream(r->world.copy(r->world.ctx), key);
 
 	if (!rule)
 		return false;
@@ -157,7 +166,6 @@ static bool want(struct relay *r, const struct stream_key *key, const char *via)
 static void look_again(struct relay *r, const struct question *q,
 		       int64_t now_ms)
 {
-	const struct world *world = member_world(r->dispatch->member);
 	struct relay_wanted *w = NULL;
 
 	for (size_t i = 0; i < RELAY_WANTED_MAX; i++)
@@ -168,7 +176,7 @@ static void look_again(struct relay *r, const struct question *q,
 	w->key = q->key;
 	w->term_number = q->term.number;
 	memcpy(w->via, q->via, sizeof(w->via));
-	w->until_ms = now_ms + world->resolve_retry_ms; /* it asks again then */
+	w->until_ms = now_ms + r->world.resolve_retry_ms;
 }
 
 void relay_wanted(struct relay *r, const struct question *q, int64_t now_ms)
@@ -181,8 +189,8 @@ void relay_wanted(struct relay *r, const struct question *q, int64_t now_ms)
  * it. */
 static bool has_come(const struct relay *r, const struct relay_wanted *w)
 {
-	const struct stream_entry *e = copy_stream(
-		store_copy(member_store(r->dispatch->member)), &w->key);
+	const struct stream_entry *e =
+		copy_stream(r->world.copy(r->world.ctx), &w->key);
 
 	return e && e->term.number > w->term_number;
 }
@@ -201,9 +209,9 @@ static void want_again(struct relay *r)
 /* The rules that are kept on, whether somebody wants them or not. */
 static void keep_on(struct relay *r)
 {
-	const struct ruleset *rules = member_rules(r->dispatch->member);
-	size_t count = rules ? ruleset_count(rules, RULE_PULL) : 0;
-	int64_t utc_ms = io_utc_us() / 1000;
+	const struct ruleset *rules = r->world.rules(r->world.ctx);
+	size_t count = ruleset_count(rules, RULE_PULL);
+	int64_t utc_ms = r->world.utc_ms(r->world.ctx);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct rule *rule = ruleset_at(rules, RULE_PULL, i, NULL);
