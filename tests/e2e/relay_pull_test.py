@@ -86,7 +86,8 @@ def what_is_pulled_is_what_was_published(t):
     nginx = origin(t, "both")
     clip = clips.reference(4)
     viewer = t.view("both/exact")
-    wait_event(t, "both/exact", "pull.start")
+    # nginx gives what comes from when it is played on: not from the pull's claim on.
+    wait_for(lambda: nginx.players("exact") == 1, "the pull to play")
     t.push(clip, "live/exact", url=nginx.url("live/exact")).finish()
     viewer.wait_media(50)
     flv.assert_same(flv.read(clip), viewer.tags, to_end=False)
