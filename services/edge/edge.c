@@ -81,6 +81,11 @@ static int64_t tick(void *ctx, int64_t now_ms)
 	return followers_tick(e->followers, now_ms);
 }
 
+static uint64_t sent_bytes(const struct edge *e)
+{
+	return e->stats.sent_bytes + edge_hls_sent_bytes(e->hls);
+}
+
 static void on_load(void *ctx, struct node_load *load)
 {
 	struct edge *e = ctx;
@@ -88,8 +93,8 @@ static void on_load(void *ctx, struct node_load *load)
 	streams_measure(e->streams);
 	load->streams = (uint32_t)e->stats.streams;
 	load->viewers = (uint32_t)edge_viewers(&e->stats);
-	load->out_bps += (e->stats.sent_bytes - e->sent_before) * 8;
-	e->sent_before = e->stats.sent_bytes;
+	load->out_bps += (sent_bytes(e) - e->sent_before) * 8;
+	e->sent_before = sent_bytes(e);
 	gate_on_load(e->gate, load);
 	load->is_full = gate_is_full(e->gate, ACCESS_PLAY) ||
 			load->viewers >= (uint64_t)e->settings->viewers_max;

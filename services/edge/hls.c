@@ -103,8 +103,8 @@ static void answer(struct edge_hls *h, struct http_request *req,
 
 	if (v)
 		make_own(h, &c, it);
-	h->stats.sent_bytes += it->body->bytes.len;
 	bytes = http_answer_content(req, &c);
+	h->stats.sent_bytes += bytes;
 	if (v)
 		v->session.wrote_bytes += bytes;
 }
@@ -428,6 +428,11 @@ int edge_hls_new(struct edge_hls **out, struct edge *e)
 	timer_repeat(h->tick, TICK_MS);
 	*out = h;
 	return 0;
+}
+
+uint64_t edge_hls_sent_bytes(const struct edge_hls *h)
+{
+	return h->stats.sent_bytes;
 }
 
 void edge_hls_free(struct edge_hls **ph)

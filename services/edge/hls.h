@@ -45,6 +45,9 @@ void edge_hls_moved(struct edge_hls *h, struct json_object *args);
 /* What the gate has been told, too: gate_kick. */
 void edge_hls_kicked(struct edge_hls *h, const struct gate_match *who);
 
+/* Of playlists and segments, since the start. */
+uint64_t edge_hls_sent_bytes(const struct edge_hls *h);
+
 /* After the web, whose requests it answers. NULL is fine. */
 void edge_hls_free(struct edge_hls **h);
 

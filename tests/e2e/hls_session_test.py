@@ -343,6 +343,24 @@ def a_player_whose_connections_come_to_both_edges_is_one(t):
 
 
 @case
+def at_its_limit_of_bytes_an_edge_keeps_who_is_in(t):
+    settings = dict(SETTINGS, **{"limits.out_bps": 1000000,
+                                 "limits.viewers_per_stream": 0})
+    with Cluster(settings=settings) as t.cluster:
+        begin(t, "live/heavy")
+        v = Viewer(t, "live/heavy")
+        path = v.segment_path()
+
+        def is_full():
+            for _ in range(20):
+                assert v.segment(path).status == 200
+            answer = hls.ask(edge(t), "/live/heavy.m3u8")
+            return answer.status != 302 and answer
+        assert reason(wait_for(is_full, "the edge to be full"), 503) == "overloaded"
+        assert v.playlist().status == 200
+
+
+@case
 def flooded_with_viewers_that_never_come_again_memory_stays(t):
     settings = dict(SETTINGS, **{"limits.viewers_per_stream": 0, "edge.viewers_max": 200})
     with Cluster(packager=1, settings=settings) as t.cluster:
