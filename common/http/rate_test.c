@@ -23,32 +23,44 @@ static unsigned takes(struct rate *r, const char *who, uint64_t now_ms)
 	return count;
 }
 
-TEST(an_address_may_so_often_at_once_and_again_as_time_passes)
+/* Who takes as often as it may, when, and how often that is. */
+struct taking {
+	const char *who;
+	uint64_t now_ms;
+	unsigned count;
+};
+
+static void check_takings(uint32_t per_second, const struct taking *t,
+			  size_t count)
 {
 	struct rate *r = NULL;
 
-	CHECK_EQ(rate_new(&r, 10, 1000, 1), 0);
-	CHECK_EQ(takes(r, "192.0.2.1:1", 5000), 10);
-	CHECK_EQ(takes(r, "192.0.2.1:2", 5000), 0);
-	CHECK_EQ(takes(r, "192.0.2.1:3", 5099), 0);
-	CHECK_EQ(takes(r, "192.0.2.1:3", 5100), 1);
-	CHECK_EQ(takes(r, "192.0.2.1:3", 5600), 5);
-	CHECK_EQ(takes(r, "192.0.2.1:3", 99000), 10);
+	CHECK_EQ(rate_new(&r, per_second, 1000, 1), 0);
+	for (size_t i = 0; i < count; i++)
+		CHECK_EQ(takes(r, t[i].who, t[i].now_ms), t[i].count);
 	rate_free(&r);
+}
+
+TEST(an_address_may_so_often_at_once_and_again_as_time_passes)
+{
+	static const struct taking t[] = {
+		{"192.0.2.1:1", 5000, 10}, {"192.0.2.1:2", 5000, 0},
+		{"192.0.2.1:3", 5099, 0},  {"192.0.2.1:3", 5100, 1},
+		{"192.0.2.1:3", 5600, 5},  {"192.0.2.1:3", 99000, 10},
+	};
+
+	check_takings(10, t, WEIR_ARRAY_LEN(t));
 }
 
 TEST(addresses_are_counted_apart_and_networks_of_ipv6_together)
 {
-	struct rate *r = NULL;
+	static const struct taking t[] = {
+		{"192.0.2.1:1", 0, 2},          {"192.0.2.2:1", 0, 2},
+		{"[::ffff:192.0.2.2]:1", 0, 0}, {"[2001:db8::1]:1", 0, 2},
+		{"[2001:db8::2]:1", 0, 0},      {"[2001:db8:0:1::2]:1", 0, 2},
+	};
 
-	CHECK_EQ(rate_new(&r, 2, 1000, 2), 0);
-	CHECK_EQ(takes(r, "192.0.2.1:1", 0), 2);
-	CHECK_EQ(takes(r, "192.0.2.2:1", 0), 2);
-	CHECK_EQ(takes(r, "[::ffff:192.0.2.2]:1", 0), 0);
-	CHECK_EQ(takes(r, "[2001:db8::1]:1", 0), 2);
-	CHECK_EQ(takes(r, "[2001:db8::2]:1", 0), 0);
-	CHECK_EQ(takes(r, "[2001:db8:0:1::2]:1", 0), 2);
-	rate_free(&r);
+	check_takings(2, t, WEIR_ARRAY_LEN(t));
 }
 
 TEST(asking_whether_it_may_is_not_counted)

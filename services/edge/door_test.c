@@ -342,52 +342,53 @@ TEST_NO_OOM(a_rule_ends_who_plays)
 	end(&s);
 }
 
-static void ask_the_hook(struct scene *s)
+/* Somebody who asks for a stream while the webhook decides: its connection. */
+static int begin_hooked(struct scene *s)
 {
+	int fd;
+
+	begin(s, &door_http);
+	tell_story(s);
 	s->gate.settings.on_play_auth = "http://a/play";
 	s->gate.settings.webhook_timeout_ms = 3000;
+	fd = dial(s);
+	say(fd, GET("/live/a.flv"));
+	CHECK(LOOP_UNTIL(s->edge.loop, s->gate.asked_count == 1));
+	return fd;
 }
 
 static void answer_hook(struct scene *s, const char *json)
 {
 	struct json_object *o = json_tokener_parse(json);
 
-	CHECK(LOOP_UNTIL(s->edge.loop, s->gate.asked_count == 1));
 	gate_hook_answer(s->edge.gate, s->gate.asked[0].tag, 0, o);
 	json_object_put(o);
 	rig_tick(&s->gate);
 }
 
+static void leave_hooked(struct scene *s, int fd)
+{
+	close(fd);
+	CHECK(LOOP_UNTIL(s->edge.loop, s->edge.stats.connections == 0));
+	end(s);
+}
+
 TEST_NO_OOM(who_is_asked_about_waits_and_then_plays)
 {
 	struct scene s;
-	struct buf got = {0};
-	int fd;
+	int fd = begin_hooked(&s);
 
-	begin(&s, &door_http);
-	tell_story(&s);
-	ask_the_hook(&s);
-	fd = dial(&s);
-	say(fd, GET("/live/a.flv"));
 	answer_hook(&s, "{\"allow\":true}");
 	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.way[EDGE_FLV].viewers == 1));
-	close(fd);
-	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
-	buf_fini(&got);
-	end(&s);
+	leave_hooked(&s, fd);
 }
 
 TEST_NO_OOM(who_is_asked_about_may_be_refused)
 {
 	struct scene s;
 	struct buf got = {0};
-	int fd;
+	int fd = begin_hooked(&s);
 
-	begin(&s, &door_http);
-	tell_story(&s);
-	ask_the_hook(&s);
-	fd = dial(&s);
-	say(fd, GET("/live/a.flv"));
 	answer_hook(&s, "{\"allow\":false,\"reason\":\"not paid\"}");
 	read_answer(&s, fd, &got);
 	CHECK(!strncmp(buf_text(&got), "HTTP/1.1 401 ", 13));
@@ -399,16 +400,9 @@ TEST_NO_OOM(who_is_asked_about_may_be_refused)
 TEST_NO_OOM(who_is_asked_about_may_leave)
 {
 	struct scene s;
-	int fd;
+	int fd = begin_hooked(&s);
 
-	begin(&s, &door_http);
-	ask_the_hook(&s);
-	fd = dial(&s);
-	say(fd, GET("/live/a.flv"));
-	CHECK(LOOP_UNTIL(s.edge.loop, s.gate.asked_count == 1));
-	close(fd);
-	CHECK(LOOP_UNTIL(s.edge.loop, s.edge.stats.connections == 0));
-	end(&s);
+	leave_hooked(&s, fd);
 }
 
 TEST_NO_OOM(who_is_leaving_sends_viewers_elsewhere)
