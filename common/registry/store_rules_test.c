@@ -104,6 +104,39 @@ static void part(struct member *m)
 	rulebook_fini(&m->mirror);
 }
 
+/* One that has read the rules; false: there is no server here. */
+static bool open_alone(struct scene *sc, struct member *m, uint32_t reread_ms)
+{
+	if (!open_scene(sc))
+		return false;
+	join(m, sc, "a", reread_ms, NULL);
+	SERVE_UNTIL(sc->loop, store_rules_are_known(m->store));
+	return true;
+}
+
+static void close_alone(struct scene *sc, struct member *m)
+{
+	part(m);
+	close_scene(sc);
+}
+
+/* Two of them. */
+static bool open_pair(struct scene *sc, struct member *a, struct member *b,
+		      uint32_t reread_ms)
+{
+	if (!open_alone(sc, a, reread_ms))
+		return false;
+	join(b, sc, "b", reread_ms, NULL);
+	SERVE_UNTIL(sc->loop, store_rules_are_known(b->store));
+	return true;
+}
+
+static void close_pair(struct scene *sc, struct member *a, struct member *b)
+{
+	part(a);
+	close_alone(sc, b);
+}
+
 /* One change, and its answer. */
 static struct rule_reply change(struct member *m, enum rule_op op,
 				const char *name, const char *text,
@@ -141,12 +174,8 @@ TEST_NO_OOM(a_rule_is_in_force_at_once_where_it_was_put_and_soon_everywhere)
 	struct member a, b;
 	struct scene sc;
 
-	if (!open_scene(&sc))
+	if (!open_pair(&sc, &a, &b, 60000))
 		return;
-	join(&a, &sc, "a", 60000, NULL);
-	join(&b, &sc, "b", 60000, NULL);
-	SERVE_UNTIL(sc.loop, store_rules_are_known(a.store));
-	SERVE_UNTIL(sc.loop, store_rules_are_known(b.store));
 	CHECK_EQ(
 		change(&a, RULE_PUT, "ban bob", "{\"user\":\"bob\"}", NULL).err,
 		0);
@@ -156,9 +185,7 @@ TEST_NO_OOM(a_rule_is_in_force_at_once_where_it_was_put_and_soon_everywhere)
 	CHECK(has(&b, "ban bob", ""));
 	SERVE_UNTIL(sc.loop, has(&a, "ban bob", ""));
 	CHECK_EQ(change(&a, RULE_DELETE, "ban bob", "", NULL).err, WEIR_ENOENT);
-	part(&a);
-	part(&b);
-	close_scene(&sc);
+	close_pair(&sc, &a, &b);
 }
 
 TEST_NO_OOM(a_change_before_the_first_reading_waits_for_it)
@@ -166,14 +193,11 @@ TEST_NO_OOM(a_change_before_the_first_reading_waits_for_it)
 	struct member m;
 	struct scene sc;
 
-	if (!open_scene(&sc))
+	if (!open_alone(&sc, &m, 60000))
 		return;
-	join(&m, &sc, "a", 60000, NULL);
-	SERVE_UNTIL(sc.loop, m.ups == 1);
 	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{}", NULL).err, 0);
 	CHECK(has(&m, "ban x", "{}"));
-	part(&m);
-	close_scene(&sc);
+	close_alone(&sc, &m);
 }
 
 TEST_NO_OOM(a_repeat_with_the_same_request_id_does_nothing_twice)
@@ -182,11 +206,8 @@ TEST_NO_OOM(a_repeat_with_the_same_request_id_does_nothing_twice)
 	struct member a, b;
 	struct scene sc;
 
-	if (!open_scene(&sc))
+	if (!open_pair(&sc, &a, &b, 60000))
 		return;
-	join(&a, &sc, "a", 60000, NULL);
-	join(&b, &sc, "b", 60000, NULL);
-	SERVE_UNTIL(sc.loop, a.ups && b.ups);
 	CHECK_EQ(change(&a, RULE_PUT, "ban x", "{\"n\":1}", "r-1").err, 0);
 	CHECK_EQ(change(&a, RULE_DELETE, "ban x", "", "r-2").err, 0);
 	r = change(&b, RULE_PUT, "ban x", "{\"n\":1}", "r-1");
@@ -197,9 +218,7 @@ TEST_NO_OOM(a_repeat_with_the_same_request_id_does_nothing_twice)
 	CHECK_EQ(r.err, 0);
 	CHECK(r.is_repeat);
 	CHECK_EQ(change(&b, RULE_PUT, "ban y", "{}", "r-2").err, WEIR_EEXIST);
-	part(&a);
-	part(&b);
-	close_scene(&sc);
+	close_pair(&sc, &a, &b);
 }
 
 TEST_NO_OOM(a_purge_spares_a_rule_that_is_another_one_now)
@@ -207,18 +226,15 @@ TEST_NO_OOM(a_purge_spares_a_rule_that_is_another_one_now)
 	struct member m;
 	struct scene sc;
 
-	if (!open_scene(&sc))
+	if (!open_alone(&sc, &m, 60000))
 		return;
-	join(&m, &sc, "a", 60000, NULL);
-	SERVE_UNTIL(sc.loop, m.ups == 1);
 	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{\"n\":2}", NULL).err, 0);
 	CHECK_EQ(change(&m, RULE_PURGE, "ban x", "{\"n\":1}", NULL).err,
 		 WEIR_ENOENT);
 	CHECK(has(&m, "ban x", "{\"n\":2}"));
 	CHECK_EQ(change(&m, RULE_PURGE, "ban x", "{\"n\":2}", NULL).err, 0);
 	CHECK(has(&m, "ban x", ""));
-	part(&m);
-	close_scene(&sc);
+	close_alone(&sc, &m);
 }
 
 TEST_NO_OOM(what_is_no_rule_is_refused)
@@ -246,17 +262,14 @@ TEST_NO_OOM(changes_without_a_registry_are_answered_and_rules_stay)
 	struct member m;
 	struct scene sc;
 
-	if (!open_scene(&sc))
+	if (!open_alone(&sc, &m, 60000))
 		return;
-	join(&m, &sc, "a", 60000, NULL);
-	SERVE_UNTIL(sc.loop, m.ups == 1);
 	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{}", NULL).err, 0);
 	server_stop(&sc.s);
 	SERVE_UNTIL(sc.loop, m.downs == 1);
 	CHECK_EQ(change(&m, RULE_PUT, "ban y", "{}", NULL).err, WEIR_ETIMEOUT);
 	CHECK(has(&m, "ban x", "{}"));
-	part(&m);
-	close_scene(&sc);
+	close_alone(&sc, &m);
 }
 
 TEST_NO_OOM(a_registry_that_lost_the_rules_gets_them_again)
@@ -279,9 +292,7 @@ TEST_NO_OOM(a_registry_that_lost_the_rules_gets_them_again)
 	CHECK(has(&b, "later kind", "{\"k\":1}"));
 	CHECK_EQ(change(&b, RULE_DELETE, "ban x", "", NULL).err, 0);
 	SERVE_UNTIL(sc.loop, has(&a, "ban x", ""));
-	part(&a);
-	part(&b);
-	close_scene(&sc);
+	close_pair(&sc, &a, &b);
 }
 
 TEST_NO_OOM(eight_megabytes_of_rules_are_written_again_too)
@@ -322,9 +333,7 @@ TEST_NO_OOM(a_registry_emptied_under_way_gets_them_again)
 	server_command(&sc.s, "FLUSHALL");
 	join(&b, &sc, "b", 100, NULL);
 	SERVE_UNTIL(sc.loop, has(&b, "ban x", "{}"));
-	part(&a);
-	part(&b);
-	close_scene(&sc);
+	close_pair(&sc, &a, &b);
 }
 
 /* A change would make a version of nothing, which all would take for old. */
@@ -333,10 +342,8 @@ TEST_NO_OOM(a_change_comes_behind_what_the_registry_has_lost)
 	struct member m;
 	struct scene sc;
 
-	if (!open_scene(&sc))
+	if (!open_alone(&sc, &m, 60000))
 		return;
-	join(&m, &sc, "a", 60000, NULL);
-	SERVE_UNTIL(sc.loop, m.ups == 1);
 	CHECK_EQ(change(&m, RULE_PUT, "ban x", "{}", NULL).err, 0);
 	CHECK_EQ(change(&m, RULE_PUT, "ban y", "{}", NULL).err, 0);
 	server_command(&sc.s, "FLUSHALL");
@@ -346,8 +353,7 @@ TEST_NO_OOM(a_change_comes_behind_what_the_registry_has_lost)
 	CHECK(has(&m, "ban x", "") && has(&m, "ban y", "{}"));
 	CHECK(has(&m, "ban z", "{}"));
 	CHECK_EQ(change(&m, RULE_DELETE, "ban y", "", NULL).err, 0);
-	part(&m);
-	close_scene(&sc);
+	close_alone(&sc, &m);
 }
 
 /* ---- what has changed, and nothing else ---- */
@@ -426,9 +432,7 @@ TEST_NO_OOM(a_change_costs_its_own_size)
 	CHECK_EQ(scans_of(&b), 1);
 	CHECK_EQ(scans_of(&a), 0);
 	CHECK(is_as(&b, &a));
-	part(&a);
-	part(&b);
-	close_scene(&sc);
+	close_pair(&sc, &a, &b);
 }
 
 static void join_known(struct member *m, struct scene *sc, const char *id,
@@ -474,9 +478,7 @@ static void come_back(unsigned changes, uint64_t scans)
 	CHECK(has(&b, "ban old", ""));
 	CHECK_EQ(rulebook_count(store_rules(b.store)), changes);
 	CHECK_EQ(scans_of(&b), scans);
-	part(&a);
-	part(&b);
-	close_scene(&sc);
+	close_pair(&sc, &a, &b);
 }
 
 TEST_NO_OOM(who_was_away_reads_what_it_has_missed)
@@ -558,9 +560,7 @@ TEST_NO_OOM(no_change_is_lost_whatever_else_happens)
 					     is_as(&c, &a) && is_as(&b, &a));
 		part(&c);
 	}
-	part(&a);
-	part(&b);
-	close_scene(&sc);
+	close_pair(&sc, &a, &b);
 }
 
 /* A file that others may read, as a copy by hand would be. */
