@@ -11,23 +11,32 @@ static const struct wire_limits limits = {
 	.audio_join_ms = 1000,
 };
 
-/* A story that is written into a wire as it goes on. */
+/* A story that is written into a wire as it goes on, and one who reads it. */
 struct scene {
 	struct story story;
 	struct wire *wire;
 	uint64_t written; /* ordinal */
+	struct wire_cursor at;
+	struct plain_reader reader;
 };
 
 static void begin(struct scene *s, bool has_video, bool has_audio)
 {
-	s->written = 0;
-	s->wire = NULL;
+	*s = (struct scene){.wire = NULL};
 	CHECK(story_begin(&s->story, has_video, has_audio));
 	CHECK_EQ(wire_new(&s->wire, &wire_plain, &limits), 0);
 }
 
+static void close_reader(struct plain_reader *r)
+{
+	CHECK_STR(r->fault ? r->fault : "well", "well");
+	CHECK_EQ(buf_error(&r->in), 0);
+	buf_fini(&r->in);
+}
+
 static void end(struct scene *s)
 {
+	close_reader(&s->reader);
 	wire_free(&s->wire);
 	log_free(&s->story.log);
 }
@@ -53,8 +62,8 @@ static void gop(struct scene *s, unsigned frames)
 		video(s, i == 0, 100);
 }
 
-static void start(struct scene *s, struct wire_cursor *c,
-		  struct plain_reader *r)
+static void start_at(struct scene *s, struct wire_cursor *c,
+		     struct plain_reader *r)
 {
 	struct span prefix;
 
@@ -63,9 +72,22 @@ static void start(struct scene *s, struct wire_cursor *c,
 	plain_read(r, prefix);
 }
 
+static void start(struct scene *s)
+{
+	start_at(s, &s->at, &s->reader);
+}
+
+/* A group of so many pictures, and one who begins to read it. */
+static void begin_reading(struct scene *s, unsigned frames)
+{
+	begin(s, true, false);
+	gop(s, frames);
+	start(s);
+}
+
 /* Read at most `max` bytes. */
-static size_t read_some(struct scene *s, struct wire_cursor *c,
-			struct plain_reader *r, size_t max)
+static size_t read_some_at(struct scene *s, struct wire_cursor *c,
+			   struct plain_reader *r, size_t max)
 {
 	size_t total = 0;
 
@@ -82,39 +104,39 @@ static size_t read_some(struct scene *s, struct wire_cursor *c,
 	return total;
 }
 
-static void read_all(struct scene *s, struct wire_cursor *c,
-		     struct plain_reader *r)
+static size_t read_some(struct scene *s, size_t max)
 {
-	read_some(s, c, r, SIZE_MAX);
+	return read_some_at(s, &s->at, &s->reader, max);
+}
+
+static void read_all_at(struct scene *s, struct wire_cursor *c,
+			struct plain_reader *r)
+{
+	read_some_at(s, c, r, SIZE_MAX);
 	CHECK_EQ(r->in.len, 0);
 	CHECK(wire_at_unit_end(c));
 }
 
-static void close_reader(struct plain_reader *r)
+static void read_all(struct scene *s)
 {
-	CHECK_STR(r->fault ? r->fault : "well", "well");
-	CHECK_EQ(buf_error(&r->in), 0);
-	buf_fini(&r->in);
+	read_all_at(s, &s->at, &s->reader);
 }
 
 TEST(a_viewer_begins_with_the_headers_and_the_newest_join)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
 	begin(&s, true, true);
 	gop(&s, 5);
 	gop(&s, 3);
-	start(&s, &c, &r);
-	CHECK_EQ(r.openings, 1);
-	CHECK_EQ(r.metas, 1);
-	CHECK_EQ(r.configs, 1);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.first_number, 5);
-	CHECK_EQ(r.frames, 3);
-	CHECK_EQ(r.configs, 1);
-	close_reader(&r);
+	start(&s);
+	CHECK_EQ(s.reader.openings, 1);
+	CHECK_EQ(s.reader.metas, 1);
+	CHECK_EQ(s.reader.configs, 1);
+	read_all(&s);
+	CHECK_EQ(s.reader.first_number, 5);
+	CHECK_EQ(s.reader.frames, 3);
+	CHECK_EQ(s.reader.configs, 1);
 	end(&s);
 }
 
@@ -155,8 +177,6 @@ TEST(viewers_at_one_join_share_one_prefix)
 TEST(without_video_a_viewer_gets_the_last_second)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
 	begin(&s, false, true);
 	for (int i = 0; i < 150; i++) {
@@ -164,62 +184,52 @@ TEST(without_video_a_viewer_gets_the_last_second)
 		s.story.ms += 20;
 	}
 	catch_up(&s);
-	start(&s, &c, &r);
-	read_all(&s, &c, &r);
-	CHECK(r.frames >= 50); /* 1000 ms */
-	CHECK(r.frames <= 56); /* and no more than the joins are apart */
-	CHECK_EQ(r.last_number, 149);
-	close_reader(&r);
+	start(&s);
+	read_all(&s);
+	CHECK(s.reader.frames >= 50); /* 1000 ms */
+	CHECK(s.reader.frames <= 56); /* and no more than the joins are apart */
+	CHECK_EQ(s.reader.last_number, 149);
 	end(&s);
 }
 
 TEST(headers_that_change_stand_before_the_frames_that_need_them)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
-	begin(&s, true, false);
-	gop(&s, 3);
-	start(&s, &c, &r);
-	read_all(&s, &c, &r);
+	begin_reading(&s, 3);
+	read_all(&s);
 	CHECK(story_config(&s.story));
 	gop(&s, 3);
 	CHECK(story_put(&s.story, FRAME_META, 0, 0, SPAN_LIT("title")));
 	gop(&s, 3);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.frames, 9);
-	CHECK_EQ(r.configs, 2);
-	CHECK_EQ(r.metas, 2);
-	close_reader(&r);
+	read_all(&s);
+	CHECK_EQ(s.reader.frames, 9);
+	CHECK_EQ(s.reader.configs, 2);
+	CHECK_EQ(s.reader.metas, 2);
 	end(&s);
 }
 
 TEST(state_that_says_the_same_is_not_written_again)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
-	begin(&s, true, false);
-	gop(&s, 3);
-	start(&s, &c, &r);
+	begin_reading(&s, 3);
 	s.story.config--; /* the same CONFIG again, in a new epoch */
 	CHECK(story_epoch(&s.story));
 	CHECK(story_tracks(&s.story, true, false));
 	CHECK(story_config(&s.story));
 	gop(&s, 3);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.frames, 6);
-	CHECK_EQ(r.configs, 1);
-	CHECK_EQ(r.metas, 1);
-	close_reader(&r);
+	read_all(&s);
+	CHECK_EQ(s.reader.frames, 6);
+	CHECK_EQ(s.reader.configs, 1);
+	CHECK_EQ(s.reader.metas, 1);
 	end(&s);
 }
 
-static void skip(struct scene *s, struct wire_cursor *c, struct plain_reader *r,
-		 uint64_t expected)
+static void skip(struct scene *s, uint64_t expected)
 {
+	struct wire_cursor *c = &s->at;
+	struct plain_reader *r = &s->reader;
 	struct span prefix;
 	struct buf rest = {0};
 	uint64_t skipped;
@@ -238,104 +248,79 @@ static void skip(struct scene *s, struct wire_cursor *c, struct plain_reader *r,
 TEST(a_skip_from_the_middle_of_a_unit_finishes_it_and_counts_exactly)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
-	begin(&s, true, false);
-	gop(&s, 10);
-	start(&s, &c, &r);
-	CHECK_EQ(read_some(&s, &c, &r, 2 * 110 + 7), 227); /* in the third */
-	CHECK(!wire_at_unit_end(&c));
+	begin_reading(&s, 10);
+	CHECK_EQ(read_some(&s, 2 * 110 + 7), 227); /* in the third */
+	CHECK(!wire_at_unit_end(&s.at));
 	gop(&s, 10);
 	gop(&s, 4);
-	skip(&s, &c, &r, 24 - 3 - 4);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.frames, 3 + 4);
-	CHECK_EQ(r.configs, 1); /* nothing had changed */
-	close_reader(&r);
+	skip(&s, 24 - 3 - 4);
+	read_all(&s);
+	CHECK_EQ(s.reader.frames, 3 + 4);
+	CHECK_EQ(s.reader.configs, 1); /* nothing had changed */
 	end(&s);
 }
 
 TEST(after_a_skip_headers_come_first_if_they_differ)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
-	begin(&s, true, false);
-	gop(&s, 5);
-	start(&s, &c, &r);
-	read_some(&s, &c, &r, 110);
+	begin_reading(&s, 5);
+	read_some(&s, 110);
 	CHECK(story_config(&s.story));
 	gop(&s, 5);
 	gop(&s, 5);
-	skip(&s, &c, &r, 9);
-	CHECK_EQ(r.configs, 2);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.frames, 6);
-	close_reader(&r);
+	skip(&s, 9);
+	CHECK_EQ(s.reader.configs, 2);
+	read_all(&s);
+	CHECK_EQ(s.reader.frames, 6);
 	end(&s);
 }
 
 TEST(who_left_its_place_waits_for_a_join_that_is_not_behind)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 	struct span prefix;
 	uint64_t skipped;
 
-	begin(&s, true, false);
-	gop(&s, 5);
-	start(&s, &c, &r);
-	read_some(&s, &c, &r, 110);
-	wire_leave(&c);
-	CHECK_EQ(wire_rejoin(s.wire, &c, &skipped, &prefix), WEIR_EAGAIN);
-	CHECK_EQ(wire_lag_ms(s.wire, &c, 0), 0);
+	begin_reading(&s, 5);
+	read_some(&s, 110);
+	wire_leave(&s.at);
+	CHECK_EQ(wire_rejoin(s.wire, &s.at, &skipped, &prefix), WEIR_EAGAIN);
+	CHECK_EQ(wire_lag_ms(s.wire, &s.at, 0), 0);
 	gop(&s, 1);
-	CHECK_EQ(wire_rejoin(s.wire, &c, &skipped, &prefix), 0);
+	CHECK_EQ(wire_rejoin(s.wire, &s.at, &skipped, &prefix), 0);
 	CHECK_EQ(skipped, 4);
-	close_reader(&r);
 	end(&s);
 }
 
 TEST(who_stands_at_the_newest_join_skips_nothing)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 	struct span prefix;
 	uint64_t skipped;
 
-	begin(&s, true, false);
-	gop(&s, 5);
-	start(&s, &c, &r);
-	wire_leave(&c);
-	CHECK_EQ(wire_rejoin(s.wire, &c, &skipped, &prefix), 0);
+	begin_reading(&s, 5);
+	wire_leave(&s.at);
+	CHECK_EQ(wire_rejoin(s.wire, &s.at, &skipped, &prefix), 0);
 	CHECK_EQ(skipped, 0);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.frames, 5);
-	close_reader(&r);
+	read_all(&s);
+	CHECK_EQ(s.reader.frames, 5);
 	end(&s);
 }
 
 TEST(lag_is_time_of_the_stream_that_was_not_sent)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
-	begin(&s, true, false);
-	gop(&s, 11);
-	start(&s, &c, &r);
-	CHECK_EQ(wire_lag_ms(s.wire, &c, 0), 400);
-	read_some(&s, &c, &r, 5 * 110);
-	CHECK_EQ(wire_lag_ms(s.wire, &c, 0), 200);
-	CHECK_EQ(wire_lag_ms(s.wire, &c, 2 * 110), 280); /* in the kernel */
-	CHECK_EQ(wire_lag_ms(s.wire, &c, UINT64_MAX), 400);
-	read_all(&s, &c, &r);
-	CHECK_EQ(wire_lag_ms(s.wire, &c, 0), 0);
-	close_reader(&r);
+	begin_reading(&s, 11);
+	CHECK_EQ(wire_lag_ms(s.wire, &s.at, 0), 400);
+	read_some(&s, 5 * 110);
+	CHECK_EQ(wire_lag_ms(s.wire, &s.at, 0), 200);
+	CHECK_EQ(wire_lag_ms(s.wire, &s.at, 2 * 110), 280); /* in the kernel */
+	CHECK_EQ(wire_lag_ms(s.wire, &s.at, UINT64_MAX), 400);
+	read_all(&s);
+	CHECK_EQ(wire_lag_ms(s.wire, &s.at, 0), 0);
 	end(&s);
 }
 
@@ -383,27 +368,22 @@ TEST(a_wire_never_holds_more_than_its_limit)
 TEST(a_place_at_the_end_of_a_block_outlives_that_block)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
 	begin(&s, true, false);
 	video(&s, true, 65536 - 10); /* one whole block */
-	start(&s, &c, &r);
+	start(&s);
 	video(&s, true, 100);
-	CHECK_EQ(read_some(&s, &c, &r, 65536), 65536);
+	CHECK_EQ(read_some(&s, 65536), 65536);
 	gop(&s, 40);
 	wire_trim(s.wire, 65536);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.frames, 42);
-	close_reader(&r);
+	read_all(&s);
+	CHECK_EQ(s.reader.frames, 42);
 	end(&s);
 }
 
 TEST(while_it_shares_payloads_stay_with_their_frames)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 	struct wire_stats stats;
 
 	begin(&s, true, false);
@@ -412,13 +392,12 @@ TEST(while_it_shares_payloads_stay_with_their_frames)
 	wire_get_stats(s.wire, &stats);
 	CHECK_EQ(stats.shared_bytes, 30 * 100);
 	CHECK_EQ(stats.written_bytes, 30 * 110);
-	start(&s, &c, &r);
-	read_some(&s, &c, &r, 10 * 110 + 5);
+	start(&s);
+	read_some(&s, 10 * 110 + 5);
 	wire_set_sharing(s.wire, false);
 	gop(&s, 30); /* and others are copied behind them */
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.frames, 60);
-	close_reader(&r);
+	read_all(&s);
+	CHECK_EQ(s.reader.frames, 60);
 	wire_trim(s.wire, wire_spare_end(s.wire));
 	wire_get_stats(s.wire, &stats);
 	CHECK_EQ(stats.shared_bytes, 0);
@@ -428,76 +407,59 @@ TEST(while_it_shares_payloads_stay_with_their_frames)
 TEST(what_a_wire_refers_to_outlives_the_log_s_own_frame)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
 	begin(&s, true, false);
 	wire_set_sharing(s.wire, true);
 	gop(&s, 10);
-	start(&s, &c, &r);
+	start(&s);
 	log_free(&s.story.log);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.frames, 10);
-	close_reader(&r);
+	read_all(&s);
+	CHECK_EQ(s.reader.frames, 10);
 	end(&s);
 }
 
 TEST(frames_that_are_missing_are_left_out_until_the_next_join)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 	struct wire_stats stats;
 
-	begin(&s, true, false);
-	gop(&s, 5);
-	start(&s, &c, &r);
+	begin_reading(&s, 5);
 	wire_gap(s.wire, 7);
 	s.story.number += 7;
 	video(&s, false, 100);
 	video(&s, false, 100);
 	gop(&s, 3);
-	read_all(&s, &c, &r);
+	read_all(&s);
 	wire_get_stats(s.wire, &stats);
 	CHECK_EQ(stats.left_out, 9);
-	CHECK_EQ(r.frames, 8);
-	CHECK_EQ(r.last_number + 1, r.frames + stats.left_out);
-	close_reader(&r);
+	CHECK_EQ(s.reader.frames, 8);
+	CHECK_EQ(s.reader.last_number + 1, s.reader.frames + stats.left_out);
 	end(&s);
 }
 
 TEST(an_epoch_that_begins_earlier_is_put_behind_the_last_one)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
-	begin(&s, true, false);
-	gop(&s, 50);
-	start(&s, &c, &r);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.last_ms, 49 * 40);
+	begin_reading(&s, 50);
+	read_all(&s);
+	CHECK_EQ(s.reader.last_ms, 49 * 40);
 	s.story.ms = 0; /* nobody knew the stream any more */
 	CHECK(story_epoch(&s.story));
 	CHECK(story_tracks(&s.story, true, false));
 	CHECK(story_config(&s.story));
 	gop(&s, 3);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.last_ms, 50 * 40 + 2 * 40);
-	close_reader(&r);
+	read_all(&s);
+	CHECK_EQ(s.reader.last_ms, 50 * 40 + 2 * 40);
 	end(&s);
 }
 
 TEST(an_epoch_with_an_equal_counter_is_put_behind_the_one_that_lost)
 {
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
-	begin(&s, true, false);
-	gop(&s, 50);
-	start(&s, &c, &r);
-	read_all(&s, &c, &r);
+	begin_reading(&s, 50);
+	read_all(&s);
 	s.story.ms = 1000; /* the one that won had begun earlier */
 	s.story.counter--;
 	s.story.writer = 99;
@@ -505,9 +467,8 @@ TEST(an_epoch_with_an_equal_counter_is_put_behind_the_one_that_lost)
 	CHECK(story_tracks(&s.story, true, false));
 	CHECK(story_config(&s.story));
 	gop(&s, 3);
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.last_ms, 50 * 40 + 2 * 40);
-	close_reader(&r);
+	read_all(&s);
+	CHECK_EQ(s.reader.last_ms, 50 * 40 + 2 * 40);
 	end(&s);
 }
 
@@ -515,8 +476,6 @@ TEST(a_wire_that_begins_late_counts_from_near_0)
 {
 	const int64_t far_ms = (INT64_C(1) << 30) + 100;
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
 	begin(&s, true, true);
 	s.story.ms = far_ms - 1000;
@@ -530,13 +489,12 @@ TEST(a_wire_that_begins_late_counts_from_near_0)
 	s.story.ms -= 300; /* sound that lags a little */
 	CHECK(story_media(&s.story, FRAME_AUDIO, false, 50));
 	catch_up(&s);
-	start(&s, &c, &r);
-	read_some(&s, &c, &r, 3 * 110);
-	CHECK_EQ(r.last_ms, 1000 + 2 * 40);
-	r.last_ms = 0;
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.last_ms, 1000 + 3 * 40 - 300);
-	close_reader(&r);
+	start(&s);
+	read_some(&s, 3 * 110);
+	CHECK_EQ(s.reader.last_ms, 1000 + 2 * 40);
+	s.reader.last_ms = 0;
+	read_all(&s);
+	CHECK_EQ(s.reader.last_ms, 1000 + 3 * 40 - 300);
 	end(&s);
 }
 
@@ -561,8 +519,6 @@ TEST(where_video_cannot_be_carried_sound_is_enough)
 {
 	struct wire_format only_sound = wire_plain;
 	struct scene s;
-	struct wire_cursor c;
-	struct plain_reader r;
 
 	only_sound.refusal = only_sound_refusal;
 	begin(&s, true, true);
@@ -574,12 +530,11 @@ TEST(where_video_cannot_be_carried_sound_is_enough)
 		s.story.ms += 40;
 	}
 	catch_up(&s);
-	start(&s, &c, &r);
-	r.needs_join = false;
-	read_all(&s, &c, &r);
-	CHECK_EQ(r.frames, 10);
-	CHECK_EQ(r.configs, 0);
-	close_reader(&r);
+	start(&s);
+	s.reader.needs_join = false;
+	read_all(&s);
+	CHECK_EQ(s.reader.frames, 10);
+	CHECK_EQ(s.reader.configs, 0);
 	end(&s);
 }
 
@@ -665,13 +620,13 @@ static void model_start(struct model *m, int i)
 {
 	if (!wire_is_ready(m->scene.wire))
 		return;
-	start(&m->scene, &m->viewer[i].cursor, &m->viewer[i].reader);
+	start_at(&m->scene, &m->viewer[i].cursor, &m->viewer[i].reader);
 	m->viewer[i].is_here = true;
 	m->viewer[i].skipped = 0;
 	/* The counts begin with the first frame that it has whole. */
 	while (!m->viewer[i].reader.frames)
-		read_some(&m->scene, &m->viewer[i].cursor, &m->viewer[i].reader,
-			  1000);
+		read_some_at(&m->scene, &m->viewer[i].cursor,
+			     &m->viewer[i].reader, 1000);
 }
 
 static void model_trim(struct model *m)
@@ -695,8 +650,8 @@ static void model_viewer(struct model *m, int i, unsigned what)
 	model_rejoin(m, i);
 	if (what % 16 == 0 && !m->viewer[i].cursor.must_join)
 		model_leave(m, i);
-	read_some(&m->scene, &m->viewer[i].cursor, &m->viewer[i].reader,
-		  what % 3 ? what % 4096 : SIZE_MAX);
+	read_some_at(&m->scene, &m->viewer[i].cursor, &m->viewer[i].reader,
+		     what % 3 ? what % 4096 : SIZE_MAX);
 	check_count(m, i);
 	if (what % 97 == 0) {
 		buf_fini(&m->viewer[i].reader.in);
