@@ -2,6 +2,7 @@
 #include "common/member/session_page.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/member/member.h"
 #include "common/test/check.h"
@@ -29,6 +30,12 @@ static struct json_object *args_of(const char *json)
 
 	CHECK(o);
 	return o;
+}
+
+/* Of an id, or of what is printed. */
+static int number_at(const char *digits)
+{
+	return (int)strtol(digits, NULL, 10);
 }
 
 /* The numbers on a page of those that are there, as text: "1 2 +" */
@@ -133,8 +140,9 @@ TEST(who_stays_is_told_once_whoever_comes_and_goes)
 		page(got, now, count, args);
 		for (char *at = got; *at && *at != '+';
 		     at = strchr(at, ' ') + 1) {
-			seen[atoi(at)]++;
-			snprintf(last, sizeof(last), "FLVPUBSUB%03d", atoi(at));
+			seen[number_at(at)]++;
+			snprintf(last, sizeof(last), "FLVPUBSUB%03d",
+				 number_at(at));
 		}
 		pages++;
 	} while (strchr(got, '+'));
