@@ -149,18 +149,28 @@ TEST(an_epoch_that_follows_on_mine_goes_on_without_a_gap)
 	finish(&f, &log);
 }
 
+/* A receiver that has got all there is from the newest join on, and may lag for a
+ * second. */
+static struct log *begin_to_lag(struct feed *f, uint64_t frames, unsigned gop,
+				uint64_t join)
+{
+	struct log *log = test_log(1, frames, gop);
+
+	feed_init(f, log, 7);
+	f->max_lag_ms = 1000;
+	feed_start_join(f);
+	check_item(f, FEED_STATE, 1, 0);
+	check_frames(f, 1, join, frames);
+	check_nothing(f);
+	return log;
+}
+
 TEST(a_lagging_receiver_goes_to_the_newest_join_and_is_told_how_much)
 {
-	struct log *log = test_log(1, 25, 10);
 	struct record r;
 	struct feed f;
+	struct log *log = begin_to_lag(&f, 25, 10, 21);
 
-	feed_init(&f, log, 7);
-	f.max_lag_ms = 1000;
-	feed_start_join(&f);
-	check_item(&f, FEED_STATE, 1, 0);
-	check_frames(&f, 1, 21, 25);
-	check_nothing(&f);
 	test_video(log, 1, 26, 60, 10);
 	CHECK(feed_lag_ms(&f) > 1000);
 	CHECK_EQ(feed_lag_frames(&f), 34);
@@ -175,16 +185,10 @@ TEST(a_lagging_receiver_goes_to_the_newest_join_and_is_told_how_much)
 
 TEST(with_no_join_ahead_the_rest_is_dropped_until_one_comes)
 {
-	struct log *log = test_log(1, 5, 1000);
 	struct record r;
 	struct feed f;
+	struct log *log = begin_to_lag(&f, 5, 1000, 1);
 
-	feed_init(&f, log, 7);
-	f.max_lag_ms = 1000;
-	feed_start_join(&f);
-	check_item(&f, FEED_STATE, 1, 0);
-	check_frames(&f, 1, 1, 5);
-	check_nothing(&f);
 	test_video(log, 1, 6, 60, 1000);
 	CHECK_EQ(next(&f).kind, FEED_NOTHING);
 	test_video(log, 1, 60, 70, 1000);
@@ -200,16 +204,24 @@ TEST(with_no_join_ahead_the_rest_is_dropped_until_one_comes)
 	finish(&f, &log);
 }
 
-TEST(an_exact_receiver_is_never_moved_and_is_ended_when_frames_are_gone)
+/* It keeps next to nothing. */
+static struct log *small_log(void)
 {
 	struct log_limits small = {400, 1 << 20, 1 << 20, 500};
-	struct position after = test_position(1, 1);
 	struct log *log = NULL;
-	struct feed f;
 
 	CHECK_EQ(log_new(&log, &small), 0);
 	CHECK_EQ(test_append(log, test_epoch_frame(1, 100000, 0, 0), false), 0);
 	test_video(log, 1, 1, 6, 5);
+	return log;
+}
+
+TEST(an_exact_receiver_is_never_moved_and_is_ended_when_frames_are_gone)
+{
+	struct position after = test_position(1, 1);
+	struct log *log = small_log();
+	struct feed f;
+
 	feed_init(&f, log, 7);
 	f.is_exact = true;
 	f.max_lag_ms = 1;
@@ -226,15 +238,11 @@ TEST(an_exact_receiver_is_never_moved_and_is_ended_when_frames_are_gone)
 
 TEST(frames_that_left_the_log_are_skipped_with_new_state_before_the_join)
 {
-	struct log_limits small = {400, 1 << 20, 1 << 20, 500};
 	struct position after = test_position(1, 1);
-	struct log *log = NULL;
+	struct log *log = small_log();
 	struct record r;
 	struct feed f;
 
-	CHECK_EQ(log_new(&log, &small), 0);
-	CHECK_EQ(test_append(log, test_epoch_frame(1, 100000, 0, 0), false), 0);
-	test_video(log, 1, 1, 6, 5);
 	feed_init(&f, log, 7);
 	CHECK_EQ(feed_start_after(&f, &after), 0);
 	check_frames(&f, 1, 2, 5);

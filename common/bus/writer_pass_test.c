@@ -52,6 +52,23 @@ static void pass(struct scene *a, struct scene *b, struct buf *passed)
 	pass_for(a, b, passed, 10);
 }
 
+static void finish_both(struct scene *a, struct scene *b, struct buf *passed)
+{
+	buf_fini(passed);
+	finish(a);
+	finish(b);
+}
+
+/* The one that has taken it goes on at the home, and tells the registry this. */
+static struct stream_entry tell_registry(struct scene *b)
+{
+	writers_tick(b->writers, BEGIN + 31);
+	take_pub(b, HOME);
+	resume(b, HOME, RESUME_KNOWN, test_position(6, 20), BEGIN + 32);
+	writers_tick(b->writers, BEGIN + 33);
+	return b->w.script[0].call.entry;
+}
+
 TEST(it_goes_on_in_the_same_epoch_with_the_next_term)
 {
 	struct scene a, b;
@@ -69,9 +86,7 @@ TEST(it_goes_on_in_the_same_epoch_with_the_next_term)
 	CHECK_EQ(b.grants, 0); /* it was, elsewhere */
 	check_next(&b, HOME, 19);
 	check_next(&b, HOME, 20);
-	buf_fini(&passed);
-	finish(&a);
-	finish(&b);
+	finish_both(&a, &b, &passed);
 }
 
 TEST(the_registry_is_told_who_writes_now)
@@ -89,9 +104,7 @@ TEST(the_registry_is_told_who_writes_now)
 	CHECK_STR(b.w.script[0].call.entry.writer_node, "ingest-2");
 	CHECK_EQ(b.w.script[0].call.entry.epoch.counter, 6);
 	CHECK_EQ(b.w.script[0].call.entry.term.number, 11);
-	buf_fini(&passed);
-	finish(&a);
-	finish(&b);
+	finish_both(&a, &b, &passed);
 }
 
 TEST(it_answers_for_its_publisher_from_the_first_moment)
@@ -105,9 +118,7 @@ TEST(it_answers_for_its_publisher_from_the_first_moment)
 	q.epoch = writer_entry(a.writer)->epoch;
 	writers_on_question(b.writers, &q, &said, BEGIN + 31);
 	CHECK_EQ(said.verdict, ALIVE_YES);
-	buf_fini(&passed);
-	finish(&a);
-	finish(&b);
+	finish_both(&a, &b, &passed);
 }
 
 /* Until the registry knows better, the first one is asked. "It knows nothing"
@@ -136,9 +147,7 @@ TEST(who_gave_it_away_has_no_word_about_its_publisher)
 	writers_on_question(a.writers, &q, &said, BEGIN + 32);
 	CHECK_EQ(said.err, 0);
 	CHECK_EQ(said.verdict, ALIVE_UNKNOWN);
-	buf_fini(&passed);
-	finish(&a);
-	finish(&b);
+	finish_both(&a, &b, &passed);
 }
 
 TEST(the_same_user_may_still_take_it_over)
@@ -155,9 +164,7 @@ TEST(the_same_user_may_still_take_it_over)
 	q.credential[0] = 'x';
 	writers_on_question(b.writers, &q, &said, BEGIN + 31);
 	CHECK_EQ(said.verdict, ALIVE_YES);
-	buf_fini(&passed);
-	finish(&a);
-	finish(&b);
+	finish_both(&a, &b, &passed);
 }
 
 /* One of both slept meanwhile: as behind any sleep, the claim may be lost. */
@@ -176,9 +183,7 @@ TEST(what_was_long_on_its_way_is_validated_before_anything_is_sent)
 	CHECK_EQ(item.kind, FEED_NOTHING);
 	script_says(&b, SCRIPT_VERIFY, 0, writer_entry(b.writer), BEGIN + 1523);
 	check_next(&b, HOME, 19);
-	buf_fini(&passed);
-	finish(&a);
-	finish(&b);
+	finish_both(&a, &b, &passed);
 }
 
 /* A move of the first one was under way when it gave it away. */
@@ -189,11 +194,7 @@ TEST(equal_terms_of_both_are_raised_past)
 	struct stream_entry e;
 
 	pass(&a, &b, &passed);
-	writers_tick(b.writers, BEGIN + 31);
-	take_pub(&b, HOME);
-	resume(&b, HOME, RESUME_KNOWN, test_position(6, 20), BEGIN + 32);
-	writers_tick(b.writers, BEGIN + 33);
-	e = b.w.script[0].call.entry;
+	e = tell_registry(&b);
 	CHECK_EQ(e.term.number, 11);
 	e.term.by = a.w.world.self.instance;
 	memcpy(e.home_node, "origin-2", sizeof("origin-2"));
@@ -201,9 +202,7 @@ TEST(equal_terms_of_both_are_raised_past)
 	CHECK_EQ(take_pub(&b, HOME).term.number, 12);
 	CHECK_EQ(test_take_script(&b.w, SCRIPT_SETTLE).call.entry.term.number,
 		 12);
-	buf_fini(&passed);
-	finish(&a);
-	finish(&b);
+	finish_both(&a, &b, &passed);
 }
 
 TEST(an_answer_of_the_registry_that_was_overtaken_is_not_the_last)
@@ -214,11 +213,7 @@ TEST(an_answer_of_the_registry_that_was_overtaken_is_not_the_last)
 	struct record r;
 
 	pass(&a, &b, &passed);
-	writers_tick(b.writers, BEGIN + 31);
-	take_pub(&b, HOME);
-	resume(&b, HOME, RESUME_KNOWN, test_position(6, 20), BEGIN + 32);
-	writers_tick(b.writers, BEGIN + 33);
-	e = b.w.script[0].call.entry;
+	e = tell_registry(&b);
 	e.term.by = a.w.world.self.instance;
 	r = fenced(&b, REASON_fenced, 6, 11);
 	writers_on_record(b.writers, HOME, &r, BEGIN + 34);
@@ -227,9 +222,7 @@ TEST(an_answer_of_the_registry_that_was_overtaken_is_not_the_last)
 	writers_tick(b.writers, BEGIN + 36);
 	CHECK_EQ(test_take_script(&b.w, SCRIPT_SETTLE).call.entry.term.number,
 		 12);
-	buf_fini(&passed);
-	finish(&a);
-	finish(&b);
+	finish_both(&a, &b, &passed);
 }
 
 TEST(the_owner_is_told_when_what_it_saved_is_old)
@@ -278,7 +271,5 @@ TEST(what_is_damaged_is_refused)
 		passed.data[0]++;
 		CHECK_EQ(take(&b, buf_span(&passed)), WEIR_EUNSUPPORTED);
 	}
-	buf_fini(&passed);
-	finish(&a);
-	finish(&b);
+	finish_both(&a, &b, &passed);
 }
