@@ -194,6 +194,37 @@ static void check_well(struct seat *t)
 	CHECK_EQ(t->reader.in.len, 0);
 }
 
+/* A stream that has begun, and who watches it from now on. */
+static void begin_one(struct scene *s, struct seat *t, unsigned frames)
+{
+	begin(s, true);
+	play(s, NULL, frames, 50);
+	sit_down(t, s);
+	settle(s, t);
+}
+
+static void begin_two(struct scene *s, struct seat *a, struct seat *b,
+		      unsigned frames)
+{
+	begin_one(s, a, frames);
+	sit_down(b, s);
+	settle(s, b);
+}
+
+static void end_one(struct scene *s, struct seat *t)
+{
+	check_well(t);
+	get_up(t);
+	end(s);
+}
+
+static void end_two(struct scene *s, struct seat *a, struct seat *b)
+{
+	get_up(a);
+	get_up(b);
+	end(s);
+}
+
 TEST(a_viewer_gets_its_greeting_the_headers_and_the_newest_group)
 {
 	uint8_t greeting[] = "M\0\0\0\0\0\0\0\0"; /* a unit of its own */
@@ -212,9 +243,7 @@ TEST(a_viewer_gets_its_greeting_the_headers_and_the_newest_group)
 	play(&s, &t, 5, 50);
 	CHECK_EQ(t.reader.frames, 15);
 	CHECK_EQ(s.stats.sent_bytes, t.session.wrote_bytes);
-	check_well(&t);
-	get_up(&t);
-	end(&s);
+	end_one(&s, &t);
 }
 
 TEST(who_comes_before_the_stream_waits_for_its_first_join)
@@ -232,9 +261,7 @@ TEST(who_comes_before_the_stream_waits_for_its_first_join)
 	CHECK(t.viewer);
 	CHECK_EQ(t.reader.first_number, 100);
 	CHECK_EQ(t.reader.frames, 2);
-	check_well(&t);
-	get_up(&t);
-	end(&s);
+	end_one(&s, &t);
 }
 
 TEST(viewers_of_one_format_share_a_wire)
@@ -242,12 +269,7 @@ TEST(viewers_of_one_format_share_a_wire)
 	struct scene s;
 	struct seat a, b;
 
-	begin(&s, true);
-	play(&s, NULL, 5, 50);
-	sit_down(&a, &s);
-	sit_down(&b, &s);
-	settle(&s, &a);
-	settle(&s, &b);
+	begin_two(&s, &a, &b, 5);
 	CHECK_EQ(fanout_viewers(s.fanout), 2);
 	CHECK_EQ(s.stats.wires, 1);
 	get_up(&a);
@@ -327,9 +349,7 @@ TEST(who_began_far_behind_may_catch_up_without_a_skip)
 	settle(&s, &t);
 	CHECK_EQ(t.session.skipped, 0);
 	CHECK_EQ(t.reader.frames, 510);
-	check_well(&t);
-	get_up(&t);
-	end(&s);
+	end_one(&s, &t);
 }
 
 TEST(a_viewer_that_takes_no_byte_is_closed)
@@ -358,10 +378,7 @@ TEST(a_viewer_that_has_all_is_never_slow)
 	struct scene s;
 	struct seat t;
 
-	begin(&s, true);
-	play(&s, NULL, 10, 50);
-	sit_down(&t, &s);
-	settle(&s, &t);
+	begin_one(&s, &t, 10);
 	tick(&s, 100 * limits.slow_ms);
 	play(&s, &t, 1, 50);
 	CHECK(!t.has_ended);
@@ -445,10 +462,7 @@ TEST(a_peer_that_closes_ends_its_viewer)
 	struct scene s;
 	struct seat t;
 
-	begin(&s, true);
-	play(&s, NULL, 10, 50);
-	sit_down(&t, &s);
-	settle(&s, &t);
+	begin_one(&s, &t, 10);
 	CHECK_EQ(shutdown(t.fd, SHUT_RDWR), 0);
 	settle(&s, NULL);
 	CHECK(t.has_ended);
@@ -519,12 +533,7 @@ TEST(frames_that_are_missing_count_for_every_viewer)
 	struct scene s;
 	struct seat a, b;
 
-	begin(&s, true);
-	play(&s, NULL, 10, 50);
-	sit_down(&a, &s);
-	sit_down(&b, &s);
-	settle(&s, &a);
-	settle(&s, &b);
+	begin_two(&s, &a, &b, 10);
 	fanout_gap(s.fanout, 30);
 	s.story.number += 30;
 	play(&s, &a, 12, 50); /* 2 more until the join at 50 is 10 on */
@@ -534,9 +543,7 @@ TEST(frames_that_are_missing_count_for_every_viewer)
 	viewer_end(a.viewer, REASON_kicked);
 	CHECK_EQ(a.session.skipped, 40);
 	check_well(&b);
-	get_up(&a);
-	get_up(&b);
-	end(&s);
+	end_two(&s, &a, &b);
 }
 
 TEST(viewers_that_come_at_once_have_nothing_written_for_them)
@@ -621,9 +628,7 @@ TEST_NO_OOM(who_comes_while_there_is_a_delay_begins_at_once)
 	sit_down(&t, &s);
 	settle(&s, &t);
 	CHECK_EQ(t.reader.frames, 5);
-	check_well(&t);
-	get_up(&t);
-	end(&s);
+	end_one(&s, &t);
 }
 
 TEST_NO_OOM(who_waits_for_its_turn_while_the_tail_passes_by_is_moved)
@@ -631,10 +636,7 @@ TEST_NO_OOM(who_waits_for_its_turn_while_the_tail_passes_by_is_moved)
 	struct scene s;
 	struct seat t, other;
 
-	begin(&s, true);
-	play(&s, NULL, 1, 50);
-	sit_down(&t, &s);
-	settle(&s, &t);
+	begin_one(&s, &t, 1);
 	no_time(&s);
 	for (int i = 0; i < 210; i++) /* 8.4 s, in one pass */
 		append(&s, 50);
@@ -654,10 +656,7 @@ TEST_NO_OOM(a_stream_that_ends_while_there_is_a_delay_ends_its_viewers)
 	struct scene s;
 	struct seat t;
 
-	begin(&s, true);
-	play(&s, NULL, 1, 50);
-	sit_down(&t, &s);
-	settle(&s, &t);
+	begin_one(&s, &t, 1);
 	no_time(&s);
 	append(&s, 50);
 	fanout_end(s.fanout, REASON_stream_ended);
