@@ -568,7 +568,8 @@ int relay_new(struct relay **out, struct dispatch *d)
 	list_init(&r->orders);
 	list_init(&r->stops);
 	io_random(&seed, sizeof(seed));
-	map_init(&r->kept, seed);
+	relay_rules_init(r, seed);
+	relay_kept_init(r, ~seed);
 	err = timer_new(&r->tick, svc_loop(d->svc), on_tick, r);
 	if (err) {
 		relay_free(&r);
@@ -597,6 +598,7 @@ void relay_free(struct relay **pr)
 		stop_free(s);
 	}
 	relay_kept_fini(r);
+	relay_rules_fini(r);
 	timer_free(&r->tick);
 	free(r);
 }

@@ -16,6 +16,7 @@
 #define ENDING_MS 10000
 
 struct kept {
+	struct list link; /* in relay.turns */
 	struct relay *relay;
 	char id[RULE_ID_MAX + 1];
 	struct stream_key key;
@@ -39,10 +40,17 @@ static const struct rule *rule_of(const struct relay *r, const char *id)
 	return rule && rule->pull.is_once ? rule : NULL;
 }
 
+static struct kept *kept_at(struct list *it)
+{
+	return list_entry(it, struct kept, link);
+}
+
 /* ---- which there are ---- */
 
-static void kept_free(struct kept *k)
+static void let_go(struct relay *r, struct kept *k)
 {
+	list_remove(&k->link);
+	(void)map_remove(&r->kept, span_str(k->id));
 	if (!k->is_asking)
 		free(k);
 }
@@ -62,38 +70,27 @@ static void take_in(struct relay *r, const struct rule *rule)
 			free(k);
 			return;
 		}
+		list_init(&k->link);
+		list_append(&r->turns, &k->link);
 	}
 	k->is_there = true;
 	snprintf(k->key.text, sizeof(k->key.text), "%s",
 		 rule->pull.streams.text);
 }
 
-static struct kept *any_gone(const struct relay *r)
-{
-	map_each (slot, &r->kept) {
-		struct kept *k = slot->value;
-
-		if (!k->is_there)
-			return k;
-	}
-	return NULL;
-}
-
 void relay_kept_on_rules(struct relay *r)
 {
 	const struct ruleset *rules = r->world.rules(r->world.ctx);
 	const struct rule *rule;
-	struct kept *gone;
 
-	map_each (slot, &r->kept)
-		((struct kept *)slot->value)->is_there = false;
+	list_each (it, &r->turns)
+		kept_at(it)->is_there = false;
 	for (size_t i = 0; (rule = ruleset_at(rules, RULE_PULL, i, NULL)); i++)
 		if (rule->pull.is_once && rule == rule_of(r, rule->id))
 			take_in(r, rule);
-	while ((gone = any_gone(r))) {
-		(void)map_remove(&r->kept, span_str(gone->id));
-		kept_free(gone);
-	}
+	list_each_safe (it, &r->turns)
+		if (!kept_at(it)->is_there)
+			let_go(r, kept_at(it));
 }
 
 const struct rule *relay_kept_rule(const struct relay *r,
@@ -137,17 +134,19 @@ static struct json_object *args_of(const struct rule *rule)
 	return args;
 }
 
-static void order_anew(struct kept *k, int64_t now_ms)
+/* Returns whether it was. */
+static bool order_anew(struct kept *k, int64_t now_ms)
 {
 	const struct rule *rule = rule_of(k->relay, k->id);
 
 	if (!rule || now_ms < k->again_ms)
-		return;
+		return false;
 	k->again_ms = now_ms + AGAIN_MS;
 	k->is_asking = true;
 	if (k->relay->world.order(k->relay->world.ctx, &k->key, NULL,
 				  args_of(rule), on_ordered, k))
 		k->is_asking = false;
+	return true;
 }
 
 /* ---- how it is ---- */
@@ -175,7 +174,8 @@ static int state_of(const struct kept *k)
 	return is_pull && is_writer_there(r, e) ? KEPT_ENDING : KEPT_LOST;
 }
 
-static void look(struct kept *k, int64_t now_ms)
+/* Returns whether something was asked for. */
+static bool look(struct kept *k, int64_t now_ms)
 {
 	int state = state_of(k);
 
@@ -184,25 +184,35 @@ static void look(struct kept *k, int64_t now_ms)
 		k->since_ms = now_ms;
 	}
 	if (state == KEPT_LOST ||
-	    (state == KEPT_ENDING && now_ms - k->since_ms >= ENDING_MS)) {
-		order_anew(k, now_ms);
-	} else if (state == KEPT_TAKEN && now_ms - k->since_ms >= TAKEN_MS &&
-		   now_ms >= k->again_ms) {
-		k->again_ms = now_ms + AGAIN_MS;
-		k->relay->world.delete_pull(k->relay->world.ctx, k->id);
-	}
+	    (state == KEPT_ENDING && now_ms - k->since_ms >= ENDING_MS))
+		return order_anew(k, now_ms);
+	if (state != KEPT_TAKEN || now_ms - k->since_ms < TAKEN_MS ||
+	    now_ms < k->again_ms)
+		return false;
+	k->again_ms = now_ms + AGAIN_MS;
+	k->relay->world.delete_pull(k->relay->world.ctx, k->id);
+	return true;
 }
 
 void relay_kept_tick(struct relay *r)
 {
+	size_t looks = WEIR_MIN(r->kept.count, (size_t)RELAY_LOOKS_AT_ONCE);
 	int64_t now_ms = now_of(r);
+	unsigned asked = 0;
 
-	map_each (slot, &r->kept) {
-		struct kept *k = slot->value;
+	while (looks-- && asked < RELAY_ORDERS_AT_ONCE) {
+		struct kept *k = kept_at(r->turns.next);
 
-		if (!k->is_asking)
-			look(k, now_ms);
+		list_remove(&k->link);
+		list_append(&r->turns, &k->link);
+		asked += !k->is_asking && look(k, now_ms);
 	}
+}
+
+void relay_kept_init(struct relay *r, uint64_t seed)
+{
+	map_init(&r->kept, seed);
+	list_init(&r->turns);
 }
 
 void relay_kept_fini(struct relay *r)

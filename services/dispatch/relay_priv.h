@@ -9,9 +9,11 @@
 #include "services/dispatch/internal.h"
 #include "services/dispatch/relay.h"
 
-#define RELAY_RECENT_MAX 1024
-#define RELAY_WANTED_MAX 256
-#define RELAY_TRIES_MAX  3
+#define RELAY_RECENT_MAX     16384 /* more than there are rules */
+#define RELAY_WANTED_MAX     256
+#define RELAY_LOOKS_AT_ONCE  2000 /* rules that are kept on, of each sort */
+#define RELAY_ORDERS_AT_ONCE 100
+#define RELAY_TRIES_MAX      3
 
 /* What is around the rules; ctx is the struct relay. */
 struct relay_world {
@@ -34,14 +36,14 @@ struct relay {
 	struct list orders; /* under way */
 	struct list stops;
 	struct map kept;    /* by the rule's id */
+	struct list turns;  /* of those, as they are looked at */
+	size_t next_rule;   /* to be looked at, if it is kept on */
 	struct timer *tick; /* of rules that are kept on */
 	const char *cluster;
-	/* Orders by rule that need not be given again so soon. */
-	struct {
-		struct stream_key key;
-		int64_t until_ms;
-	} recent[RELAY_RECENT_MAX];
-	size_t next_recent;
+	/* Orders by rule that need not be given again so soon: by the stream,
+	 * and the oldest first. */
+	struct map recent;
+	struct list recents;
 	/* What is looked for though somebody seemed to have it: one may just
 	 * have died. */
 	struct relay_wanted {
@@ -68,12 +70,18 @@ WEIR_MUST_CHECK int relay_order_of(struct relay *r,
 				   const char *node, struct json_object *args,
 				   relay_fn *fn, void *ctx);
 
-/* relay_rules.c: asks the world alone. */
+/* relay_rules.c: asks the world alone. `seed` as for map_init. */
+void relay_rules_init(struct relay *r, uint64_t seed);
+/* When no order is under way any more. */
+void relay_rules_fini(struct relay *r);
+/* In turns, so many at once. */
 void relay_rules_tick(struct relay *r);
 
 /* relay_kept.c: what the API has begun is kept on, by its rules. Asks the world
- * alone; relay.kept is a map at first. */
+ * alone. */
+void relay_kept_init(struct relay *r, uint64_t seed);
 void relay_kept_on_rules(struct relay *r);
+/* In turns, so many at once. */
 void relay_kept_tick(struct relay *r);
 /* The rule of such a pull of the stream; NULL. */
 const struct rule *relay_kept_rule(const struct relay *r,

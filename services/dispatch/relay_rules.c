@@ -27,27 +27,71 @@ static int64_t now_of(const struct relay *r)
 	return r->world.now_ms(r->world.ctx);
 }
 
+struct recent {
+	struct list link; /* in relay.recents */
+	int64_t until_ms;
+	struct stream_key key;
+};
+
+static struct recent *recent_at(struct list *it)
+{
+	return list_entry(it, struct recent, link);
+}
+
 static bool is_recent(const struct relay *r, const struct stream_key *key)
 {
-	for (size_t i = 0; i < RELAY_RECENT_MAX; i++)
-		if (r->recent[i].until_ms > now_of(r) &&
-		    !strcmp(r->recent[i].key.text, key->text))
-			return true;
-	return false;
+	const struct recent *one = map_get(&r->recent, span_str(key->text));
+
+	return one && one->until_ms > now_of(r);
+}
+
+static void recent_free(struct relay *r, struct recent *one)
+{
+	list_remove(&one->link);
+	(void)map_remove(&r->recent, span_str(one->key.text));
+	free(one);
+}
+
+/* Those that are over, and the oldest where there are too many. */
+static void forget_recents(struct relay *r)
+{
+	list_each_safe (it, &r->recents) {
+		if (recent_at(it)->until_ms > now_of(r) &&
+		    r->recent.count < RELAY_RECENT_MAX)
+			return;
+		recent_free(r, recent_at(it));
+	}
+}
+
+/* NULL: no memory. */
+static struct recent *recent_new(struct relay *r, const struct stream_key *key)
+{
+	struct recent *one = calloc(1, sizeof(*one));
+
+	forget_recents(r);
+	if (!one)
+		return NULL;
+	list_init(&one->link);
+	one->key = *key;
+	if (map_put(&r->recent, span_str(key->text), one)) {
+		free(one);
+		return NULL;
+	}
+	return one;
 }
 
 static void note_recent(struct relay *r, const struct stream_key *key,
 			int64_t for_ms)
 {
-	size_t at = r->next_recent;
+	struct recent *one = map_get(&r->recent, span_str(key->text));
 
-	for (size_t i = 0; i < RELAY_RECENT_MAX; i++)
-		if (!strcmp(r->recent[i].key.text, key->text))
-			at = i;
-	if (at == r->next_recent)
-		r->next_recent = (at + 1) % RELAY_RECENT_MAX;
-	r->recent[at].key = *key;
-	r->recent[at].until_ms = now_of(r) + for_ms;
+	if (!one)
+		one = recent_new(r, key);
+	if (!one)
+		return; /* it may be ordered twice: the claim decides */
+	one->until_ms = now_of(r) + for_ms;
+	list_remove(&one->link);
+	list_append(&r->recents, &one->link);
 }
 
 /* ---- an order by a rule ---- */
@@ -206,24 +250,33 @@ static void want_again(struct relay *r)
 	}
 }
 
+/* Returns whether it was ordered. */
+static bool keep_one(struct relay *r, const struct rule *rule)
+{
+	struct stream_key key = {0};
+
+	if (rule->pull.is_on_demand || rule->pull.is_once ||
+	    rule_is_over(rule, r->world.utc_ms(r->world.ctx)))
+		return false;
+	snprintf(key.text, sizeof(key.text), "%s", rule->pull.streams.text);
+	if (is_recent(r, &key) || relay_is_live(r, &key))
+		return false;
+	order(r, rule, &key, "", NULL);
+	return true;
+}
+
 /* The rules that are kept on, whether somebody wants them or not. */
 static void keep_on(struct relay *r)
 {
 	const struct ruleset *rules = r->world.rules(r->world.ctx);
 	size_t count = ruleset_count(rules, RULE_PULL);
-	int64_t utc_ms = r->world.utc_ms(r->world.ctx);
+	size_t looks = WEIR_MIN(count, (size_t)RELAY_LOOKS_AT_ONCE);
+	unsigned orders = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct rule *rule = ruleset_at(rules, RULE_PULL, i, NULL);
-		struct stream_key key = {0};
+	while (looks-- && orders < RELAY_ORDERS_AT_ONCE) {
+		size_t i = r->next_rule++ % count;
 
-		if (rule->pull.is_on_demand || rule->pull.is_once ||
-		    rule_is_over(rule, utc_ms))
-			continue;
-		snprintf(key.text, sizeof(key.text), "%s",
-			 rule->pull.streams.text);
-		if (!is_recent(r, &key) && !relay_is_live(r, &key))
-			order(r, rule, &key, "", NULL);
+		orders += keep_one(r, ruleset_at(rules, RULE_PULL, i, NULL));
 	}
 }
 
@@ -231,4 +284,19 @@ void relay_rules_tick(struct relay *r)
 {
 	want_again(r);
 	keep_on(r);
+}
+
+/* ---- life ---- */
+
+void relay_rules_init(struct relay *r, uint64_t seed)
+{
+	map_init(&r->recent, seed);
+	list_init(&r->recents);
+}
+
+void relay_rules_fini(struct relay *r)
+{
+	list_each_safe (it, &r->recents)
+		recent_free(r, recent_at(it));
+	map_fini(&r->recent);
 }

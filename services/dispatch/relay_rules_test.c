@@ -6,6 +6,8 @@
 #include "common/test/check.h"
 #include "services/dispatch/relay_priv.h"
 
+#define MANY 1500
+
 struct scene {
 	struct relay relay;
 	struct ruleset *rules;
@@ -18,6 +20,9 @@ struct scene {
 	char stream[STREAM_KEY_MAX + 1], node[NODE_ID_SIZE], args[512];
 	relay_fn *fn;
 	void *fn_ctx;
+	unsigned seen[MANY];        /* orders of tv/0, tv/1, … */
+	int64_t seen_ms[MANY];      /* the last one of each */
+	bool is_hasty;              /* two of one came within a second */
 	bool keeps_open;            /* its answer is given later */
 	enum relay_verdict verdict; /* or at once */
 	unsigned deleted;
@@ -53,12 +58,25 @@ static void answer(struct scene *s, enum relay_verdict verdict)
 	fn(s->fn_ctx, &a);
 }
 
+static void note_one(struct scene *s, const struct stream_key *key)
+{
+	unsigned i = MANY;
+
+	if (sscanf(key->text, "tv/%u", &i) != 1 || i >= MANY)
+		return;
+	s->is_hasty =
+		s->is_hasty || (s->seen[i] && s->now_ms - s->seen_ms[i] < 1000);
+	s->seen[i]++;
+	s->seen_ms[i] = s->now_ms;
+}
+
 static int order(void *ctx, const struct stream_key *key, const char *node,
 		 struct json_object *args, relay_fn *fn, void *fn_ctx)
 {
 	struct scene *s = ctx;
 
 	s->orders++;
+	note_one(s, key);
 	snprintf(s->stream, sizeof(s->stream), "%s", key->text);
 	snprintf(s->node, sizeof(s->node), "%s", node ? node : "any");
 	snprintf(s->args, sizeof(s->args), "%s",
@@ -106,7 +124,8 @@ static void begin(struct scene *s)
 	};
 	s->relay.cluster = "here";
 	s->now_ms = 100000;
-	map_init(&s->relay.kept, 1);
+	relay_rules_init(&s->relay, 1);
+	relay_kept_init(&s->relay, 2);
 	CHECK_EQ(copy_new(&s->copy, NULL, &none, NULL, 1), 0);
 	CHECK_EQ(ruleset_new(&s->rules, 1), 0);
 }
@@ -116,6 +135,7 @@ static void end(struct scene *s)
 	if (s->fn)
 		answer(s, RELAY_SILENT);
 	relay_kept_fini(&s->relay);
+	relay_rules_fini(&s->relay);
 	ruleset_free(&s->rules);
 	copy_free(&s->copy);
 }
@@ -303,6 +323,42 @@ TEST_NO_OOM(rules_that_are_kept_on_are_ordered_for_nobody_and_without_limits)
 	end(&s);
 }
 
+/* Rules of streams that nobody has: {tv/0 … tv/<count - 1>}; `more` says what they
+ * are. */
+static void set_many(struct scene *s, enum rule_source source, unsigned count,
+		     const char *more)
+{
+	struct buf json = {0};
+
+	for (unsigned i = 0; i < count; i++)
+		buf_printf(&json,
+			   "%c{\"kind\":\"pull\",\"id\":\"k%u\",\"streams\":"
+			   "\"tv/%u\",\"urls\":[\"rtmp://a/x\"],%s}",
+			   i ? ',' : '[', i, i, more);
+	buf_put(&json, SPAN_LIT("]"));
+	set_rules(s, source, buf_text(&json));
+	buf_fini(&json);
+}
+
+TEST_NO_OOM(
+	of_any_number_of_rules_each_is_ordered_once_a_second_and_some_at_once)
+{
+	struct scene s;
+	unsigned before;
+
+	begin(&s);
+	set_many(&s, RULES_SETTINGS, MANY, "\"on_demand\":false");
+	for (unsigned i = 0; i < 40; i++) {
+		before = s.orders;
+		pass_ms(&s, 200);
+		CHECK(s.orders - before <= RELAY_ORDERS_AT_ONCE);
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		CHECK(s.seen[i] > 0);
+	CHECK(!s.is_hasty);
+	end(&s);
+}
+
 /* ---- what the API has begun ---- */
 
 #define ONE                                                                    \
@@ -421,5 +477,24 @@ TEST_NO_OOM(a_rule_that_goes_takes_its_pull_along_also_while_it_is_ordered)
 	answer(&s, RELAY_DONE);
 	pass_ms(&s, 5000);
 	CHECK_EQ(s.orders, 1);
+	end(&s);
+}
+
+TEST_NO_OOM(
+	many_that_lose_their_ingest_go_on_some_at_a_time_and_none_is_left_out)
+{
+	unsigned before;
+	struct scene s;
+
+	begin(&s);
+	set_many(&s, RULES_REGISTRY, MANY, "\"once\":true");
+	for (unsigned i = 0; i < 40; i++) {
+		before = s.orders;
+		pass_ms(&s, 200);
+		CHECK(s.orders - before <= RELAY_ORDERS_AT_ONCE);
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		CHECK(s.seen[i] > 0);
+	CHECK(!s.is_hasty);
 	end(&s);
 }
