@@ -387,6 +387,16 @@ TEST_NO_OOM(thousands_of_half_open_connections_keep_no_node_out)
 	pair_fini(&p);
 }
 
+/* A peer with both connections, whose link is up. */
+static void raw_join(struct pair *p, struct raw *media, struct raw *control)
+{
+	pair_prepare(p);
+	node_listen(&p->origin, "tcp://127.0.0.1:0");
+	raw_init(media, &p->origin, CONNECTION_MEDIA);
+	raw_init(control, &p->origin, CONNECTION_CONTROL);
+	WAIT_FOR(p->loop, p->origin.ups);
+}
+
 TEST_NO_OOM(a_proven_peer_that_breaks_the_protocol_is_closed)
 {
 	static const struct record bad[] = {
@@ -399,11 +409,7 @@ TEST_NO_OOM(a_proven_peer_that_breaks_the_protocol_is_closed)
 		struct raw media, control;
 		struct pair p;
 
-		pair_prepare(&p);
-		node_listen(&p.origin, "tcp://127.0.0.1:0");
-		raw_init(&media, &p.origin, CONNECTION_MEDIA);
-		raw_init(&control, &p.origin, CONNECTION_CONTROL);
-		WAIT_FOR(p.loop, p.origin.ups);
+		raw_join(&p, &media, &control);
 		raw_send(&media, &bad[i]);
 		WAIT_FOR(p.loop,
 			 raw_is_closed(&media) && raw_is_closed(&control));
@@ -439,11 +445,7 @@ TEST_NO_OOM(frames_of_a_peer_that_has_left_are_read_to_the_last)
 	struct raw media, control;
 	struct pair p;
 
-	pair_prepare(&p);
-	node_listen(&p.origin, "tcp://127.0.0.1:0");
-	raw_init(&media, &p.origin, CONNECTION_MEDIA);
-	raw_init(&control, &p.origin, CONNECTION_CONTROL);
-	WAIT_FOR(p.loop, p.origin.ups);
+	raw_join(&p, &media, &control);
 	for (uint64_t n = 0; n < 50; n++)
 		raw_send_frame(&media, n, 1000);
 	raw_fini(&control);

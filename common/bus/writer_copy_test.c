@@ -32,10 +32,7 @@ static void begin(struct scene *s)
 {
 	struct record pub;
 
-	claim(s);
-	writers_set_replicas(s->writers, 2);
-	test_node(&s->w, "origin-2", OTHER);
-	take_pub(s, HOME);
+	claim_beside(s, 2);
 	CHECK_EQ(test_count(&s->w, OTHER, RECORD_PUB), 0); /* the home first */
 	resume(s, HOME, 0, (struct position){0}, BEGIN);
 	CHECK_EQ(test_append(s->log, test_epoch_frame(6, 0, 0, 0), false), 0);
@@ -62,9 +59,7 @@ TEST(without_the_setting_there_is_one_home)
 {
 	struct scene s;
 
-	claim(&s);
-	test_node(&s.w, "origin-2", OTHER);
-	take_pub(&s, HOME);
+	claim_beside(&s, 1);
 	resume(&s, HOME, 0, (struct position){0}, BEGIN);
 	CHECK_EQ(test_count(&s.w, OTHER, RECORD_PUB), 0);
 	finish(&s);
@@ -134,10 +129,7 @@ TEST(a_copy_that_does_not_answer_is_asked_again)
 	struct scene s;
 	uint32_t sid;
 
-	claim(&s);
-	writers_set_replicas(s.writers, 2);
-	test_node(&s.w, "origin-2", OTHER);
-	take_pub(&s, HOME);
+	claim_beside(&s, 2);
 	resume(&s, HOME, 0, (struct position){0}, BEGIN);
 	sid = copy_pub(&s, OTHER).sid;
 	writers_tick(s.writers, BEGIN + 900);
@@ -165,10 +157,7 @@ TEST(a_copy_that_is_fenced_is_tried_again_and_the_home_stays)
 	struct scene s;
 	struct record pub, no;
 
-	claim(&s);
-	writers_set_replicas(s.writers, 2);
-	test_node(&s.w, "origin-2", OTHER);
-	take_pub(&s, HOME);
+	claim_beside(&s, 2);
 	resume(&s, HOME, 0, (struct position){0}, BEGIN);
 	pub = copy_pub(&s, OTHER);
 	no = fenced(&s, REASON_fenced, 6, 10);

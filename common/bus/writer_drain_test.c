@@ -38,9 +38,7 @@ TEST(a_drain_that_comes_before_the_answer_to_pub_is_not_forgotten)
 {
 	struct scene s;
 
-	claim(&s);
-	test_node(&s.w, "origin-2", OTHER);
-	take_pub(&s, HOME);
+	claim_beside(&s, 1);
 	drain(&s, HOME);
 	CHECK_EQ(asked_where(&s), 0);
 	resume(&s, HOME, RESUME_KNOWN, test_position(5, 44), BEGIN + 21);
@@ -55,9 +53,7 @@ TEST(a_stream_stays_until_its_epoch_has_begun_so_that_nobody_forgets_the_old_one
 {
 	struct scene s;
 
-	claim(&s);
-	test_node(&s.w, "origin-2", OTHER);
-	take_pub(&s, HOME);
+	claim_beside(&s, 1);
 	resume(&s, HOME, RESUME_KNOWN, test_position(5, 44), BEGIN);
 	drain(&s, HOME);
 	CHECK_EQ(asked_where(&s), 0);

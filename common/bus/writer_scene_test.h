@@ -147,6 +147,15 @@ static inline struct record take_pub(struct scene *s, link_id link)
 	return r;
 }
 
+/* Where there is another origin; its home has been told. */
+static inline void claim_beside(struct scene *s, unsigned replicas)
+{
+	claim(s);
+	writers_set_replicas(s->writers, replicas);
+	test_node(&s->w, "origin-2", OTHER);
+	take_pub(s, HOME);
+}
+
 static inline void resume(struct scene *s, link_id link, uint16_t flags,
 			  struct position at, int64_t now_ms)
 {

@@ -96,16 +96,21 @@ TEST_NO_OOM(a_player_by_tls_gets_what_a_plain_one_gets)
 			 "Sec-WebSocket-Version: 13\r\n\r\n"));
 }
 
+static void begin_to_play(struct safe *f, struct tls_peer *p)
+{
+	begin_safe(f, &door_http);
+	tell_story(&f->s);
+	come(f, p, GET("/live/a.flv"));
+	CHECK(LOOP_UNTIL(f->s.edge.loop,
+			 (tls_peer_step(p), edge_viewers(&f->s.edge.stats))));
+}
+
 TEST_NO_OOM(a_player_by_tls_hears_that_the_stream_has_ended)
 {
 	struct safe f;
 	struct tls_peer p;
 
-	begin_safe(&f, &door_http);
-	tell_story(&f.s);
-	come(&f, &p, GET("/live/a.flv"));
-	CHECK(LOOP_UNTIL(f.s.edge.loop,
-			 (tls_peer_step(&p), edge_viewers(&f.s.edge.stats))));
+	begin_to_play(&f, &p);
 	fanout_end(stream_fanout(f.s.stream), REASON_stream_ended);
 	CHECK(LOOP_UNTIL(f.s.edge.loop, (tls_peer_step(&p), p.is_over)));
 	CHECK(tls_peer_heard_end(&p));
@@ -155,11 +160,7 @@ TEST_NO_OOM(a_slow_player_by_tls_goes_on_at_a_newer_picture_with_whole_tags)
 	struct tls_peer p;
 	unsigned count;
 
-	begin_safe(&f, &door_http);
-	tell_story(&f.s);
-	come(&f, &p, GET("/live/a.flv"));
-	CHECK(LOOP_UNTIL(f.s.edge.loop,
-			 (tls_peer_step(&p), edge_viewers(&f.s.edge.stats))));
+	begin_to_play(&f, &p);
 	fall_behind(&f);
 	CHECK(LOOP_UNTIL(f.s.edge.loop,
 			 (tls_peer_step(&p), f.s.edge.stats.lag.skips > 0)));
@@ -179,11 +180,7 @@ TEST_NO_OOM(a_player_that_breaks_tls_is_closed_for_it)
 	struct safe f;
 	struct tls_peer p;
 
-	begin_safe(&f, &door_http);
-	tell_story(&f.s);
-	come(&f, &p, GET("/live/a.flv"));
-	CHECK(LOOP_UNTIL(f.s.edge.loop,
-			 (tls_peer_step(&p), edge_viewers(&f.s.edge.stats))));
+	begin_to_play(&f, &p);
 	say(p.fd, SPAN_LIT("\x17\3\3\0\x20nobody has encrypted these bytes."));
 	CHECK(LOOP_UNTIL(f.s.edge.loop, (tls_peer_step(&p), p.is_over)));
 	CHECK(LOOP_UNTIL(f.s.edge.loop, f.s.edge.stats.connections == 0));
