@@ -2,6 +2,8 @@
 """Relay pulls that the API has begun: they outlive the dispatch that was asked and the
 ingest that pulls, and end once, by whatever ends them."""
 
+import json
+import os
 import signal
 import uuid
 
@@ -187,6 +189,40 @@ def an_ingest_that_was_frozen_ends_nothing_that_goes_on_elsewhere(t):
         assert pulls(t, "order/frozen")[0][0] != node
         viewer.wait_media(len(viewer.media) + 60)
         assert is_a_rule(t, session)
+
+
+@case
+def while_the_registry_is_away_relays_begin_by_rules_and_nothing_accepted_is_lost(t):
+    nginx = origin(t, "away")
+    rules = [{"kind": "pull", "id": "tv", "streams": "tv/*", "urls": [nginx.url("live/$name")]},
+             {"kind": "push", "id": "shop", "streams": "shop/*",
+              "urls": [nginx.url("live/$name")]}]
+    settings = {**SETTINGS, "cluster.publish_grace_ms": 10000, "cluster.rules": json.dumps(rules)}
+    with Cluster(edge=1, dispatch=2, ingest=3, packager=0, settings=settings) as t.cluster:
+        session = start(t, "order/away", nginx.url("live/away"))
+        viewer = t.view("order/away")
+        viewer.wait_media(20)
+        os.kill(t.cluster.redis_pid, signal.SIGSTOP)
+        try:
+            refused = ask_start(t, "order/late", nginx.url("live/away"))
+            assert (refused["error_code"], refused["desp"]) == (
+                2001, "the registry does not answer"), refused
+            t.view("tv/away").wait_media(20)
+            t.push(clips.reference(4), "shop/cam", "--loop")
+            wait_for(lambda: nginx.is_published("cam"), "the push to begin")
+            node, seen = pulls(t, "order/away")[0][0], len(viewer.media)
+            t.cluster.kill(node)
+            viewer.wait_media(seen + 60)
+        finally:
+            os.kill(t.cluster.redis_pid, signal.SIGCONT)
+        assert start(t, "order/late", nginx.url("live/away"))
+        assert [s for _, s in pulls(t, "order/away")] == [session]
+        assert is_a_rule(t, session)
+        viewer.wait_media(len(viewer.media) + 60)
+        assert nginx.is_published("cam") and nginx.players("away") == 3
+        assert stop(t, "order/away")["data"] == {"session_id": session}
+        wait_no_rule(t, session, 5)
+        wait_players(nginx, "away", 2)
 
 
 if __name__ == "__main__":
