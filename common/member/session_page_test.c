@@ -59,7 +59,7 @@ static void page(char out[256], const struct session *s, size_t count,
 		CHECK(!member_json_text(one, "url_param"));
 		len += (size_t)snprintf(
 			out + len, 256 - len, "%d ",
-			atoi(member_json_text(one, "session_id") + 9));
+			number_at(member_json_text(one, "session_id") + 9));
 	}
 	if (json_object_object_get_ex(o, "more", NULL))
 		snprintf(out + len, 256 - len, "+");
