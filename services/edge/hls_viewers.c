@@ -6,7 +6,7 @@
 
 #include "common/io/clock.h"
 
-#define PROBES_LOOKED_AT 256
+#define LOOKED_AT_MAX 256 /* of a list, for one that may go */
 
 /* Kicked at that time: whoever fits, and was invited before. */
 struct kick {
@@ -76,6 +76,7 @@ void hls_viewers_init(struct hls_viewers *vs,
 	map_init(&vs->by_token, start->seed);
 	list_init(&vs->probing);
 	list_init(&vs->going);
+	list_init(&vs->passing);
 	list_init(&vs->claims);
 	list_init(&vs->kicks);
 }
@@ -93,6 +94,8 @@ void hls_viewers_fini(struct hls_viewers *vs)
 	list_each_safe (it, &vs->probing)
 		drop(viewer_at(it));
 	list_each_safe (it, &vs->going)
+		drop(viewer_at(it));
+	list_each_safe (it, &vs->passing)
 		drop(viewer_at(it));
 	list_each_safe (it, &vs->kicks)
 		kick_free(vs, list_entry(it, struct kick, link));
@@ -166,13 +169,19 @@ static enum hls_word refuse(struct gate_answer *out, enum reason why)
 	return HLS_NO;
 }
 
+static struct list *list_of(struct hls_viewer *v)
+{
+	if (v->state == HLS_VIEWER_PASSING)
+		return &v->all->passing;
+	return v->asked_count > 1 ? &v->all->going : &v->all->probing;
+}
+
 /* The lists are in the order of the last requests. */
 static void renew(struct hls_viewer *v, int64_t now_ms)
 {
 	v->asked_ms = now_ms;
 	list_remove(&v->link);
-	list_append(v->asked_count > 1 ? &v->all->going : &v->all->probing,
-		    &v->link);
+	list_append(list_of(v), &v->link);
 }
 
 static void note_asked(struct hls_viewer *v, int64_t now_ms)
@@ -308,7 +317,7 @@ static struct hls_viewer *probe_of(struct hls_viewers *vs,
 	list_each (it, &vs->probing) {
 		struct hls_viewer *p = viewer_at(it);
 
-		if (++looked_at > PROBES_LOOKED_AT)
+		if (++looked_at > LOOKED_AT_MAX)
 			break;
 		if (p != v && p->state == HLS_VIEWER_IN &&
 		    list_is_empty(&p->requests) &&
@@ -350,6 +359,7 @@ static enum hls_word enter(struct hls_viewer *v, struct gate_answer *why,
 	a->rq->since_ms = v->since_ms;
 	gate_leave(&v->pass); /* as one of segments only */
 	v->state = HLS_VIEWER_ASKING;
+	renew(v, a->now_ms);
 	switch (ask(v, why, a)) {
 	case GATE_YES:
 		kicked = admit(v);
@@ -367,12 +377,31 @@ static void turn_away(struct hls_viewer *v, const struct gate_answer *why)
 	let_go(v, why->why, why->detail);
 }
 
+/* One that is not counted goes: whoever can have a token for the asking must not
+ * keep others out by it. */
+static void make_room(struct hls_viewers *vs)
+{
+	unsigned looked_at = 0;
+
+	list_each (it, &vs->passing) {
+		if (++looked_at > LOOKED_AT_MAX)
+			return;
+		if (list_is_empty(&viewer_at(it)->requests)) {
+			let_go(viewer_at(it), REASON_peer_left, "");
+			return;
+		}
+	}
+}
+
 static struct hls_viewer *take_in(struct hls_viewers *vs,
 				  const struct hls_token *t,
 				  const struct hls_asked *a)
 {
-	return vs->start.ops->has_room(vs->start.ctx) ? viewer_new(vs, t, a)
-						      : NULL;
+	if (!vs->start.ops->has_room(vs->start.ctx))
+		return NULL;
+	if (vs->by_token.count >= vs->start.max)
+		make_room(vs);
+	return viewer_new(vs, t, a);
 }
 
 static enum hls_word let_in(struct hls_viewer **out, struct hls_viewer *v,
@@ -405,7 +434,6 @@ enum hls_word hls_viewers_begin(struct hls_viewers *vs, struct hls_viewer **out,
 	v = take_in(vs, &t, &a);
 	if (!v)
 		return refuse(why, REASON_no_resources);
-	renew(v, a.now_ms);
 	return let_in(out, v, why, &a);
 }
 
@@ -533,7 +561,7 @@ static struct hls_viewer *claimed(const struct hls_viewers *vs,
 }
 
 /* It stays, and is not counted any more. */
-static void yield(struct hls_viewer *v)
+static void yield(struct hls_viewer *v, int64_t now_ms)
 {
 	struct gate_names names;
 	char user[SIGN_USER_MAX + 1], kid[SIGN_KID_MAX + 1];
@@ -544,6 +572,7 @@ static void yield(struct hls_viewer *v)
 	names = (struct gate_names){user, "", kid};
 	v->all->start.ops->on_elsewhere(v->all->start.ctx, v);
 	v->state = HLS_VIEWER_PASSING;
+	renew(v, now_ms);
 	v->since_ms = v->token.start_ms;
 	list_remove(&v->claim);
 	gate_leave(&v->pass);
@@ -570,10 +599,19 @@ void hls_viewers_moved(struct hls_viewers *vs, struct span text,
 	}
 	v->elsewhere_ms = now_ms + half_ms;
 	if (v->state == HLS_VIEWER_IN)
-		yield(v);
+		yield(v, now_ms);
 }
 
 /* ---- going ---- */
+
+void hls_viewers_give_up(struct hls_viewer *v)
+{
+	if (v->asked_count)
+		return;
+	v->asked_ms = INT64_MIN;
+	list_remove(&v->link);
+	list_prepend(&v->all->probing, &v->link);
+}
 
 static void expire(struct list *list, int64_t before_ms, int64_t now_ms)
 {
@@ -596,6 +634,7 @@ void hls_viewers_tick(struct hls_viewers *vs, int64_t now_ms, int64_t utc_ms)
 	expire(&vs->probing, now_ms - WEIR_MIN(timeout_ms, HLS_PROBE_MS),
 	       now_ms);
 	expire(&vs->going, now_ms - timeout_ms, now_ms);
+	expire(&vs->passing, now_ms - timeout_ms, now_ms);
 	list_each_safe (it, &vs->kicks) {
 		struct kick *k = list_entry(it, struct kick, link);
 
@@ -622,4 +661,5 @@ void hls_viewers_each(struct hls_viewers *vs, const char *stream,
 {
 	each_of(&vs->probing, stream, fn, ctx);
 	each_of(&vs->going, stream, fn, ctx);
+	each_of(&vs->passing, stream, fn, ctx);
 }

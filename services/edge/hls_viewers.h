@@ -36,7 +36,7 @@ enum hls_viewer_state {
 struct hls_viewers;
 
 struct hls_viewer {
-	struct list link; /* in viewers->probing or ->going */
+	struct list link; /* in viewers->probing, ->going or ->passing */
 	struct hls_viewers *all;
 	struct hls_token token;
 	char text[HLS_TOKEN_SIZE];
@@ -77,7 +77,7 @@ struct hls_viewers_start {
 	bool is_guessable;
 	const char *node; /* whose viewers these are */
 	int64_t timeout_ms;
-	size_t max; /* viewers, those that are not counted included */
+	size_t max; /* viewers; those that are not counted make room */
 	uint64_t seed;
 	const struct hls_viewers_ops *ops;
 	void *ctx;
@@ -88,6 +88,7 @@ struct hls_viewers {
 	struct map by_token;
 	struct list probing; /* asked once at most: the longest silent first */
 	struct list going;   /* likewise */
+	struct list passing; /* not counted: likewise */
 	struct list claims;  /* viewers that others are to hear of */
 	struct list kicks;   /* the oldest first */
 	size_t kick_count;
@@ -131,6 +132,10 @@ WEIR_MUST_CHECK enum hls_word hls_viewers_segment(struct hls_viewers *vs,
 						  struct hls_viewer **out,
 						  struct gate_answer *why,
 						  const struct hls_asked *a);
+
+/* It came, and got nothing: the next tick lets it go, unless it asks by then or
+ * has asked with its token. From anywhere. */
+void hls_viewers_give_up(struct hls_viewer *v);
 
 /* Let go those that have not asked in time. */
 void hls_viewers_tick(struct hls_viewers *vs, int64_t now_ms, int64_t utc_ms);

@@ -516,6 +516,62 @@ TEST(viewers_are_no_more_than_there_may_be)
 	end(&s);
 }
 
+TEST(those_that_are_not_counted_make_room_for_one_who_is)
+{
+	struct scene s = {0};
+	struct player p, q;
+	struct said said;
+	struct list held;
+
+	list_init(&held);
+	if (begin(&s)) {
+		p = guest(&s, "10.0.0.1:1");
+		said = segment(&s, &p); /* one whose segment is waited for */
+		if (said.viewer)
+			list_append(&said.viewer->requests, &held);
+		for (int i = 0; i < 20; i++) {
+			q = guest(&s, "10.0.0.1:1");
+			CHECK_EQ(segment(&s, &q).word, HLS_YES);
+		}
+		for (int i = 0; i < 7; i++)
+			CHECK_EQ(come(&s, &q, "10.0.0.2:1").word, HLS_YES);
+		CHECK_EQ(s.outs, 7);
+		CHECK(!list_is_empty(&held));
+		CHECK_EQ(hls_viewers_count(&s.viewers), 8);
+		/* Who is counted stays. */
+		said = come(&s, &q, "10.0.0.2:1");
+		CHECK_EQ(said.word, HLS_NO);
+		CHECK_EQ(said.why.why, REASON_no_resources);
+	}
+	list_remove(&held);
+	end(&s);
+}
+
+TEST(who_came_for_nothing_goes_at_once_unless_it_asks)
+{
+	struct scene s = {0};
+	struct player p, q;
+	struct said a, b;
+
+	if (begin(&s)) {
+		a = come(&s, &p, "10.0.0.1:1");
+		b = come(&s, &q, "10.0.0.2:1");
+		if (a.viewer)
+			hls_viewers_give_up(a.viewer);
+		if (b.viewer)
+			hls_viewers_give_up(b.viewer);
+		CHECK_EQ(playlist(&s, &q).word, HLS_YES);
+		pass(&s, 0);
+		CHECK_EQ(s.outs, 1);
+		CHECK_EQ(s.why, REASON_peer_left);
+		if (b.viewer)
+			hls_viewers_give_up(b.viewer); /* it has asked */
+		pass(&s, 0);
+		CHECK_EQ(hls_viewers_count(&s.viewers), 1);
+	}
+	end(&s);
+}
+
 TEST(who_waits_for_the_webhook_is_told_when_it_has_decided)
 {
 	struct scene s = {0};
