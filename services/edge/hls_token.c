@@ -2,6 +2,7 @@
 #include "services/edge/hls_token.h"
 
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 
 #include "common/access/sign.h"
@@ -102,13 +103,10 @@ bool hls_token_read(struct hls_token *out, struct span text)
 	return true;
 }
 
-static unsigned differ(const uint8_t *a, const char *b, size_t count)
+bool hls_token_is(const char *token, struct span text)
 {
-	unsigned bits = 0;
-
-	for (size_t i = 0; i < count; i++)
-		bits |= (unsigned)(a[i] ^ (uint8_t)b[i]);
-	return bits;
+	return text.len == strlen(token) &&
+	       !CRYPTO_memcmp(text.data, token, text.len);
 }
 
 enum hls_token_word hls_token_check(const struct hls_token *t, struct span text,
@@ -116,11 +114,12 @@ enum hls_token_word hls_token_check(const struct hls_token *t, struct span text,
 {
 	const uint8_t *given = text.data + text.len - MAC_DIGITS;
 	char digits[MAC_DIGITS + 1];
-	unsigned stream, ip;
+	int stream, ip;
 
 	if (put_digits(digits, t, use))
 		return HLS_TOKEN_BAD;
-	stream = differ(given, digits, STREAM_DIGITS);
-	ip = differ(given + STREAM_DIGITS, digits + STREAM_DIGITS, IP_DIGITS);
+	stream = CRYPTO_memcmp(given, digits, STREAM_DIGITS);
+	ip = CRYPTO_memcmp(given + STREAM_DIGITS, digits + STREAM_DIGITS,
+			   IP_DIGITS);
 	return stream ? HLS_TOKEN_BAD : ip ? HLS_TOKEN_MOVED : HLS_TOKEN_OWN;
 }

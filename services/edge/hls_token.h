@@ -42,6 +42,9 @@ WEIR_MUST_CHECK int hls_token_write(char out[HLS_TOKEN_SIZE],
  * written. */
 bool hls_token_read(struct hls_token *out, struct span text);
 
+/* Is it this one? Takes a time that says nothing of where they differ. */
+bool hls_token_is(const char *token, struct span text);
+
 /* Was it made by this key for that? Takes a time that says nothing. `text` must
  * have been read as `t`. */
 enum hls_token_word hls_token_check(const struct hls_token *t, struct span text,

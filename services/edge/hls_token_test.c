@@ -81,6 +81,17 @@ TEST(each_part_of_a_token_is_covered)
 	}
 }
 
+TEST(a_token_is_itself_alone)
+{
+	static const char one[] = "1-2-0123456789abcdef01234567";
+
+	CHECK(hls_token_is(one, SPAN_LIT("1-2-0123456789abcdef01234567")));
+	CHECK(!hls_token_is(one, SPAN_LIT("1-2-0123456789abcdef01234568")));
+	CHECK(!hls_token_is(one, SPAN_LIT("1-2-0123456789abcdef0123456")));
+	CHECK(!hls_token_is(one, SPAN_LIT("1-2-0123456789abcdef012345678")));
+	CHECK(!hls_token_is(one, (struct span){0}));
+}
+
 TEST(a_token_has_one_form_and_no_other)
 {
 	static const char *const bad[] = {

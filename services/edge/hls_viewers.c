@@ -256,7 +256,7 @@ static enum hls_word look(struct hls_viewers *vs, struct hls_viewer **out,
 		return HLS_UNKNOWN;
 	*out = find(vs, t, a->rq->ip);
 	if (*out) /* its token was right when it came */
-		return span_eq_str(a->token, (*out)->text) &&
+		return hls_token_is((*out)->text, a->token) &&
 				       !strcmp(a->rq->key->text,
 					       (*out)->key.text)
 			       ? HLS_YES
