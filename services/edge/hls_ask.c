@@ -13,6 +13,7 @@ struct asking {
 	struct list link;     /* hls->asking, if the word is for it alone */
 	struct hls_held held; /* by its viewer, else */
 	struct edge_hls *hls;
+	struct hls_viewer *viewer; /* that one; NULL: none */
 	struct http_request *req;
 	struct gate_pass pass;
 	struct hls_path path;
@@ -130,7 +131,11 @@ static void asking_free(struct asking *a)
 
 static void on_asking_gone(void *ctx)
 {
-	asking_free(ctx);
+	struct asking *a = ctx;
+
+	if (a->viewer)
+		hls_viewers_give_up(a->viewer);
+	asking_free(a);
 }
 
 /* The gate has said yes or no; the pass is over. */
@@ -269,6 +274,8 @@ static void go_in(struct edge_hls *h, struct http_request *req,
 		edge_hls_serve(h, req, path, v);
 	else if (edge_hls_is_there(h, req, &path->key))
 		redirect(h, req, v);
+	else
+		hls_viewers_give_up(v);
 }
 
 static void hold(struct edge_hls *h, struct http_request *req,
@@ -276,8 +283,11 @@ static void hold(struct edge_hls *h, struct http_request *req,
 {
 	struct asking *a = asking_new(h, req, path);
 
-	if (!a)
+	if (!a) {
+		hls_viewers_give_up(v);
 		return;
+	}
+	a->viewer = v;
 	list_append(&v->requests, &a->held.link);
 	http_on_gone(req, on_asking_gone, a);
 }
@@ -319,17 +329,26 @@ static struct hls_held *held_at(struct list *it)
 	return list_entry(it, struct hls_held, link);
 }
 
-static void on_in(void *ctx, struct hls_viewer *v)
+/* Once, however often it goes to another edge and comes back. */
+static void say_start(struct edge_hls *h, struct hls_viewer *v)
 {
-	struct edge_hls *h = ctx;
-
-	h->edge->stats.way[EDGE_HLS].viewers++;
+	if (v->has_played)
+		return;
+	v->has_played = true;
 	h->edge->stats.way[EDGE_HLS].started++;
 	logger_event(
 		h->edge->log, &edge_play_start, kv_str("stream", v->key.text),
 		kv_str("session", v->session.id), kv_addr("peer", &v->peer),
 		kv_str("proto", edge_way_name(EDGE_HLS)),
 		kv_uint("waited_ms", 0));
+}
+
+static void on_in(void *ctx, struct hls_viewer *v)
+{
+	struct edge_hls *h = ctx;
+
+	h->edge->stats.way[EDGE_HLS].viewers++;
+	say_start(h, v);
 	list_each_safe (it, &v->requests) {
 		struct asking *a = list_entry(held_at(it), struct asking, held);
 
@@ -369,8 +388,9 @@ static void say_refused(struct edge_hls *h, const struct hls_viewer *v,
 static void note_end(struct edge_hls *h, const struct hls_viewer *v,
 		     enum reason why, const char *detail)
 {
-	if (v->state == HLS_VIEWER_IN) {
+	if (v->state == HLS_VIEWER_IN)
 		h->edge->stats.way[EDGE_HLS].viewers--;
+	if (v->has_played) {
 		h->edge->stats.reason[why].ended++;
 		say_end(h, v, why, detail);
 		visit(h, &v->key, EVENT_PLAY_END, &v->peer, why, detail);
@@ -496,12 +516,13 @@ void edge_hls_tell(struct edge_hls *h)
 	struct json_object *args;
 	struct node_ref dispatch;
 
-	if (list_is_empty(&h->viewers.claims))
+	/* Without a dispatch they are kept for the next one. */
+	if (list_is_empty(&h->viewers.claims) ||
+	    !bus_nodes(member_bus(m), "dispatch", &dispatch, 1))
 		return;
 	args = claims_json(h);
-	if (bus_nodes(member_bus(m), "dispatch", &dispatch, 1))
-		(void)!member_ask(m, dispatch.link, "hls_moved", args, TOLD_MS,
-				  on_told, NULL);
+	(void)!member_ask(m, dispatch.link, "hls_moved", args, TOLD_MS, on_told,
+			  NULL);
 	json_object_put(args);
 }
 

@@ -47,6 +47,7 @@ struct hls_viewer {
 	struct gate_pass pass;
 	uint8_t state;        /* enum hls_viewer_state */
 	uint8_t asked_count;  /* with its token, up to 2 */
+	bool has_played;      /* the owner's: it was in here, and was said */
 	int64_t since_ms;     /* UTC, let in elsewhere; 0: nowhere yet */
 	struct list claim;    /* in viewers->claims */
 	int64_t asked_ms;     /* its last request, */

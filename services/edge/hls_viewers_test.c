@@ -601,6 +601,29 @@ TEST(who_waits_for_the_webhook_is_told_when_it_has_decided)
 	end(&s);
 }
 
+TEST(who_goes_while_the_webhook_is_asked_is_never_in)
+{
+	struct scene s = {0};
+	struct player p;
+	struct said said;
+
+	s.rig.settings.on_play_auth = "http://h/auth";
+	s.rig.settings.webhook_timeout_ms = 1000;
+	s.rig.settings.webhook_on_timeout = ACCESS_TIMEOUT_ALLOW;
+	if (begin(&s)) {
+		said = come(&s, &p, "10.0.0.1:1");
+		CHECK_EQ(said.word, HLS_WAITS);
+		if (said.viewer)
+			hls_viewers_give_up(said.viewer);
+		pass(&s, 0);
+		CHECK_EQ(s.outs, 1);
+		pass(&s, 5000);
+	}
+	CHECK_EQ(s.ins, 0);
+	CHECK_EQ(hls_viewers_count(&s.viewers), 0);
+	end(&s);
+}
+
 TEST(what_was_signed_when_the_session_began_holds_at_the_next_edge)
 {
 	static const char rule[] =

@@ -193,6 +193,14 @@ def what_is_no_session_of_ours_is_not_found(t):
 
 
 @case
+def who_asks_for_what_is_not_there_is_no_session(t):
+    """Players that wait for a stream ask again and again."""
+    for _ in range(20):
+        assert hls.ask(edge(t), "/live/absent.m3u8").status == 404
+    wait_ids(t, "live/absent", [], 2)  # sooner than who asked once
+
+
+@case
 def players_are_one_session_each(t):
     begin(t, "live/players")
     url = f"http://{edge(t)}/live/players.m3u8"
@@ -340,6 +348,11 @@ def a_player_whose_connections_come_to_both_edges_is_one(t):
         other = Viewer(t, "live/both", 1)
         assert other.playlist().status == 200
         wait_ids(t, "live/both", [v.id, other.id])
+        wait_ids(t, "live/both", [], 20 * SLOWER)
+        for n in t.cluster.role("edge"):  # each says once that it came, and went
+            said = [line.split()[2] for line in t.cluster.log(n.id).splitlines()
+                    if f"session={v.id} " in line]
+            assert said == ["play.start", "play.end"], (n.id, said)
 
 
 @case
