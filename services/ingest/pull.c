@@ -10,9 +10,6 @@
 #include "services/ingest/pull_priv.h"
 
 #define SWEEP_MS     100
-#define BACKOFF_MS   500   /* behind the first failure; twice that, … */
-#define BACKOFF_MAX  5000  /* … up to this, and a quarter by chance */
-#define STEADY_MS    10000 /* who ran so long had not failed */
 #define PROBE_MAX_MS 10000
 
 const struct log_event ingest_pull_start = {
@@ -39,7 +36,7 @@ static uint64_t now_of(const struct pull *p)
 
 static const char *url_of(const struct pull *p)
 {
-	return p->order.url[p->url_at];
+	return p->order.url[p->course.url_at];
 }
 
 void pull_url_shown(char out[PULL_URL_SHOWN], const struct pull *p)
@@ -284,17 +281,6 @@ static int begin_publish(struct pull *p)
 	return 0;
 }
 
-static uint64_t backoff_ms(const struct pull *p)
-{
-	unsigned doublings = WEIR_MIN(p->failures ? p->failures - 1 : 0, 8u);
-	uint64_t ms = WEIR_MIN((uint64_t)BACKOFF_MS << doublings,
-			       (uint64_t)BACKOFF_MAX);
-	uint8_t chance;
-
-	io_random(&chance, sizeof(chance));
-	return ms + ms / 4 * chance / UINT8_MAX;
-}
-
 static void drop_source(struct pull *p)
 {
 	p->bytes_before = bytes_of(p);
@@ -302,12 +288,10 @@ static void drop_source(struct pull *p)
 	p->is_source_over = false;
 }
 
-static void say_failed(struct pull *p)
+static void say_failed(struct pull *p, const char *url)
 {
 	uint64_t now_ms = now_of(p);
-	char url[PULL_URL_SHOWN];
 
-	pull_url_shown(url, p);
 	logger_event(p->owner->in->log, &ingest_pull_fail,
 		     kv_str("stream", p->order.key.text),
 		     kv_str("session", p->session_id), kv_str("url", url),
@@ -318,13 +302,6 @@ static void say_failed(struct pull *p)
 						: 0));
 	note(p, "pull.fail", p->why, p->detail);
 	p->owner->in->stats.pull_fails++;
-}
-
-/* Is there another attempt? */
-static bool may_retry(const struct pull *p)
-{
-	return p->order.retry_num < 0 ||
-	       p->failures <= (unsigned)p->order.retry_num;
 }
 
 static uint64_t hash_of(const struct pulls *ps, const struct stream_key *key)
@@ -358,47 +335,40 @@ static void go_on_anew(struct pull *p, enum reason why)
 		pull_finish(p, REASON_no_resources, "");
 }
 
-static void pause_or_end(struct pull *p)
-{
-	p->failures++;
-	if (!may_retry(p)) {
-		say_failed(p);
-		note_spent(p);
-		p->is_spent = true;
-		pull_finish(p, p->why, p->detail);
-		return;
-	}
-	p->resume_ms = now_of(p) + backoff_ms(p);
-	say_failed(p);
-	p->url_at = 0;
-	if (p->has_media)
-		go_on_anew(p, p->why);
-	else
-		p->state = PULL_PAUSES;
-}
-
 static void dial(struct pull *p);
+
+static void end_spent(struct pull *p)
+{
+	note_spent(p);
+	p->is_spent = true;
+	pull_finish(p, p->why, p->detail);
+}
 
 /* What was dialed does not come, or no more: p->why says it. */
 static void attempt_over(struct pull *p)
 {
 	bool ran = p->state == PULL_RUNS;
+	char url[PULL_URL_SHOWN];
+	enum pull_step step;
+	uint64_t pause_ms;
+	uint8_t chance;
 
-	if (ran && now_of(p) - p->run_ms >= STEADY_MS)
-		p->failures = 0;
+	io_random(&chance, sizeof(chance));
 	drop_source(p);
 	end_probe(p);
-	if (ran || p->url_at + 1 >= p->order.url_count) {
-		pause_or_end(p);
-		return;
-	}
-	p->resume_ms = 0;
-	say_failed(p);
-	p->url_at++;
-	if (p->has_media)
+	pull_url_shown(url, p);
+	step = pull_course_failed(&p->course, ran, now_of(p) - p->run_ms,
+				  chance, &pause_ms);
+	p->resume_ms = now_of(p) + pause_ms;
+	say_failed(p, url);
+	if (step == PULL_STEP_SPENT)
+		end_spent(p);
+	else if (p->has_media)
 		go_on_anew(p, p->why);
-	else
+	else if (step == PULL_STEP_NEXT)
 		dial(p);
+	else
+		p->state = PULL_PAUSES;
 }
 
 static void dial(struct pull *p)
@@ -451,7 +421,7 @@ static void look_at_probe(struct pull *p)
 {
 	uint64_t now_ms = now_of(p);
 
-	if (p->state != PULL_RUNS || !p->url_at)
+	if (p->state != PULL_RUNS || !p->course.url_at)
 		return;
 	if (!p->probe && !p->is_probe_over) {
 		if (now_ms >= p->probe_ms)
@@ -461,7 +431,7 @@ static void look_at_probe(struct pull *p)
 	if (p->is_probe_over && p->is_probe_well) {
 		end_probe(p);
 		drop_source(p);
-		p->url_at = 0;
+		p->course.url_at = 0;
 		p->resume_ms = 0;
 		note(p, "pull.back", REASON_none, "the first address is well");
 		go_on_anew(p, REASON_none);
@@ -499,7 +469,7 @@ static void look_soon(struct pull *p)
 void pull_go_another_way(struct pull *p)
 {
 	p->resume_ms = 0;
-	p->failures = 0;
+	p->course.failures = 0;
 	look_soon(p);
 }
 
@@ -631,6 +601,8 @@ int pull_start(struct pulls *ps, struct pull_order *order,
 		return err;
 	p->owner = ps;
 	p->order = *order;
+	p->course.url_count = order->url_count;
+	p->course.retry_num = order->retry_num;
 	order->url_count = 0;
 	p->start_us = io_utc_us();
 	p->began_ms = now_of(p);

@@ -8,6 +8,7 @@
 #include "common/base/map.h"
 #include "common/media/via.h"
 #include "services/ingest/pull.h"
+#include "services/ingest/pull_course.h"
 #include "services/ingest/pull_source.h"
 
 struct pull_order {
@@ -44,12 +45,11 @@ struct pull {
 	uint64_t began_ms;
 	enum pull_state state;
 	bool has_media; /* this epoch */
-	unsigned url_at;
+	struct pull_course course;
 	struct pull_source *source; /* NULL: none */
 	bool is_source_over;
 	enum reason why; /* of the last failure */
 	char detail[192];
-	unsigned failures; /* rounds, in a row */
 	unsigned attempts; /* in all */
 	uint64_t attempt_ms, run_ms, resume_ms;
 	uint64_t unwanted_ms;  /* since when; 0: it is wanted */
