@@ -6,6 +6,7 @@
 #define WEIR_DISPATCH_CARRIERS_H
 
 #include "common/bus/world.h"
+#include "common/member/member.h"
 
 #define CARRIERS_MAX 64 /* edges of one stream; more are not looked at */
 
@@ -19,8 +20,19 @@ struct carrying {
 };
 typedef void carriers_fn(void *ctx, const struct carrying *c);
 
-/* Returns 0 or WEIR_ENOMEM. */
-WEIR_MUST_CHECK int carriers_new(struct carriers **out, struct dispatch *d);
+struct carriers_world {
+	void *ctx;
+	int64_t (*now_ms)(void *ctx);
+	/* Put the call "streams" to the stream's home. As member_ask; any other
+	 * error than 0: `fn` never comes. */
+	int (*ask)(void *ctx, const struct stream_key *key,
+		   member_answer_fn *fn, void *fn_ctx);
+};
+void carriers_world_of(struct carriers_world *out, struct dispatch *d);
+
+/* `world` is copied. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int carriers_new(struct carriers **out,
+				 const struct carriers_world *world);
 /* Behind the member; who waits is told of none. */
 void carriers_free(struct carriers **c);
 

@@ -186,6 +186,14 @@ static int open_api(struct dispatch *d)
 	return err ? err : member_add_address(d->member, "api", text);
 }
 
+static int open_carriers(struct dispatch *d)
+{
+	struct carriers_world world;
+
+	carriers_world_of(&world, d);
+	return carriers_new(&d->carriers, &world);
+}
+
 int dispatch_new(struct dispatch **out, struct svc *svc)
 {
 	struct dispatch *d = calloc(1, sizeof(*d));
@@ -202,7 +210,7 @@ int dispatch_new(struct dispatch **out, struct svc *svc)
 	if (!err)
 		err = placer_new(&d->puller, d, PLACE_PULLS);
 	if (!err)
-		err = carriers_new(&d->carriers, d);
+		err = open_carriers(d);
 	if (!err)
 		err = census_new(&d->census, NULL, seed);
 	if (!err)
