@@ -64,7 +64,8 @@ def players_are_sent_where_the_stream_is_already(t):
         wait_for(lambda: order()[0] == (edges[1], True), "the edge that has it to be first")
         assert all(order()[0][0] == edges[1] for _ in range(20)), "each time"
         t.view("live/has", edge=2).wait_media(20)
-        wait_for(lambda: {o[0] for o in order()[:2]} == set(edges[1:]), "both that have it")
+        wait_for(lambda: sorted(order()) == list(zip(edges, (False, True, True))),
+                 "both that have it")
         assert order()[2] == (edges[0], False), order()
         nobody = route(t, op="play", stream="live/nobody")["addresses"]
         assert len(nobody) == 3 and not any(a["carries"] for a in nobody), nobody
