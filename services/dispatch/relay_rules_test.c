@@ -1,6 +1,7 @@
 /* services/dispatch/relay_rules_test.c - which pulls are ordered by rules, for whom,
  * and how often; and those that the API has begun. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/conf/json.h"
 #include "common/test/check.h"
@@ -60,9 +61,13 @@ static void answer(struct scene *s, enum relay_verdict verdict)
 
 static void note_one(struct scene *s, const struct stream_key *key)
 {
-	unsigned i = MANY;
+	unsigned long i;
 
-	if (sscanf(key->text, "tv/%u", &i) != 1 || i >= MANY)
+	if (strncmp(key->text, "tv/", 3) || key->text[3] < '0' ||
+	    key->text[3] > '9')
+		return;
+	i = strtoul(key->text + 3, NULL, 10);
+	if (i >= MANY)
 		return;
 	s->is_hasty =
 		s->is_hasty || (s->seen[i] && s->now_ms - s->seen_ms[i] < 1000);
