@@ -47,8 +47,20 @@ static struct rule_call *call_at(struct list *it)
 	return list_entry(it, struct rule_call, link);
 }
 
+/* For the first one. */
+static void arm(struct store *st)
+{
+	uint64_t now = loop_now_ms(st->loop), due_ms;
+
+	if (list_is_empty(&st->rule_calls))
+		return;
+	due_ms = call_at(st->rule_calls.next)->deadline_ms;
+	timer_start(st->rule_timer, due_ms > now ? due_ms - now : 0);
+}
+
 /* Who has an answer waits until it is in force here, too; who is late, for
- * nothing. Callbacks may make calls, which stand at the end of the list. */
+ * nothing. Callbacks may make calls: they stand at the end of the list, or, when
+ * they have failed, before those that are not due. */
 static void on_deadline(struct store *st)
 {
 	static const struct rule_reply late = {.err = WEIR_ETIMEOUT};
@@ -57,13 +69,12 @@ static void on_deadline(struct store *st)
 	list_each_safe (it, &st->rule_calls) {
 		struct rule_call *c = call_at(it);
 
-		if (c->deadline_ms > now) {
-			timer_start(st->rule_timer, c->deadline_ms - now);
-			return;
-		}
+		if (c->deadline_ms > now)
+			break;
 		st->stats.timeouts += !c->is_answered;
 		finish(c, c->is_answered ? &c->reply : &late);
 	}
+	arm(st);
 }
 
 /* It is due now: on the loop's next pass. */

@@ -272,6 +272,40 @@ TEST_NO_OOM(changes_without_a_registry_are_answered_and_rules_stay)
 	close_alone(&sc, &m);
 }
 
+/* Asks for what cannot be, when it is answered the first time. */
+static void on_first_answer(void *ctx, const struct rule_reply *r)
+{
+	static const struct rule_change bad = {
+		.op = RULE_PUT, .name = "nonsense", .text = {0}};
+	struct member *m = ctx;
+
+	m->last = *r;
+	store_rule(m->store, &bad, on_answer, m);
+}
+
+TEST_NO_OOM(
+	a_change_that_cannot_be_is_answered_at_once_also_while_another_one_waits)
+{
+	const struct rule_change good = {
+		.op = RULE_PUT, .name = "ban x", .text = SPAN_LIT("{}")};
+	const struct rule_change bad = {
+		.op = RULE_PUT, .name = "nonsense", .text = {0}};
+	struct member m, other;
+	struct scene sc;
+
+	if (!open_alone(&sc, &m, 60000))
+		return;
+	kill(sc.s.pid, SIGSTOP); /* what is sent is not answered */
+	other = m;
+	store_rule(m.store, &good, on_answer, &other);
+	store_rule(m.store, &bad, on_first_answer, &m);
+	SERVE_UNTIL(sc.loop, m.answers > 0);
+	CHECK_EQ(m.last.err, WEIR_EINVAL);
+	CHECK_EQ(other.answers, 0);
+	kill(sc.s.pid, SIGCONT);
+	close_alone(&sc, &m);
+}
+
 TEST_NO_OOM(a_registry_that_lost_the_rules_gets_them_again)
 {
 	struct member a, b;
