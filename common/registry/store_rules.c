@@ -47,17 +47,6 @@ static struct rule_call *call_at(struct list *it)
 	return list_entry(it, struct rule_call, link);
 }
 
-/* For the first one. */
-static void arm(struct store *st)
-{
-	uint64_t now = loop_now_ms(st->loop), due_ms;
-
-	if (list_is_empty(&st->rule_calls))
-		return;
-	due_ms = call_at(st->rule_calls.next)->deadline_ms;
-	timer_start(st->rule_timer, due_ms > now ? due_ms - now : 0);
-}
-
 /* Who has an answer waits until it is in force here, too; who is late, for
  * nothing. Callbacks may make calls: they stand at the end of the list, or, when
  * they have failed, before those that are not due. */
@@ -69,12 +58,16 @@ static void on_deadline(struct store *st)
 	list_each_safe (it, &st->rule_calls) {
 		struct rule_call *c = call_at(it);
 
-		if (c->deadline_ms > now)
-			break;
+		if (c->deadline_ms > now) {
+			bool is_first = st->rule_calls.next == it;
+
+			timer_start(st->rule_timer,
+				    is_first ? c->deadline_ms - now : 0);
+			return;
+		}
 		st->stats.timeouts += !c->is_answered;
 		finish(c, c->is_answered ? &c->reply : &late);
 	}
-	arm(st);
 }
 
 /* It is due now: on the loop's next pass. */
