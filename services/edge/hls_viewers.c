@@ -135,7 +135,8 @@ static bool was_kicked(const struct hls_viewers *vs, const struct hls_token *t,
 	list_each (it, &vs->kicks) {
 		const struct kick *k = list_entry(it, struct kick, link);
 
-		if (t->start_ms <= k->utc_ms &&
+		/* A session comes but once, whatever clocks say. */
+		if ((k->ban->ban.has_session || t->start_ms <= k->utc_ms) &&
 		    rule_ban_fits(&k->ban->ban, who))
 			return true;
 	}
@@ -511,14 +512,14 @@ enum hls_word hls_viewers_segment(struct hls_viewers *vs,
 	struct hls_viewer *v = NULL;
 	struct hls_token t;
 	enum hls_word word = look(vs, &v, &t, &a);
-	enum reason not ;
+	enum reason why_not;
 
 	if (word != HLS_YES)
 		return word;
 	if (!v) {
-		not = may_pass(vs, &t, &a);
-		if (not )
-			return refuse(why, not );
+		why_not = may_pass(vs, &t, &a);
+		if (why_not)
+			return refuse(why, why_not);
 		v = let_pass(vs, &t, &a);
 	}
 	if (v)

@@ -448,6 +448,30 @@ TEST(who_was_kicked_elsewhere_is_told_so_here)
 	end(&s);
 }
 
+TEST(a_kick_of_a_session_needs_no_equal_clocks)
+{
+	struct scene s = {0};
+
+	if (begin(&s)) {
+		struct player p, q;
+		struct gate_match who = {0};
+		char id[SESSION_ID_SIZE];
+
+		s.rig.utc_ms += 5000; /* the other edge's clock */
+		p = guest(&s, "10.0.0.1:1");
+		q = guest(&s, "10.0.0.1:1");
+		s.rig.utc_ms -= 5000;
+		snprintf(id, sizeof(id), "HLSSUB%.*s",
+			 (int)strcspn(p.token, "-"), p.token);
+		who.session_id = id;
+		CHECK_EQ(kick(&s, &who), 0);
+		CHECK_EQ(playlist(&s, &p).word, HLS_NO);
+		CHECK_EQ(segment(&s, &p).word, HLS_NO);
+		CHECK_EQ(playlist(&s, &q).word, HLS_YES);
+	}
+	end(&s);
+}
+
 TEST(kicks_are_remembered_as_long_as_tokens_and_not_without_end)
 {
 	struct scene s = {0};
