@@ -1,178 +1,9 @@
 /* services/edge/hls_viewers_test.c */
-#include "services/edge/hls_viewers.h"
-
-#include <stdio.h>
-
-#include "common/member/gate_rig_test.h"
+#include "services/edge/hls_rig_test.h"
 
 #define HOUR_MS 3600000
 
-/* An edge with HLS viewers. `rig` is set by tests before rig_viewers. */
-struct scene {
-	struct gate_rig rig;
-	struct hls_viewers viewers;
-	unsigned ins, outs, elsewhere;
-	const char *node;
-	enum reason why; /* of the last one that went */
-	bool is_full;
-};
-
-static const struct stream_key cam = {"live/cam"}, other = {"live/other"};
-
-static void on_in(void *ctx, struct hls_viewer *v)
-{
-	struct scene *s = ctx;
-
-	s->ins++;
-	list_each_safe (it, &v->requests)
-		list_remove(it);
-}
-
-static void on_out(void *ctx, struct hls_viewer *v, enum reason why,
-		   const char *detail)
-{
-	struct scene *s = ctx;
-
-	(void)detail;
-	s->outs++;
-	s->why = why;
-	list_each_safe (it, &v->requests)
-		list_remove(it);
-}
-
-static void on_elsewhere(void *ctx, struct hls_viewer *v)
-{
-	struct scene *s = ctx;
-
-	(void)v;
-	s->elsewhere++;
-}
-
-static bool has_room(void *ctx)
-{
-	return !((struct scene *)ctx)->is_full;
-}
-
-/* Returns whether there was memory for it. */
-static bool begin(struct scene *s)
-{
-	static const struct hls_viewers_ops ops = {on_in, on_elsewhere, on_out,
-						   has_room};
-	int err = rig_begin(&s->rig);
-	const struct hls_viewers_start start = {
-		.gate = s->rig.gate,
-		.secret = SPAN_LIT("secret"),
-		.node = s->node ? s->node : "edge-1",
-		.timeout_ms = 30000,
-		.max = 8,
-		.seed = 1,
-		.ops = &ops,
-		.ctx = s,
-	};
-
-	s->rig.utc_ms = INT64_C(1764000000000);
-	s->rig.now_ms = 1000;
-	hls_viewers_init(&s->viewers, &start);
-	CHECK_EQ(err, 0);
-	return !err;
-}
-
-static void end(struct scene *s)
-{
-	hls_viewers_fini(&s->viewers);
-	rig_end(&s->rig);
-}
-
-/* What a player has: where it comes from, and its token. */
-struct player {
-	char token[HLS_TOKEN_SIZE];
-	const char *addr;
-	const struct stream_key *key;
-	const char *query;
-};
-
-struct said {
-	enum hls_word word;
-	struct hls_viewer *viewer;
-	struct gate_answer why;
-};
-
-typedef enum hls_word ask_fn(struct hls_viewers *vs, struct hls_viewer **out,
-			     struct gate_answer *why,
-			     const struct hls_asked *a);
-
-static struct said ask(struct scene *s, const struct player *p, ask_fn *fn)
-{
-	struct said said = {0};
-	struct net_addr peer;
-	struct ip_addr ip;
-	struct access_request rq = {
-		.op = ACCESS_PLAY,
-		.protocol =
-			fn == hls_viewers_segment ? ACCESS_SEGMENT : ACCESS_HLS,
-		.key = p->key,
-		.query = span_str(p->query ? p->query : ""),
-	};
-	const struct hls_asked a = {span_str(p->token), &rq, &peer,
-				    s->rig.now_ms, s->rig.utc_ms};
-
-	CHECK_EQ(net_addr_parse(&peer, p->addr), 0);
-	rq.ip = ip_addr_of(&ip, &peer.ss) ? NULL : &ip;
-	said.word = fn(&s->viewers, &said.viewer, &said.why, &a);
-	return said;
-}
-
-static struct said playlist(struct scene *s, const struct player *p)
-{
-	return ask(s, p, hls_viewers_playlist);
-}
-
-static struct said segment(struct scene *s, const struct player *p)
-{
-	return ask(s, p, hls_viewers_segment);
-}
-
-/* One who comes without a token, and has one if it is let in. */
-static struct said come(struct scene *s, struct player *p, const char *addr)
-{
-	struct said said;
-
-	*p = (struct player){.addr = addr, .key = &cam};
-	said = ask(s, p, hls_viewers_begin);
-	if (said.viewer)
-		snprintf(p->token, sizeof(p->token), "%s", said.viewer->text);
-	return said;
-}
-
-/* One whom another edge has let in just now. */
-static struct player guest(struct scene *s, const char *addr)
-{
-	static uint64_t last;
-	struct player p = {.addr = addr, .key = &cam};
-	struct hls_token t = {++last, s->rig.utc_ms};
-	struct hls_token_use use = {SPAN_LIT("secret"), &cam, NULL};
-	struct net_addr peer;
-	struct ip_addr ip;
-
-	CHECK_EQ(net_addr_parse(&peer, addr), 0);
-	use.ip = ip_addr_of(&ip, &peer.ss) ? NULL : &ip;
-	CHECK_EQ(hls_token_write(p.token, &t, &use), 0);
-	return p;
-}
-
-static void pass(struct scene *s, int64_t ms)
-{
-	s->rig.now_ms += ms;
-	s->rig.utc_ms += ms;
-	rig_tick(&s->rig);
-	hls_viewers_tick(&s->viewers, s->rig.now_ms, s->rig.utc_ms);
-}
-
-static size_t kick(struct scene *s, const struct gate_match *who)
-{
-	hls_viewers_kicked(&s->viewers, who, s->rig.utc_ms);
-	return gate_kick(s->rig.gate, who);
-}
+static const struct stream_key other = {"live/other"};
 
 TEST(who_comes_is_let_in_and_has_a_token_from_then_on)
 {
@@ -221,8 +52,7 @@ TEST(its_session_is_shown_as_lal_does)
 	if (begin(&s)) {
 		p = guest(&s, "10.0.0.1:1");
 		said = playlist(&s, &p);
-		snprintf(id, sizeof(id), "HLSSUB%.*s",
-			 (int)strcspn(p.token, "-"), p.token);
+		id_of(id, &p);
 		CHECK_EQ(said.word, HLS_YES);
 		CHECK(said.viewer);
 	} else {
@@ -406,8 +236,7 @@ TEST(a_kick_ends_a_viewer_and_its_token)
 			continue;
 		}
 		p = guest(&s, "10.0.0.1:1");
-		snprintf(id, sizeof(id), "HLSSUB%.*s",
-			 (int)strcspn(p.token, "-"), p.token);
+		id_of(id, &p);
 		if (match.session_id)
 			match.session_id = id;
 		CHECK_EQ(playlist(&s, &p).word, HLS_YES);
@@ -453,17 +282,15 @@ TEST(a_kick_of_a_session_needs_no_equal_clocks)
 	struct scene s = {0};
 
 	if (begin(&s)) {
-		struct player p, q;
-		struct gate_match who = {0};
 		char id[SESSION_ID_SIZE];
+		const struct gate_match who = {.session_id = id};
+		struct player p, q;
 
 		s.rig.utc_ms += 5000; /* the other edge's clock */
 		p = guest(&s, "10.0.0.1:1");
 		q = guest(&s, "10.0.0.1:1");
 		s.rig.utc_ms -= 5000;
-		snprintf(id, sizeof(id), "HLSSUB%.*s",
-			 (int)strcspn(p.token, "-"), p.token);
-		who.session_id = id;
+		id_of(id, &p);
 		CHECK_EQ(kick(&s, &who), 0);
 		CHECK_EQ(playlist(&s, &p).word, HLS_NO);
 		CHECK_EQ(segment(&s, &p).word, HLS_NO);
@@ -580,16 +407,13 @@ TEST(who_came_for_nothing_goes_at_once_unless_it_asks)
 	if (begin(&s)) {
 		a = come(&s, &p, "10.0.0.1:1");
 		b = come(&s, &q, "10.0.0.2:1");
-		if (a.viewer)
-			hls_viewers_give_up(a.viewer);
-		if (b.viewer)
-			hls_viewers_give_up(b.viewer);
+		give_up(&a);
+		give_up(&b);
 		CHECK_EQ(playlist(&s, &q).word, HLS_YES);
 		pass(&s, 0);
 		CHECK_EQ(s.outs, 1);
 		CHECK_EQ(s.why, REASON_peer_left);
-		if (b.viewer)
-			hls_viewers_give_up(b.viewer); /* it has asked */
+		give_up(&b); /* it has asked */
 		pass(&s, 0);
 		CHECK_EQ(hls_viewers_count(&s.viewers), 1);
 	}
@@ -637,8 +461,7 @@ TEST(who_goes_while_the_webhook_is_asked_is_never_in)
 	if (begin(&s)) {
 		said = come(&s, &p, "10.0.0.1:1");
 		CHECK_EQ(said.word, HLS_WAITS);
-		if (said.viewer)
-			hls_viewers_give_up(said.viewer);
+		give_up(&said);
 		pass(&s, 0);
 		CHECK_EQ(s.outs, 1);
 		pass(&s, 5000);
@@ -700,121 +523,5 @@ TEST(where_everybody_can_make_a_token_it_proves_nothing)
 		CHECK_EQ(playlist(&s, &p).word, HLS_WAITS);
 		CHECK_EQ(s.rig.asked_count, 1);
 	}
-	end(&s);
-}
-
-/* What `from` has to say, told to `to`. Returns how much that was. */
-static unsigned tell(struct scene *to, struct scene *from)
-{
-	char claim[HLS_CLAIM_SIZE];
-	unsigned count = 0;
-
-	for (; hls_viewers_claim(&from->viewers, claim); count++)
-		hls_viewers_moved(&to->viewers, span_str(claim),
-				  from->viewers.start.node, to->rig.now_ms);
-	return count;
-}
-
-/* Two edges, at which one of a stream has room. */
-static bool begin_two(struct scene *a, struct scene *b)
-{
-	bool is_there;
-
-	a->rig.limits.viewers_per_stream = b->rig.limits.viewers_per_stream = 1;
-	a->node = "edge-1";
-	b->node = "edge-2";
-	is_there = begin(a);
-	return begin(b) && is_there;
-}
-
-TEST(a_viewer_that_goes_to_another_edge_is_counted_there)
-{
-	struct scene a = {0}, b = {0};
-	struct player p, q;
-
-	if (begin_two(&a, &b)) {
-		CHECK_EQ(come(&a, &p, "10.0.0.1:1").word, HLS_YES);
-		CHECK_EQ(tell(&b, &a), 0);
-		CHECK_EQ(playlist(&b, &p).word, HLS_YES);
-		CHECK_EQ(tell(&a, &b), 1);
-		CHECK_EQ(a.elsewhere, 1);
-		CHECK_EQ(tell(&b, &a), 0);
-		CHECK_EQ(b.elsewhere, 0);
-		/* There is room for another one now. */
-		CHECK_EQ(come(&a, &q, "10.0.0.2:1").word, HLS_YES);
-		CHECK_EQ(segment(&a, &p).word, HLS_YES);
-	}
-	CHECK_EQ(a.outs, 0);
-	end(&a);
-	end(&b);
-}
-
-TEST(of_two_edges_that_both_give_playlists_the_first_counts)
-{
-	struct scene a = {0}, b = {0};
-	struct player p;
-
-	if (begin_two(&a, &b)) {
-		CHECK_EQ(come(&a, &p, "10.0.0.1:1").word, HLS_YES);
-		for (int i = 0; i < 100; i++) {
-			CHECK_EQ(playlist(&a, &p).word, HLS_YES);
-			CHECK_EQ(playlist(&b, &p).word, HLS_YES);
-			tell(&a, &b);
-			tell(&b, &a);
-			CHECK_EQ(a.elsewhere, 0);
-			CHECK_EQ(b.ins, b.elsewhere);
-			pass(&a, 1000);
-			pass(&b, 1000);
-		}
-		CHECK(b.ins > 1 && b.ins < 10); /* now and then it asks */
-		/* The first one dies. */
-		for (int i = 0; i < 20; i++) {
-			pass(&b, 1000);
-			CHECK_EQ(playlist(&b, &p).word, HLS_YES);
-		}
-		CHECK_EQ(b.ins, b.elsewhere + 1);
-	}
-	CHECK_EQ(a.outs, 0);
-	CHECK_EQ(b.outs, 0);
-	end(&a);
-	end(&b);
-}
-
-TEST(a_viewer_that_is_counted_elsewhere_can_be_kicked_here)
-{
-	struct scene a = {0}, b = {0};
-	struct player p;
-
-	if (begin_two(&a, &b)) {
-		const struct gate_match who = {.ip = "10.0.0.1"};
-
-		CHECK_EQ(come(&a, &p, "10.0.0.1:1").word, HLS_YES);
-		CHECK_EQ(playlist(&b, &p).word, HLS_YES);
-		tell(&a, &b);
-		CHECK_EQ(kick(&a, &who), 1);
-		CHECK_EQ(a.outs, 1);
-		CHECK_EQ(segment(&a, &p).word, HLS_NO);
-	}
-	end(&a);
-	end(&b);
-}
-
-TEST(what_is_no_claim_moves_nobody)
-{
-	static const char *const bad[] = {
-		"",           "/",
-		"1",          "1/",
-		"/10.0.0.1",  "x/10.0.0.1",
-		"1/x",        "99999999999999999999999999/10.0.0.1",
-		"1/10.0.0.1 "};
-	struct scene s = {0};
-	struct player p;
-
-	if (begin(&s)) {
-		CHECK_EQ(come(&s, &p, "10.0.0.1:1").word, HLS_YES);
-		for (size_t i = 0; i < WEIR_ARRAY_LEN(bad); i++)
-			hls_viewers_moved(&s.viewers, span_str(bad[i]), "a", 0);
-	}
-	CHECK_EQ(s.elsewhere, 0);
 	end(&s);
 }
