@@ -46,10 +46,8 @@ static const char *first(struct scene *s, const char *zone, uint64_t seed)
 TEST(who_is_wished_for_comes_first_of_the_near_ones_unless_busy)
 {
 	static const char wished[2][NODE_ID_SIZE] = {"edge-2", "edge-4"};
-	struct best_wish wish = {.role = "edge",
-				 .zone = "a",
-				 .first = wished,
-				 .first_count = 2};
+	struct best_wish wish = {
+		.role = "edge", .zone = "a", .first = wished, .first_count = 2};
 	const struct node *out[4];
 	struct scene s;
 

@@ -116,11 +116,10 @@ WEIR_MUST_CHECK int gather(struct dispatch *d, unsigned what,
 			   void *ctx);
 /* The same of one node and one call, asked once. Also WEIR_ECLOSED: the process
  * ends. */
-WEIR_MUST_CHECK int gather_node(struct dispatch *d, const struct node_ref *node,
-				const char *name, struct json_object *args,
-				void (*done)(void *ctx,
-					     const struct gathered *g),
-				void *ctx);
+WEIR_MUST_CHECK int
+gather_node(struct dispatch *d, const struct node_ref *node, const char *name,
+	    struct json_object *args,
+	    void (*done)(void *ctx, const struct gathered *g), void *ctx);
 /* End those under way with what they have; when the member is gone. */
 void gather_end_all(struct dispatch *d);
 

@@ -36,9 +36,9 @@ struct pacer {
 	uint64_t free_us;    /* for how long it could have been smaller */
 	uint64_t hold_us;    /* for how long that must be so */
 	uint64_t fell_us;    /* when it fell last; 0: never */
-	uint64_t turned_us; /* time of the last turn */
-	uint64_t part_us;   /* of a slot's time, that was left over */
-	unsigned slot;      /* the next one to come round */
+	uint64_t turned_us;  /* time of the last turn */
+	uint64_t part_us;    /* of a slot's time, that was left over */
+	unsigned slot;       /* the next one to come round */
 };
 
 /* No delay yet. A budget of 0: never. */
