@@ -15,6 +15,7 @@ struct pull_rule {
 	struct pull *pull; /* NULL: that is gone */
 	char id[RULE_ID_MAX + 1];
 	bool is_asking; /* the registry */
+	bool may_stand; /* it was put, or nobody knows */
 	bool is_over;   /* the rule goes, too */
 	uint64_t again_ms;
 };
@@ -71,9 +72,10 @@ static void on_put(void *ctx, int err, bool is_repeat)
 
 	(void)is_repeat;
 	r->is_asking = false;
+	r->may_stand = !err || err == WEIR_ETIMEOUT;
 	if (r->pull)
 		pull_on_kept(r->pull, err);
-	else if (r->is_over && !err)
+	else if (r->is_over && r->may_stand)
 		delete_rule(r);
 	else
 		rule_free(r);
@@ -115,6 +117,14 @@ static void delete_rule(struct pull_rule *r)
 			   on_deleted, r);
 }
 
+/* Does it go with the pull? Who was told that it could not be kept shall not find
+ * it later. */
+static bool must_go(const struct pull *p, const struct pull_rule *r,
+		    bool is_over)
+{
+	return p->order.rule_hash ? is_over : r->may_stand;
+}
+
 void pull_rule_leave(struct pull *p, bool is_over)
 {
 	struct pull_rule *r = p->rule;
@@ -126,7 +136,8 @@ void pull_rule_leave(struct pull *p, bool is_over)
 	r->is_over = is_over;
 	if (r->is_asking)
 		return;
-	if (is_over && p->order.rule_hash) /* it stands */
+	r->is_over = must_go(p, r, is_over);
+	if (r->is_over)
 		delete_rule(r);
 	else
 		rule_free(r);

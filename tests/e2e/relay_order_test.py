@@ -55,6 +55,10 @@ def is_a_rule(t, session):
     return t.cluster.ask(f"/api/v1/rules/pull/{session}")[0] == 200
 
 
+def rules_of(t, stream):
+    return [r for r in t.cluster.api("/api/v1/rules?kind=pull")["rules"] if r["streams"] == stream]
+
+
 def wait_no_rule(t, session, timeout_s=20):
     wait_for(lambda: not is_a_rule(t, session), "the rule to go", timeout_s)
 
@@ -207,6 +211,7 @@ def while_the_registry_is_away_relays_begin_by_rules_and_nothing_accepted_is_los
             refused = ask_start(t, "order/late", nginx.url("live/away"))
             assert (refused["error_code"], refused["desp"]) == (
                 2001, "the registry does not answer"), refused
+            assert ask_start(t, "order/never", nginx.url("live/away"))["error_code"] == 2001
             t.view("tv/away").wait_media(20)
             t.push(clips.reference(4), "shop/cam", "--loop")
             wait_for(lambda: nginx.is_published("cam"), "the push to begin")
@@ -223,6 +228,8 @@ def while_the_registry_is_away_relays_begin_by_rules_and_nothing_accepted_is_los
         assert stop(t, "order/away")["data"] == {"session_id": session}
         wait_no_rule(t, session, 5)
         wait_players(nginx, "away", 2)
+        wait_for(lambda: not rules_of(t, "order/never"), "what was refused to be no rule")
+        assert not pulls(t, "order/never")
 
 
 if __name__ == "__main__":
