@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/access/conf.h"
 #include "services/edge/internal.h"
 
 #define REQUEST_MS 20000 /* longer than a kept connection may be idle */
 #define HEAD_BYTES 16384 /* twice what a door takes; each idle one holds it */
+#define ANSWER_MS  10000 /* hls.hold_ms at most, and some */
 
 struct web_suffix {
 	const char *text;
@@ -91,10 +93,15 @@ static void serve(void *ctx, struct http_request *req)
 int web_new(struct web **out, struct edge *e)
 {
 	struct web *w = calloc(1, sizeof(*w));
+	const struct access_settings *access =
+		svc_settings(e->svc, &access_conf);
 	const struct http_server_options options = {
 		.connections_max = (unsigned)e->settings->http_idle_max,
 		.per_address_max = (unsigned)e->settings->per_ip_max,
 		.request_timeout_ms = REQUEST_MS,
+		/* A playlist may be held when the webhook has let it in. */
+		.answer_timeout_ms =
+			ANSWER_MS + (unsigned)access->webhook_timeout_ms,
 		.head_bytes_max = HEAD_BYTES,
 		.origins = &e->origins,
 		.fallback = serve,
