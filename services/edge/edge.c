@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/access/conf.h"
 #include "common/member/session_page.h"
 #include "services/edge/internal.h"
 
@@ -521,6 +522,8 @@ static int open_tls(struct edge *e)
 
 static int start(struct edge *e)
 {
+	const struct access_settings *access =
+		svc_settings(e->svc, &access_conf);
 	int err = member_new(&e->member, e->svc, &events, e);
 
 	if (!err)
@@ -528,7 +531,7 @@ static int start(struct edge *e)
 	if (!err)
 		err = start_streams(e);
 	if (!err)
-		err = web_new(&e->web, e);
+		err = web_new(&e->web, e, (unsigned)access->webhook_timeout_ms);
 	if (!err)
 		err = edge_hls_new(&e->hls, e);
 	if (!err)

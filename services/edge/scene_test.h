@@ -67,7 +67,7 @@ static inline void begin(struct scene *s, const struct door_ops *ops)
 	crowd_init(&s->edge.crowd, 0, 1);
 	CHECK_EQ(rig_begin(&s->gate), 0);
 	s->edge.gate = s->gate.gate;
-	CHECK_EQ(web_new(&s->edge.web, &s->edge), 0);
+	CHECK_EQ(web_new(&s->edge.web, &s->edge, 0), 0);
 	CHECK_EQ(door_new(&s->door, &s->edge, ops), 0);
 	s->edge.http = s->door;
 	CHECK_EQ(net_addr_parse(&any, "127.0.0.1:0"), 0);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/access/conf.h"
 #include "services/edge/internal.h"
 
 #define REQUEST_MS 20000 /* longer than a kept connection may be idle */
@@ -90,18 +89,15 @@ static void serve(void *ctx, struct http_request *req)
 	http_answer_error(req, 404, "there is nothing at this path");
 }
 
-int web_new(struct web **out, struct edge *e)
+int web_new(struct web **out, struct edge *e, unsigned gate_ms)
 {
 	struct web *w = calloc(1, sizeof(*w));
-	const struct access_settings *access =
-		svc_settings(e->svc, &access_conf);
 	const struct http_server_options options = {
 		.connections_max = (unsigned)e->settings->http_idle_max,
 		.per_address_max = (unsigned)e->settings->per_ip_max,
 		.request_timeout_ms = REQUEST_MS,
 		/* A playlist may be held when the webhook has let it in. */
-		.answer_timeout_ms =
-			ANSWER_MS + (unsigned)access->webhook_timeout_ms,
+		.answer_timeout_ms = ANSWER_MS + gate_ms,
 		.head_bytes_max = HEAD_BYTES,
 		.origins = &e->origins,
 		.fallback = serve,

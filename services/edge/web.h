@@ -22,8 +22,9 @@ struct web;
 
 #define WEB_SUFFIXES_MAX 8
 
-/* Needs the edge's loop and settings. Returns 0 or WEIR_ENOMEM. */
-WEIR_MUST_CHECK int web_new(struct web **out, struct edge *e);
+/* Needs the edge's loop and settings. `gate_ms`: so long the gate may take for its
+ * word, and a request waits. Returns 0 or WEIR_ENOMEM. */
+WEIR_MUST_CHECK int web_new(struct web **out, struct edge *e, unsigned gate_ms);
 /* Open requests end as http_on_gone has it, so before what handlers use. */
 void web_free(struct web **w);
 

