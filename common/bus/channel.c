@@ -7,7 +7,7 @@
 #include "common/bus/bus_priv.h"
 #include "common/io/clock.h"
 
-#define BUSY_PERMILLE   100u  /* from here on acknowledgements are */
+#define BUSY_PERMILLE   100u  /* from here on acknowledgements wait */
 #define SHRINK_AFTER_MS 1000u /* without a write */
 
 static const struct pipe_events pipe_events;

@@ -209,6 +209,44 @@ TEST(frames_of_all_streams_come_once_and_in_order)
 	rig_fini(&rig);
 }
 
+/* Whose frames came, as the rig noted them. */
+static size_t sids_that_came(const struct rig *rig, uint32_t *sids)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < rig->type_count; i++)
+		if (rig->types[i] > 1000)
+			sids[count++] = rig->types[i] - 1000u;
+	return count;
+}
+
+TEST(whose_frames_come_can_be_seen_before_they_are_taken)
+{
+	uint32_t seen[64], came[64], few[2];
+	struct rig rig;
+
+	rig_init(&rig);
+	CHECK_EQ(link_look_ahead(buf_span(&rig.wire), seen, 64), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		append(&rig, i, i == 1 ? RECORD_FRAGMENT_BYTES + 1 : 100);
+		append(&rig, i, 100);
+		start(&rig, i);
+	}
+	while (fill(&rig))
+		;
+	CHECK_EQ(link_look_ahead(buf_span(&rig.wire), seen, 64), 6);
+	CHECK_EQ(link_look_ahead(buf_span(&rig.wire), few, 2), 2);
+	CHECK_EQ(link_look_ahead(
+			 span_first(buf_span(&rig.wire), rig.wire.len - 1),
+			 came, 64),
+		 5); /* the last one is not whole */
+	receive(&rig);
+	CHECK_EQ(sids_that_came(&rig, came), 6);
+	CHECK_EQ(memcmp(seen, came, 6 * sizeof(*seen)), 0);
+	CHECK_EQ(memcmp(seen, few, sizeof(few)), 0);
+	rig_fini(&rig);
+}
+
 TEST(records_do_not_depend_on_where_the_network_cut_them)
 {
 	struct rig rig;
