@@ -31,7 +31,8 @@ struct bus_config {
 	uint32_t flush_ms; /* when busy, a write at most so often; 0: at the
 			    * end of each pass */
 	uint32_t flush_busy_permille; /* of the loop's time, from which on it is
-				       * busy; 0: always */
+				       * busy, until it is below the half of it;
+				       * 0: always */
 	uint32_t ping_ms, peer_dead_ms;              /* 1000, 2000 */
 	uint32_t window_min_bytes, window_max_bytes; /* 256 kB, 16 MB */
 	uint32_t request_json_max; /* bytes, of answers; 4 MB. Questions have
@@ -131,6 +132,9 @@ size_t bus_nodes(const struct bus *b, const char *role, struct node_ref *out,
 		 size_t max);
 /* Who is at the other end; false: it is not up. */
 bool bus_node(const struct bus *b, link_id link, struct node_ref *out);
+/* How long a write is put off now, in ms: flush_ms when busy, else 0. Who brings
+ * frames may bring together what comes in such a time: it adds nothing to it. */
+uint32_t bus_put_off_ms(struct bus *b);
 /* Close a link with a reason (a peer that broke the rules of a machine). */
 void bus_close_link(struct bus *b, link_id link, enum reason why);
 /* All sent records are acknowledged (for draining). */

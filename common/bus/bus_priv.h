@@ -96,6 +96,7 @@ struct bus {
 	struct pass_task settle, reap;
 	struct timer *tick, *due;
 	uint64_t due_ms, tick_ms, ping_ms;
+	bool is_busy; /* writes are put off */
 	struct bus_stats past; /* of connections that are gone */
 	struct list asks;      /* struct ask */
 	struct map ask_by_id;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/fetch.h"
+#include "common/io/batch.h"
 #include "common/io/conn_priv.h"
 
 #define UNREAD_BYTES  65536
@@ -211,8 +213,10 @@ static bool read_more(struct conn *c)
 /* The kernel's work is time enough for memory to come. */
 static void read_first(struct conn *c)
 {
-	if (c->ops->on_ahead && c->state == CONN_OPEN)
-		c->ops->on_ahead(c->ctx);
+	const bool has_ahead = c->ops->on_ahead && c->state == CONN_OPEN;
+
+	for (unsigned i = 0; has_ahead && !c->batch && i < CONN_AHEAD_STEPS; i++)
+		c->ops->on_ahead(c->ctx, i);
 	read_more(c);
 }
 
@@ -473,6 +477,31 @@ int conn_new(struct conn **out, struct loop *loop, int fd,
 }
 
 /* ---- what the owner may do ---- */
+
+static void on_ahead(struct conn *c, unsigned step)
+{
+	if (step == 0)
+		FETCH(c);
+	else if (c->ops->on_ahead && c->state == CONN_OPEN)
+		c->ops->on_ahead(c->ctx, step - 1);
+}
+
+int conn_join(struct conn *c, struct batch *batch)
+{
+	struct loop_watch *w;
+	int err;
+
+	if (c->state != CONN_OPEN)
+		return 0;
+	err = batch_add(&w, batch, c->fd, 0, on_events, on_ahead, c);
+	if (err)
+		return err;
+	loop_remove(&c->watch);
+	c->watch = w;
+	c->batch = batch;
+	watch_again(c);
+	return 0;
+}
 
 void conn_set_tls(struct conn *c, struct tls *tls)
 {

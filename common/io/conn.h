@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/io/net.h"
 
+struct batch;
 struct conn;
 struct tls;
 
@@ -22,14 +23,17 @@ struct conn_limits {
 	unsigned linger_ms;  /* reading after an orderly close; 0: 1000 */
 };
 
+#define CONN_AHEAD_STEPS 5
+
 /* Every slot but on_data and on_close may be NULL. */
 struct conn_ops {
 	/* A dialed connection stands. */
 	void (*on_open)(void *ctx);
 
 	/* Something has come and will be read: what on_data will touch is to
-	 * come nearer (common/base/fetch.h). */
-	void (*on_ahead)(void *ctx);
+	 * come nearer (common/base/fetch.h). Steps 0 to CONN_AHEAD_STEPS - 1,
+	 * each when what the one before asked for is there. */
+	void (*on_ahead)(void *ctx, unsigned step);
 
 	/* All bytes that are not consumed yet, oldest first; borrowed until it
 	 * returns. Return how many of them are consumed (0 to in.len: the rest
@@ -74,6 +78,10 @@ void conn_set_tls(struct conn *c, struct tls *tls);
 
 /* What the peer did wrong in TLS, in words that live for ever; NULL: nothing. */
 const char *conn_fault(const struct conn *c);
+
+/* From now on its socket is looked at with others of a batch. Returns 0; or
+ * WEIR_ENOMEM or -errno, and then it is looked at alone, as before. */
+WEIR_MUST_CHECK int conn_join(struct conn *c, struct batch *batch);
 
 /* Put bytes that somebody else has read from the socket in front of what it
  * will still bring; on_data gets them at the end of this pass. Returns 0,

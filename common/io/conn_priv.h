@@ -19,6 +19,7 @@ enum conn_state {
 struct conn {
 	struct loop *loop;
 	struct loop_watch *watch;
+	struct batch *batch; /* NULL: none */
 	struct timer *timer; /* dialing, lingering */
 	struct tls *tls;     /* NULL: none */
 	const char *fault;   /* of TLS, in words */

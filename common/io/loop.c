@@ -8,14 +8,6 @@
 
 #define SAMPLE_US 1000000u
 
-struct loop_watch {
-	uv_poll_t poll;
-	struct loop *loop;
-	loop_watch_fn *cb;
-	void *ctx;
-	unsigned events;
-};
-
 /* Unlike CLOCK_MONOTONIC this clock goes on while the machine is suspended, and
  * so do the leases that others hold for us. */
 static uint64_t boot_us(void)
@@ -245,6 +237,11 @@ void loop_change(struct loop_watch *w, unsigned events)
 	int uv_events = 0;
 
 	events &= LOOP_READABLE | LOOP_WRITABLE;
+	if (w->batch) {
+		/* The kernel has room for a descriptor that it had before. */
+		BUG_ON(batch_change(w, events));
+		return;
+	}
 	if (events == w->events)
 		return;
 	w->events = events;
@@ -265,6 +262,10 @@ void loop_remove(struct loop_watch **p)
 	if (!w)
 		return;
 	*p = NULL;
+	if (w->batch) {
+		batch_remove(w);
+		return;
+	}
 	w->events = 0;
 	uv_poll_stop(&w->poll);
 	uv_close((uv_handle_t *)&w->poll, on_watch_closed);

@@ -4,7 +4,7 @@
 
 #include <uv.h>
 
-#include "common/io/loop.h"
+#include "common/io/batch.h"
 
 struct loop {
 	uv_loop_t uv;
@@ -27,6 +27,23 @@ struct loop {
 
 	uint8_t scratch[LOOP_SCRATCH_BYTES];
 };
+
+struct loop_watch {
+	uv_poll_t poll; /* of a loop */
+	struct loop *loop;
+	loop_watch_fn *cb;
+	void *ctx;
+	unsigned events;
+	struct batch *batch; /* NULL: it is the loop's */
+	int fd;              /* of a batch */
+	batch_ahead_fn *ahead;
+};
+
+/* loop_change of a watch in a batch: returns 0 or -errno. */
+WEIR_MUST_CHECK int batch_change(struct loop_watch *w, unsigned events);
+
+/* loop_remove of such a watch. */
+void batch_remove(struct loop_watch *w);
 
 /* First thing in every callback from libuv: notes the end of the wait, and runs
  * on_away when it is due. */

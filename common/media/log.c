@@ -388,19 +388,22 @@ static void watchers_ahead(const struct log *log, unsigned step)
 	}
 }
 
+void log_ahead(const struct log *log, unsigned step)
+{
+	if (step == 0)
+		FETCH(log);
+	else if (step == 1)
+		fetch_ends(log);
+	else if (step == 2)
+		fetch_oldest(log);
+	else
+		watchers_ahead(log, step - 3);
+}
+
 void logs_ahead(struct log *const *logs, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (logs[i])
-			FETCH(logs[i]);
-	for (size_t i = 0; i < count; i++)
-		if (logs[i])
-			fetch_ends(logs[i]);
-	for (size_t i = 0; i < count; i++)
-		if (logs[i])
-			fetch_oldest(logs[i]);
-	for (unsigned step = 0; step < LOG_AHEAD_STEPS; step++)
+	for (unsigned step = 0; step < LOG_STEPS; step++)
 		for (size_t i = 0; i < count; i++)
 			if (logs[i])
-				watchers_ahead(logs[i], step);
+				log_ahead(logs[i], step);
 }

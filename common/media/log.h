@@ -138,7 +138,10 @@ void log_stats(const struct log *log, struct log_stats *out);
 int64_t log_last_dts_ns(const struct log *log);
 
 /* Frames will be appended to these logs (NULL: none) soon: what that touches
- * comes nearer. For many at a time: while one waits, the next asks. */
+ * comes nearer. For many at a time: while one waits, the next asks. log_ahead is
+ * one of its steps, 0 to LOG_STEPS - 1, for who has more to ask for between. */
+#define LOG_STEPS (3 + LOG_AHEAD_STEPS)
+void log_ahead(const struct log *log, unsigned step);
 void logs_ahead(struct log *const *logs, size_t count);
 
 /* `w` is the caller's and must stay until it is removed or the log is freed;

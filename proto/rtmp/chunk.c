@@ -102,10 +102,11 @@ uint64_t rtmp_chunk_reader_bytes(const struct rtmp_chunk_reader *rd)
 	return rd->bytes;
 }
 
-void rtmp_chunk_reader_ahead(const struct rtmp_chunk_reader *rd)
+void rtmp_chunk_reader_ahead(const struct rtmp_chunk_reader *rd, unsigned step)
 {
-	FETCH(rd);
-	if (rd->lane_count)
+	if (step == 0)
+		FETCH(rd);
+	else if (step == 1 && rd->lane_count)
 		fetch_bytes(rd->lane, rd->lane_count * sizeof(*rd->lane));
 }
 

@@ -69,8 +69,9 @@ const char *rtmp_chunk_reader_fault(const struct rtmp_chunk_reader *rd);
 /* Bytes read so far; within on_message, up to and with that message. */
 uint64_t rtmp_chunk_reader_bytes(const struct rtmp_chunk_reader *rd);
 
-/* It will be fed soon: what that touches is to come nearer. */
-void rtmp_chunk_reader_ahead(const struct rtmp_chunk_reader *rd);
+/* It will be fed soon: what that touches is to come nearer. Steps 0 and 1, the
+ * second when what the first asked for is there. */
+void rtmp_chunk_reader_ahead(const struct rtmp_chunk_reader *rd, unsigned step);
 
 /* Payload bytes held for messages that are not whole yet. */
 size_t rtmp_chunk_reader_pending(const struct rtmp_chunk_reader *rd);

@@ -102,11 +102,12 @@ int rtmp_server_new(struct rtmp_server **out,
 	return err;
 }
 
-void rtmp_server_ahead(const struct rtmp_server *s)
+void rtmp_server_ahead(const struct rtmp_server *s, unsigned step)
 {
-	fetch_bytes(s, offsetof(struct rtmp_server, connect));
-	if (s->link.reader)
-		rtmp_chunk_reader_ahead(s->link.reader);
+	if (step == 0)
+		fetch_bytes(s, offsetof(struct rtmp_server, connect));
+	else if (s->link.reader)
+		rtmp_chunk_reader_ahead(s->link.reader, step - 1);
 }
 
 void rtmp_server_free(struct rtmp_server **out)

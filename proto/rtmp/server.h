@@ -87,8 +87,9 @@ WEIR_MUST_CHECK int rtmp_server_new(struct rtmp_server **out,
 
 void rtmp_server_free(struct rtmp_server **s); /* NULL is fine */
 
-/* It will be fed soon: what that touches is to come nearer. */
-void rtmp_server_ahead(const struct rtmp_server *s);
+/* It will be fed soon: what that touches is to come nearer. Steps 0 to 2, each
+ * when what the one before asked for is there. */
+void rtmp_server_ahead(const struct rtmp_server *s, unsigned step);
 
 /* The cluster that it speaks for: who asks for weirVia is told its name. `id` is
  * borrowed for the life of the session. Before the first feed. */

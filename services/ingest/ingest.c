@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/io/batch.h"
 #include "common/member/session_page.h"
 #include "services/ingest/internal.h"
 #include "services/ingest/pull.h"
@@ -293,8 +294,16 @@ static void on_drain(struct ingest *in)
 	timer_repeat(in->drain, 20);
 }
 
+/* What is put off anyway may as well be read later. */
+static unsigned rest_ms(struct ingest *in)
+{
+	return bus_put_off_ms(member_bus(in->member));
+}
+
 static int start(struct ingest *in)
 {
+	const struct member_bus_settings *bus =
+		svc_settings(in->svc, &member_bus_conf);
 	int err = timer_new(&in->drain, in->loop, on_drain_tick, in);
 
 	if (!err)
@@ -306,6 +315,8 @@ static int start(struct ingest *in)
 	if (!err)
 		writers_set_replicas(in->writers,
 				     (unsigned)in->settings->replicas);
+	if (!err && bus->flush_ms)
+		err = batch_new(&in->batch, in->loop, rest_ms, in);
 	if (!err)
 		err = rtmp_door_new(&in->rtmp, in);
 	if (!err)
@@ -352,6 +363,7 @@ void ingest_free(struct ingest **pin)
 	handed_free(&in->handed);
 	rtmp_door_free(&in->rtmp);
 	pulls_free(&in->pulls);
+	batch_free(&in->batch);
 	publish_free_all(in);
 	writers_free(&in->writers);
 	gate_free(&in->gate);

@@ -28,6 +28,7 @@ struct ingest {
 	struct writers *writers;
 	const struct ingest_settings *settings;
 	const struct member_cluster_settings *rules;
+	struct batch *batch; /* of publishers' sockets; NULL: each alone */
 	struct rtmp_door *rtmp;
 	struct handed *handed;
 	struct pulls *pulls;

@@ -305,17 +305,21 @@ int publish_new(struct publish **out, struct ingest *in,
 	return err;
 }
 
-void publish_ahead(const struct publish *p)
+void publish_ahead(const struct publish *p, unsigned step)
 {
-	fetch_bytes(p, offsetof(struct publish, session));
-	fetch(&p->session.read_bytes);
-	fetch_bytes(p->second, sizeof(p->second[0]));
-	fetch(&p->frames_before);
-	if (p->maker)
+	if (step == 0) {
+		fetch_bytes(p, offsetof(struct publish, session));
+		fetch(&p->session.read_bytes);
+		fetch_bytes(p->second, sizeof(p->second[0]));
+		fetch(&p->frames_before);
+		return;
+	}
+	if (step == 1 && p->maker)
 		maker_ahead(p->maker);
-	if (p->writer)
+	if (step == 1 && p->writer)
 		writer_ahead(p->writer);
-	logs_ahead(&p->log, 1);
+	if (p->log)
+		log_ahead(p->log, step - 1);
 }
 
 int publish_tag(struct publish *p, uint8_t type, uint32_t timestamp_ms,

@@ -51,8 +51,9 @@ WEIR_MUST_CHECK int publish_new(struct publish **out, struct ingest *in,
 				const struct publish_request *request,
 				const struct publish_door *door, void *ctx);
 
-/* Tags will come soon: what they will touch is to come nearer. */
-void publish_ahead(const struct publish *p);
+/* Tags will come soon: what they will touch is to come nearer. Steps from 0 on,
+ * each when what the one before asked for is there. */
+void publish_ahead(const struct publish *p, unsigned step);
 
 /* One tag of the publisher: enum flv_type, its 32-bit time, its body. Returns 0
  * or WEIR_ENOMEM, WEIR_ELIMIT: close it. Only after on_accept. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/fetch.h"
 #include "common/base/reader.h"
 #include "common/io/conn.h"
 #include "common/media/via.h"
@@ -142,6 +143,9 @@ static void on_accept(void *ctx)
 	struct peer *p = ctx;
 
 	p->has_published = true;
+	/* Where that cannot be, it is looked at alone. */
+	if (p->door->in->batch)
+		(void)!conn_join(p->conn, p->door->in->batch);
 	if (rtmp_server_accept_publish(p->session))
 		close_peer(p, REASON_limit, "the peer does not read");
 	else
@@ -379,14 +383,18 @@ static int64_t on_data(void *ctx, struct span in)
 	return (int64_t)used;
 }
 
-static void on_ahead(void *ctx)
+static void on_ahead(void *ctx, unsigned step)
 {
 	const struct peer *p = ctx;
 
+	if (step == 0) {
+		FETCH(p);
+		return;
+	}
 	if (p->session)
-		rtmp_server_ahead(p->session);
+		rtmp_server_ahead(p->session, step - 1);
 	if (p->publish)
-		publish_ahead(p->publish);
+		publish_ahead(p->publish, step - 1);
 }
 
 static const struct conn_ops conn_ops = {
