@@ -1,6 +1,8 @@
 /* common/base/hash.c - SipHash-2-4 (Aumasson, Bernstein 2012). */
 #include "common/base/hash.h"
 
+#include "common/base/order.h"
+
 struct sip {
 	uint64_t v0, v1, v2, v3;
 };
@@ -52,7 +54,7 @@ uint64_t hash_bytes(uint64_t seed, struct span in)
 	size_t whole = in.len & ~(size_t)7;
 
 	for (size_t i = 0; i < whole; i += 8)
-		absorb(&s, load_le(in.data + i, 8));
+		absorb(&s, load_u64_le(in.data + i));
 	absorb(&s, (uint64_t)in.len << 56 |
 			   (in.len > whole
 				    ? load_le(in.data + whole, in.len - whole)

@@ -8,7 +8,13 @@
  * never overflow. */
 #define TIME_MAX (INT64_C(1) << 61)
 
-#define TYPE_AT 4 /* in a record's header */
+/* In a record's header. */
+#define TYPE_AT   4
+#define SID_AT    8
+#define OFFSET_AT 12
+
+/* Of a frame, behind the header of its first fragment. */
+#define FRAME_HEAD_BYTES (RECORD_FRAME_COST - RECORD_HEADER_BYTES)
 
 /* ---- the layouts ---- */
 
@@ -265,18 +271,28 @@ static bool is_frame_kind(uint8_t kind)
 	       (kind >= FRAME_EPOCH && kind <= FRAME_CUT);
 }
 
+static void load_epoch(const uint8_t *at, struct epoch *out)
+{
+	out->counter = load_u64_le(at);
+	memcpy(out->writer.byte, at + 8, sizeof(out->writer.byte));
+}
+
+/* Nearly all records are frames: their heads are read, and written, in one go. */
 static void read_frame_head(struct reader *r, struct record *out)
 {
+	const uint8_t *at = read_bytes(r, FRAME_HEAD_BYTES);
 	struct frame *f = &out->frame;
 
-	read_epoch(r, &f->position.epoch);
-	f->kind = read_u8(r);
-	f->flags = read_u8(r);
-	f->track = read_u16_le(r);
-	out->payload_len = read_u32_le(r);
-	f->dts_ns = (int64_t)read_u64_le(r);
-	f->pts_ns = (int64_t)read_u64_le(r);
-	f->arrival_us = (int64_t)read_u64_le(r);
+	if (!at)
+		return;
+	load_epoch(at, &f->position.epoch);
+	f->kind = at[24];
+	f->flags = at[25];
+	f->track = load_u16_le(at + 26);
+	out->payload_len = load_u32_le(at + 28);
+	f->dts_ns = (int64_t)load_u64_le(at + 32);
+	f->pts_ns = (int64_t)load_u64_le(at + 40);
+	f->arrival_us = (int64_t)load_u64_le(at + 48);
 }
 
 static bool is_time(int64_t t)
@@ -370,23 +386,24 @@ int record_length(size_t *out_len, struct span in)
 
 static void read_header(struct reader *r, struct record *out)
 {
-	(void)read_u32_le(r); /* the length, known to the caller */
-	out->type = read_u16_le(r);
-	out->flags = read_u16_le(r);
-	out->sid = read_u32_le(r);
-	out->offset = read_u32_le(r);
-	out->term_number = read_u64_le(r);
-	out->sequence = read_u64_le(r);
+	const uint8_t *at = read_bytes(r, RECORD_HEADER_BYTES);
+
+	if (!at)
+		return;
+	/* The length in front is known to the caller. */
+	out->type = load_u16_le(at + TYPE_AT);
+	out->flags = load_u16_le(at + 6);
+	out->sid = load_u32_le(at + SID_AT);
+	out->offset = load_u32_le(at + OFFSET_AT);
+	out->term_number = load_u64_le(at + 16);
+	out->sequence = load_u64_le(at + 24);
 }
 
 bool record_is_frame(struct span in, uint32_t *sid)
 {
-	struct reader r = reader_of(in);
-	struct record head;
-
-	read_header(&r, &head);
-	*sid = head.sid;
-	return head.type == RECORD_FRAME && !head.offset;
+	*sid = load_u32_le(in.data + SID_AT);
+	return load_u16_le(in.data + TYPE_AT) == RECORD_FRAME &&
+	       !load_u32_le(in.data + OFFSET_AT);
 }
 
 static const char *read_body(struct reader *r, const struct layout *l,
@@ -433,15 +450,33 @@ int record_read(struct record *out, struct span whole, const char **why)
 
 /* ---- writing ---- */
 
+struct header {
+	uint32_t len; /* of the record */
+	uint16_t type, flags;
+	uint32_t sid, offset;
+	uint64_t term_number, sequence;
+};
+
+static void store_header(uint8_t *at, const struct header *h)
+{
+	store_u32_le(at, h->len);
+	store_u16_le(at + TYPE_AT, h->type);
+	store_u16_le(at + 6, h->flags);
+	store_u32_le(at + SID_AT, h->sid);
+	store_u32_le(at + OFFSET_AT, h->offset);
+	store_u64_le(at + 16, h->term_number);
+	store_u64_le(at + 24, h->sequence);
+}
+
+/* The length is filled in by end_record. */
 static void write_header(struct buf *out, const struct record *r)
 {
-	buf_put_u32_le(out, 0); /* filled in by end_record */
-	buf_put_u16_le(out, r->type);
-	buf_put_u16_le(out, r->flags);
-	buf_put_u32_le(out, r->sid);
-	buf_put_u32_le(out, r->offset);
-	buf_put_u64_le(out, r->term_number);
-	buf_put_u64_le(out, r->sequence);
+	uint8_t head[RECORD_HEADER_BYTES];
+
+	store_header(head,
+		     &(struct header){0, r->type, r->flags, r->sid, r->offset,
+				      r->term_number, r->sequence});
+	buf_put(out, SPAN(head));
 }
 
 static void end_record(struct buf *out, size_t start)
@@ -454,8 +489,7 @@ static void end_record(struct buf *out, size_t start)
 		out->err = WEIR_ELIMIT;
 		return;
 	}
-	for (unsigned i = 0; i < 4; i++)
-		out->data[start + i] = (uint8_t)(len >> (8 * i));
+	store_u32_le(out->data + start, (uint32_t)len);
 }
 
 static void write_epoch(struct buf *out, const struct epoch *e)
@@ -538,16 +572,19 @@ void record_write(struct buf *out, const struct record *r)
 	end_record(out, start);
 }
 
-static void write_frame_head(struct buf *out, const struct frame *f)
+static void store_frame_head(uint8_t *at, const struct frame *f)
 {
-	write_epoch(out, &f->position.epoch);
-	buf_put_u8(out, f->kind);
-	buf_put_u8(out, f->flags);
-	buf_put_u16_le(out, f->track);
-	buf_put_u32_le(out, (uint32_t)f->payload.len);
-	buf_put_u64_le(out, (uint64_t)f->dts_ns);
-	buf_put_u64_le(out, (uint64_t)f->pts_ns);
-	buf_put_u64_le(out, (uint64_t)f->arrival_us);
+	const struct epoch *e = &f->position.epoch;
+
+	store_u64_le(at, e->counter);
+	memcpy(at + 8, e->writer.byte, sizeof(e->writer.byte));
+	at[24] = f->kind;
+	at[25] = f->flags;
+	store_u16_le(at + 26, f->track);
+	store_u32_le(at + 28, (uint32_t)f->payload.len);
+	store_u64_le(at + 32, (uint64_t)f->dts_ns);
+	store_u64_le(at + 40, (uint64_t)f->pts_ns);
+	store_u64_le(at + 48, (uint64_t)f->arrival_us);
 }
 
 uint32_t record_write_frame(struct buf *out, uint16_t type, uint32_t sid,
@@ -557,8 +594,10 @@ uint32_t record_write_frame(struct buf *out, uint16_t type, uint32_t sid,
 	const struct span part = span_first(span_from(f->payload, offset),
 					    RECORD_FRAGMENT_BYTES);
 	const bool is_last = offset + part.len >= f->payload.len;
-	const size_t start = out->len;
-	const struct record r = {
+	const size_t head_len =
+		offset ? RECORD_HEADER_BYTES : RECORD_FRAME_COST;
+	const struct header h = {
+		.len = (uint32_t)(head_len + part.len),
 		.type = type,
 		.flags = (uint16_t)((offset ? 0 : FRAME_FIRST) |
 				    (is_last ? FRAME_LAST : 0)),
@@ -567,15 +606,16 @@ uint32_t record_write_frame(struct buf *out, uint16_t type, uint32_t sid,
 		.term_number = term_number,
 		.sequence = f->position.sequence,
 	};
+	uint8_t head[RECORD_FRAME_COST];
 
 	/* One growth for all: the parts below then only copy. */
-	if (buf_reserve(out, RECORD_FRAME_COST + part.len))
+	if (buf_reserve(out, head_len + part.len))
 		return 0;
-	write_header(out, &r);
+	store_header(head, &h);
 	if (!offset)
-		write_frame_head(out, f);
+		store_frame_head(head + RECORD_HEADER_BYTES, f);
+	buf_put(out, span_of(head, head_len));
 	buf_put(out, part);
-	end_record(out, start);
 	return (uint32_t)part.len;
 }
 
