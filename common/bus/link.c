@@ -428,16 +428,26 @@ static uint64_t open_bytes(const struct link_receiver *rc)
 static int take_fragment(struct link_receiver *rc, const struct record *r,
 			 struct frame **out, const char **why)
 {
-	struct link_open *open = find_open(rc, r->sid);
+	const uint16_t whole = FRAME_FIRST | FRAME_LAST;
+	struct link_open *open;
+	bool was_open;
 	int err;
 
+	/* As nearly all are. */
+	if (!rc->open_count && (r->flags & whole) == whole) {
+		*why = "no memory for a frame";
+		return frame_new(out, &r->frame, r->frame.payload);
+	}
+	open = find_open(rc, r->sid);
 	if (!open)
 		open = new_open(rc, r->sid);
 	*why = "too many frames are open";
 	if (!open || open_bytes(rc) + r->frame.payload.len > LINK_OPEN_BYTES)
 		return WEIR_ELIMIT;
 	*why = "a fragment is out of place";
+	was_open = open->ra.is_open;
 	err = reassembly_take(&open->ra, out, r);
+	rc->open_count += (uint32_t)open->ra.is_open - (uint32_t)was_open;
 	if (err == WEIR_ENOMEM)
 		*why = "no memory for a frame";
 	return err;

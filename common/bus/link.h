@@ -116,6 +116,7 @@ struct link_receiver {
 	uint8_t connection;  /* 1 media, 2 control: what may come */
 	uint32_t record_max; /* bytes; small until the peer has proven itself */
 	struct link_open open[LINK_OPEN_MAX];
+	uint32_t open_count;
 	uint64_t taken; /* bytes of the connection */
 	uint64_t owed;  /* we will acknowledge up to here */
 	uint64_t acked;
