@@ -29,6 +29,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SERVER, LOAD = ["taskset", "-c", "0"], ["taskset", "-c", "1"]
+GOP_MS = 2000  # of the clips
 NGINX_MODULE = os.environ.get(
     "NGINX_RTMP_MODULE", "/usr/lib/nginx/modules/ngx_rtmp_module.so")
 ROLES = ("ingest", "origin", "edge", "packager", "dispatch")
@@ -282,7 +283,7 @@ class Bench:
         self.no_nginx = Nginx.missing()
 
     def load(self, server, form, viewers, clip="hi", streams=1, window=None,
-             rate=400, probes=4, rest=2.0, watch_s=0.5):
+             rate=400, probes=4, rest=2.0, watch_s=0.5, over_ms=0):
         """Lines of the load tool, one a step; with what the edge said."""
         window = window or self.args.window
         port = server.ports[form]
@@ -291,7 +292,7 @@ class Bench:
                         "-P", "rtmp:" + server.rtmp, "-V", f"{form}:{port}",
                         "-m", str(streams), "-n", ",".join(map(str, viewers)),
                         "-w", str(window), "-r", str(rate), "-k", str(probes),
-                        "-s", str(rest), "-p",
+                        "-s", str(rest), "-o", str(over_ms), "-p",
                         ",".join(f"{n}={pid}" for n, pid in server.pids())]
         watch = Watch(server, watch_s) if isinstance(server, Weir) else None
         if watch:
@@ -426,37 +427,55 @@ class Bench:
             self.note("jump", f"100 to {many}", delay_ms=mid, least_ms=min(late),
                       most_ms=max(late), share_within_20_percent=inside)
 
+    STREAMS_KEPT_1_S = ("ingest.retain_ms=1000", "origin.retain_ms=1000",
+                        "edge.viewer_max_lag_ms=1000")
+
+    def streams_servers(self):
+        """What is compared: name, server, in how many ms its publishers begin."""
+        for flush in (0, 1, 2, 3, 5, 8):
+            yield (f"flush {flush} ms", self.weir(f"bus.flush_ms={flush}"),
+                   GOP_MS)
+        kept = self.weir(*self.STREAMS_KEPT_1_S)
+        yield "retention 1 s", kept, GOP_MS
+        yield "retention 1 s, in step", kept, 0
+        if not self.no_nginx:
+            yield "nginx", lambda: Nginx(self.build), GOP_MS
+
     def part_streams(self):
+        """One viewer each; publishers whose key frames are as far apart as those
+        of strangers. All in turns, each beside nginx of its own round."""
         for streams in (200, 500):
-            for flush in (0, 1, 2, 3, 5):
-                line = self.with_server(
-                    self.weir(f"bus.flush_ms={flush}"), "rtmp", [streams],
-                    clip="lo", streams=streams, probes=8)[0]
-                self.note(f"streams {streams}", f"flush {flush} ms",
-                          cpu_percent=line["cpu_percent"],
-                          p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
-                          pss_mb=line["pss_kb"] * 1.024 / 1000,
-                          worst=line["worst_1_percent"],
-                          **{r + "_percent":
-                             line[r + "_cpu_s"] / line["window_s"] * 100
-                             for r in ("ingest", "origin", "edge")})
-            line = self.with_server(
-                self.weir("ingest.retain_ms=1000", "origin.retain_ms=1000",
-                          "edge.viewer_max_lag_ms=1000"),
-                "rtmp", [streams], clip="lo", streams=streams, probes=8)[0]
-            self.note(f"streams {streams}", "retention 1 s",
-                      pss_mb=line["pss_kb"] * 1.024 / 1000,
-                      cpu_percent=line["cpu_percent"],
-                      **{r + "_uss_mb": line[r + "_uss_kb"] * 1.024 / 1000
-                         for r in ("ingest", "origin", "edge")})
-            if not self.no_nginx:
-                line = self.with_server(lambda: Nginx(self.build), "rtmp",
-                                        [streams], clip="lo", streams=streams,
-                                        probes=8)[0]
-                self.note(f"streams {streams}", "nginx",
-                          cpu_percent=line["cpu_percent"],
-                          p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
-                          pss_mb=line["pss_kb"] * 1.024 / 1000)
+            lines = {}
+            for _ in range(self.args.rounds):
+                for name, server, over_ms in self.streams_servers():
+                    line = self.with_server(server, "rtmp", [streams], clip="lo",
+                                            streams=streams, probes=8,
+                                            over_ms=over_ms)[0]
+                    lines.setdefault(name, []).append(line)
+            for name in lines:
+                self.note_streams(streams, name, lines[name], lines.get("nginx"))
+
+    def note_streams(self, streams, name, lines, beside):
+        def middle(get):
+            return statistics.median(get(line) for line in lines)
+        ratios = [line["cpu_percent"] / other["cpu_percent"]
+                  for line, other in zip(lines, beside or ())]
+        roles = [r for r in ("ingest", "origin", "edge")
+                 if r + "_cpu_s" in lines[0]]
+        self.note(
+            f"streams {streams}", name,
+            cpu_percent=middle(lambda line: line["cpu_percent"]),
+            over_nginx=spread(ratios) if ratios else "",
+            p50_ms=middle(lambda line: line["p50_ms"]),
+            p99_ms=spread([line["p99_ms"] for line in lines]),
+            worst=min(line["worst_1_percent"] for line in lines),
+            pss_mb=middle(lambda line: line["pss_kb"] * 1.024 / 1000),
+            **{r + "_percent": middle(
+                lambda line: line[r + "_cpu_s"] / line["window_s"] * 100)
+               for r in roles},
+            **{r + "_uss_mb": middle(
+                lambda line: line[r + "_uss_kb"] * 1.024 / 1000)
+               for r in roles})
 
     def part_light(self):
         """Publish to play through three processes, ten viewers."""

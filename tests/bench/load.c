@@ -8,6 +8,8 @@
  * that are measured, -s seconds of rest before, -k how many viewers read all
  * (probes), -r how many connect a second, -p processes that are watched.
  * Of a P of "-" nothing is published. Viewer i plays live/s(i mod streams).
+ * -o milliseconds in which the publishers begin, evenly: their key frames stand
+ * as far apart. Without it they are nearly in step.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -84,7 +86,7 @@ static void parse(struct load *l, int argc, char **argv)
 
 	*l = (struct load){.window_s = 5, .rest_s = 1.5, .rate = 400};
 	l->publish.streams = 1;
-	while ((c = getopt(argc, argv, "f:P:V:m:n:w:s:k:r:p:")) != -1) {
+	while ((c = getopt(argc, argv, "f:P:V:m:n:w:s:k:r:p:o:")) != -1) {
 		if (c == 'f')
 			clip_load(&l->clip, optarg);
 		else if (c == 'P' && strcmp(optarg, "-") != 0)
@@ -104,6 +106,9 @@ static void parse(struct load *l, int argc, char **argv)
 			l->probes = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'r')
 			l->rate = (unsigned)strtoul(optarg, NULL, 10);
+		else if (c == 'o')
+			l->publish.over_ms =
+				(unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'p')
 			parse_watched(l, optarg);
 		else if (c != 'P')

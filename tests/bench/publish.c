@@ -13,7 +13,7 @@
 #include "proto/flv/flv.h"
 #include "proto/rtmp/client.h"
 
-#define OPEN_EACH_NS 3000000
+#define OPEN_EACH_NS 3000000 /* at the least: they connect one by one */
 #define STEP_NS      1000000
 
 struct publisher {
@@ -194,6 +194,7 @@ void *publish_run(void *ctx)
 {
 	struct publish *p = ctx;
 	int64_t next_ns = clock_ns(), open_ns = next_ns;
+	const int64_t each_ns = (int64_t)p->over_ms * 1000000 / p->streams;
 	unsigned opened = 0, round = 0;
 
 	p->all = calloc(p->streams, sizeof(*p->all));
@@ -204,7 +205,7 @@ void *publish_run(void *ctx)
 			p->all[opened].owner = p;
 			open_one(&p->all[opened], opened);
 			opened++;
-			open_ns = now_ns + OPEN_EACH_NS;
+			open_ns = now_ns + WEIR_MAX(each_ns, OPEN_EACH_NS);
 		}
 		/* What comes from the server is rarely of interest. */
 		for (unsigned i = 0; i < opened; i++)

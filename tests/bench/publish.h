@@ -14,6 +14,7 @@ struct publish {
 	const struct clip *clip;
 	struct viewer_target target;
 	unsigned streams;
+	unsigned over_ms; /* within which they begin; 0: at once */
 	struct publisher *all;
 	atomic_uint ready;      /* streams that are live */
 	atomic_uint lost;       /* connections that broke */
