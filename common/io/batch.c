@@ -20,6 +20,7 @@ struct batch {
 	batch_rest_fn *rest;
 	void *ctx;
 	size_t members;
+	bool is_pressed; /* not all was read */
 	struct epoll_event found[GROUP];
 	int count; /* of found; 0: not looking */
 };
@@ -83,12 +84,14 @@ static int serve_group(struct batch *b)
 
 static void look(struct batch *b)
 {
-	int found = serve_group(b), more = found;
 	unsigned rest_ms = 0;
+	int found, more;
 
+	b->is_pressed = false;
+	found = more = serve_group(b);
 	for (int i = 1; i < GROUPS_MAX && more == GROUP; i++)
 		more = serve_group(b);
-	if (found > 0 && more < GROUP)
+	if (found > 0 && more < GROUP && !b->is_pressed)
 		rest_ms = b->rest(b->ctx);
 	loop_change(b->watch, rest_ms ? 0 : LOOP_READABLE);
 	if (rest_ms)
@@ -99,6 +102,11 @@ static void on_readable(struct batch *b, unsigned events)
 {
 	(void)events;
 	look(b);
+}
+
+void batch_press(struct batch *b)
+{
+	b->is_pressed = true;
 }
 
 /* ---- members ---- */
@@ -117,7 +125,7 @@ static void forget(struct batch *b, const struct loop_watch *w)
 			b->found[i].data.ptr = NULL;
 }
 
-int batch_change(struct loop_watch *w, unsigned events)
+static int change(struct loop_watch *w, unsigned events)
 {
 	struct epoll_event e = {epoll_events(events), {.ptr = w}};
 	int op = !events      ? EPOLL_CTL_DEL
@@ -126,15 +134,33 @@ int batch_change(struct loop_watch *w, unsigned events)
 
 	if (events == w->events)
 		return 0;
-	if (epoll_ctl(w->batch->ep, op, w->fd, &e))
+	if (epoll_ctl(w->batch->ep, op, w->fd, &e)) {
+		BUG_ON(!events); /* what is there can be taken out */
 		return -errno;
+	}
 	w->events = events;
 	return 0;
 }
 
+static void tell_broken(struct loop_watch *w)
+{
+	w->cb(w->ctx, LOOP_READABLE | LOOP_WRITABLE | LOOP_ERROR);
+}
+
+/* The kernel may have no room any more for what was paused: who cannot be
+ * watched is given up, and nobody else. */
+void batch_change(struct loop_watch *w, unsigned events)
+{
+	pass_task_cancel(&w->broken);
+	if (!change(w, events))
+		return;
+	(void)change(w, 0);
+	loop_at_pass_end(w->loop, &w->broken, tell_broken, w);
+}
+
 void batch_remove(struct loop_watch *w)
 {
-	BUG_ON(batch_change(w, 0)); /* what is there can be taken out */
+	batch_change(w, 0);
 	forget(w->batch, w);
 	w->batch->members--;
 	free(w);
@@ -155,7 +181,7 @@ int batch_watch_add(struct loop_watch **out, struct batch *b, int fd,
 	w->cb = cb;
 	w->ahead = ahead;
 	w->ctx = ctx;
-	err = batch_change(w, events);
+	err = change(w, events & (LOOP_READABLE | LOOP_WRITABLE));
 	if (err) {
 		free(w);
 		return err;

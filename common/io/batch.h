@@ -14,7 +14,7 @@
 struct batch;
 
 /* Milliseconds in which nobody looks, asked after each look that found
- * something; 0: none. */
+ * something and left nothing; 0: none. */
 typedef unsigned batch_rest_fn(void *ctx);
 
 /* Something has come for a descriptor: what its callback will touch is to come
@@ -30,7 +30,9 @@ typedef void batch_ahead_fn(void *ctx, unsigned step);
 WEIR_MUST_CHECK int batch_make(struct batch **out, struct loop *loop,
 			       batch_rest_fn *rest, void *ctx);
 
-/* As loop_add of a descriptor that does not block; loop_change and loop_remove serve such a watch too. Returns 0,
+/* As loop_add, of a descriptor that does not block already. The watch is as
+ * others are to loop_change and loop_remove; one that the kernel refuses to
+ * watch again is reported as LOOP_ERROR at the end of the pass. Returns 0,
  * WEIR_ENOMEM or -errno. */
 #define batch_add(out, batch, fd, events, cb, ahead, ctx)                      \
 	batch_watch_add((out), (batch), (fd), (events),                        \
@@ -39,6 +41,10 @@ WEIR_MUST_CHECK int batch_make(struct batch **out, struct loop *loop,
 WEIR_MUST_CHECK int batch_watch_add(struct loop_watch **out, struct batch *b,
 				    int fd, unsigned events, loop_watch_fn *cb,
 				    batch_ahead_fn *ahead, void *ctx);
+
+/* From a callback of a watch: it has not read all that is there, so no rest
+ * follows this look; or who sends much would be held back by the rests. */
+void batch_press(struct batch *b);
 
 /* Free and set to NULL; NULL is fine. Its watches must have been removed, and it
  * is not looking. */

@@ -16,6 +16,7 @@
 #define KEEP_BYTES    65536 /* a larger buffer is given back when empty */
 #define SENT_DROP_MIN 16384 /* sent bytes that are worth moving the rest */
 #define READS_MAX     64    /* at one time, however fast the peer is */
+#define MUCH_BYTES    (LOOP_SCRATCH_BYTES / 2) /* of one read: more will come */
 
 static void on_task(struct conn *c);
 
@@ -38,17 +39,21 @@ static bool is_reading(const struct conn *c)
 	return c->state == CONN_FLUSHING || c->state == CONN_LINGERING;
 }
 
-static void watch_again(struct conn *c)
+static unsigned wanted_events(const struct conn *c)
 {
 	unsigned events = 0;
 
-	if (!c->watch || c->state == CONN_DIALING)
-		return;
 	if (is_reading(c))
 		events |= LOOP_READABLE;
 	if (c->is_congested || (c->tls && tls_is_waiting(c->tls)))
 		events |= LOOP_WRITABLE;
-	loop_change(c->watch, events);
+	return events;
+}
+
+static void watch_again(struct conn *c)
+{
+	if (c->watch && c->state != CONN_DIALING)
+		loop_change(c->watch, wanted_events(c));
 }
 
 static void close_socket(struct conn *c)
@@ -205,6 +210,9 @@ static bool read_more(struct conn *c)
 	}
 	c->stats.in_bytes += (size_t)n;
 	c->stats.last_in_ms = loop_now_ms(c->loop);
+	/* Or it fills its window and waits; of TLS, one record was read. */
+	if (c->batch && (c->tls || n >= MUCH_BYTES))
+		batch_press(c->batch);
 	if (c->state == CONN_OPEN)
 		deliver(c, span_of(scratch, (size_t)n));
 	return true;
@@ -213,9 +221,10 @@ static bool read_more(struct conn *c)
 /* The kernel's work is time enough for memory to come. */
 static void read_first(struct conn *c)
 {
-	const bool has_ahead = c->ops->on_ahead && c->state == CONN_OPEN;
+	const bool is_alone =
+		!c->batch && c->ops->on_ahead && c->state == CONN_OPEN;
 
-	for (unsigned i = 0; has_ahead && !c->batch && i < CONN_AHEAD_STEPS; i++)
+	for (unsigned i = 0; is_alone && i < CONN_AHEAD_STEPS; i++)
 		c->ops->on_ahead(c->ctx, i);
 	read_more(c);
 }
@@ -491,15 +500,15 @@ int conn_join(struct conn *c, struct batch *batch)
 	struct loop_watch *w;
 	int err;
 
-	if (c->state != CONN_OPEN)
+	if (c->state != CONN_OPEN || c->batch == batch)
 		return 0;
-	err = batch_add(&w, batch, c->fd, 0, on_events, on_ahead, c);
+	err = batch_add(&w, batch, c->fd, wanted_events(c), on_events, on_ahead,
+			c);
 	if (err)
 		return err;
 	loop_remove(&c->watch);
 	c->watch = w;
 	c->batch = batch;
-	watch_again(c);
 	return 0;
 }
 

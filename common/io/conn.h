@@ -79,8 +79,9 @@ void conn_set_tls(struct conn *c, struct tls *tls);
 /* What the peer did wrong in TLS, in words that live for ever; NULL: nothing. */
 const char *conn_fault(const struct conn *c);
 
-/* From now on its socket is looked at with others of a batch. Returns 0; or
- * WEIR_ENOMEM or -errno, and then it is looked at alone, as before. */
+/* From now on its socket is looked at with others of a batch, which must stay
+ * until this one is over; nothing, unless it is open. Returns 0; or WEIR_ENOMEM
+ * or -errno, and then it is looked at as before. */
 WEIR_MUST_CHECK int conn_join(struct conn *c, struct batch *batch);
 
 /* Put bytes that somebody else has read from the socket in front of what it

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/io/batch.h"
 #include "common/io/loop_wait.h"
 #include "common/test/check.h"
 
@@ -427,6 +428,240 @@ TEST_NO_OOM(a_detached_connection_gives_back_all_that_nobody_has_seen)
 	conn_free(&s.conn);
 	CHECK_EQ(s.close_count, 0);
 	end(&s);
+}
+
+/* ---- looked at with others ---- */
+
+static unsigned no_rest(struct side *s)
+{
+	(void)s;
+	return 0;
+}
+
+static unsigned long_rest(struct side *s)
+{
+	(void)s;
+	return 600000;
+}
+
+static struct batch *begin_joined(struct side *s, batch_rest_fn *rest)
+{
+	struct batch *batch;
+
+	begin(s, NULL);
+	CHECK_EQ(batch_make(&batch, s->loop, rest, s), 0);
+	CHECK_EQ(conn_join(s->conn, batch), 0);
+	return batch;
+}
+
+static void end_joined(struct side *s, struct batch *batch)
+{
+	conn_free(&s->conn);
+	batch_free(&batch);
+	end(s);
+}
+
+#define NO_REST   LOOP_TYPED(batch_rest_fn, no_rest, (struct side *)NULL)
+#define LONG_REST LOOP_TYPED(batch_rest_fn, long_rest, (struct side *)NULL)
+
+TEST_NO_OOM(with_others_too_bytes_come_and_go)
+{
+	struct side s = {0};
+	struct batch *batch = begin_joined(&s, NO_REST);
+	char got[8] = {0};
+
+	CHECK_EQ(write(s.fd, "hello", 5), 5);
+	CHECK(LOOP_UNTIL(s.loop, s.seen.len == 5));
+	CHECK_EQ(conn_send(s.conn, SPAN_LIT("world")), 0);
+	CHECK(LOOP_UNTIL(s.loop, s.drained_count == 1));
+	CHECK_EQ(read(s.fd, got, sizeof(got)), 5);
+	CHECK_STR(got, "world");
+	close(s.fd);
+	s.fd = -1;
+	CHECK(LOOP_UNTIL(s.loop, s.close_count == 1));
+	CHECK_EQ(s.reason, WEIR_ECLOSED);
+	end_joined(&s, batch);
+}
+
+TEST_NO_OOM(who_joins_twice_or_another_batch_is_looked_at_once)
+{
+	struct side s = {0};
+	struct batch *batch = begin_joined(&s, NO_REST), *other;
+
+	CHECK_EQ(conn_join(s.conn, batch), 0);
+	CHECK_EQ(write(s.fd, "a", 1), 1);
+	CHECK(LOOP_UNTIL(s.loop, s.data_count == 1));
+	CHECK_EQ(batch_new(&other, s.loop, no_rest, &s), 0);
+	CHECK_EQ(conn_join(s.conn, other), 0);
+	batch_free(&batch); /* nobody is in it */
+	CHECK_EQ(write(s.fd, "b", 1), 1);
+	CHECK(LOOP_UNTIL(s.loop, s.data_count == 2));
+	CHECK_SPAN(buf_span(&s.seen), SPAN_LIT("ab"));
+	end_joined(&s, other);
+}
+
+TEST_NO_OOM(who_is_paused_can_join_and_is_resumed_there)
+{
+	struct side s = {0};
+	struct batch *batch;
+
+	begin(&s, NULL);
+	CHECK_EQ(batch_new(&batch, s.loop, no_rest, &s), 0);
+	conn_pause(s.conn);
+	CHECK_EQ(conn_join(s.conn, batch), 0);
+	CHECK_EQ(write(s.fd, "ab", 2), 2);
+	loop_run_passes(s.loop, 10);
+	CHECK_EQ(s.data_count, 0);
+	conn_resume(s.conn);
+	CHECK(LOOP_UNTIL(s.loop, s.seen.len == 2));
+	conn_pause(s.conn);
+	CHECK_EQ(write(s.fd, "cd", 2), 2);
+	loop_run_passes(s.loop, 10);
+	CHECK_EQ(s.seen.len, 2);
+	conn_resume(s.conn);
+	CHECK(LOOP_UNTIL(s.loop, s.seen.len == 4));
+	end_joined(&s, batch);
+}
+
+TEST_NO_OOM(who_is_closed_does_not_join)
+{
+	struct side s = {0};
+	struct batch *batch;
+
+	begin(&s, NULL);
+	CHECK_EQ(batch_new(&batch, s.loop, no_rest, &s), 0);
+	conn_close(s.conn, WEIR_ECLOSED);
+	CHECK_EQ(conn_join(s.conn, batch), 0);
+	batch_free(&batch);
+	end(&s);
+}
+
+TEST_NO_OOM(an_orderly_close_with_others_delivers_the_last_words)
+{
+	struct side s = {0};
+	struct batch *batch = begin_joined(&s, NO_REST);
+	char got[16] = {0};
+
+	CHECK_EQ(conn_send(s.conn, SPAN_LIT("go away")), 0);
+	conn_close(s.conn, WEIR_EPROTO);
+	CHECK_EQ(write(s.fd, "blah", 4), 4);
+	CHECK(LOOP_UNTIL(s.loop,
+			 recv(s.fd, got, 16, MSG_PEEK | MSG_DONTWAIT) == 7));
+	close(s.fd);
+	s.fd = -1;
+	CHECK(LOOP_UNTIL(s.loop, s.close_count == 1));
+	CHECK_EQ(s.reason, WEIR_EPROTO);
+	CHECK_EQ(s.data_count, 0);
+	end_joined(&s, batch);
+}
+
+TEST_NO_OOM(what_was_sent_before_a_reset_is_still_read_with_others)
+{
+	struct side s = {0};
+	struct batch *batch = begin_joined(&s, NO_REST);
+	static uint8_t block[100000];
+	struct linger hard = {.l_onoff = 1};
+
+	CHECK_EQ(write(s.fd, block, sizeof(block)), sizeof(block));
+	CHECK_EQ(setsockopt(s.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)),
+		 0);
+	close(s.fd);
+	s.fd = -1;
+	CHECK(LOOP_UNTIL(s.loop, s.close_count == 1));
+	CHECK_EQ(s.seen.len, sizeof(block));
+	CHECK_EQ(s.reason, -ECONNRESET);
+	end_joined(&s, batch);
+}
+
+TEST_NO_OOM(a_connection_with_others_can_be_freed_while_it_reports_data)
+{
+	struct side s = {.is_freeing = true};
+	struct batch *batch = begin_joined(&s, NO_REST);
+
+	CHECK_EQ(write(s.fd, "x", 1), 1);
+	CHECK(LOOP_UNTIL(s.loop, s.data_count == 1));
+	CHECK(!s.conn);
+	CHECK_EQ(s.close_count, 0);
+	end_joined(&s, batch);
+}
+
+/* What comes in a rest stays in the socket, and goes with it. */
+TEST_NO_OOM(a_connection_is_detached_in_a_rest_and_nothing_is_lost)
+{
+	struct side s = {0};
+	struct batch *batch = begin_joined(&s, LONG_REST);
+	char got[8] = {0};
+
+	CHECK_EQ(write(s.fd, "a", 1), 1);
+	CHECK(LOOP_UNTIL(s.loop, s.data_count == 1));
+	CHECK_EQ(write(s.fd, "bcd", 3), 3);
+	loop_run_passes(s.loop, 10);
+	CHECK_EQ(s.data_count, 1);
+	CHECK_EQ(conn_detach(s.conn, &s.detached_fd, 0, &s.unread, &s.unsent),
+		 0);
+	CHECK_EQ(s.unread.len, 0);
+	batch_free(&batch); /* nobody is in it */
+	CHECK_EQ(recv(s.detached_fd, got, sizeof(got), MSG_DONTWAIT), 3);
+	CHECK_STR(got, "bcd");
+	close(s.detached_fd);
+	end(&s);
+}
+
+TEST_NO_OOM(a_connection_is_detached_by_its_own_data_with_others)
+{
+	struct side s = {.is_detaching = true, .detached_fd = -1, .piece = 100};
+	struct batch *batch = begin_joined(&s, NO_REST);
+
+	CHECK_EQ(write(s.fd, "abcde", 5), 5);
+	CHECK(LOOP_UNTIL(s.loop, s.detached_fd >= 0));
+	CHECK_SPAN(buf_span(&s.unread), SPAN_LIT("cde"));
+	CHECK_EQ(write(s.detached_fd, "mine", 4), 4);
+	close(s.detached_fd);
+	end_joined(&s, batch);
+}
+
+TEST_NO_OOM(in_a_rest_the_owner_may_read_and_abort_at_once)
+{
+	struct side s = {0};
+	struct batch *batch = begin_joined(&s, LONG_REST);
+
+	CHECK_EQ(write(s.fd, "first", 5), 5);
+	CHECK(LOOP_UNTIL(s.loop, s.data_count == 1));
+	CHECK_EQ(write(s.fd, "last", 4), 4);
+	conn_read(s.conn);
+	CHECK_SPAN(buf_span(&s.seen), SPAN_LIT("firstlast"));
+	conn_abort(s.conn, WEIR_ETIMEOUT);
+	CHECK(LOOP_UNTIL(s.loop, s.close_count == 1));
+	end_joined(&s, batch);
+}
+
+/* More than one read takes: it is not to wait for the rest to end. */
+TEST_NO_OOM(who_sends_much_is_read_to_the_end_before_a_rest)
+{
+	struct side s = {0};
+	struct batch *batch;
+	static uint8_t block[4 * LOOP_SCRATCH_BYTES];
+	size_t sent = 0;
+	int fd[2];
+
+	/* The other end of this one holds nothing back. */
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	s.fd = fd[0];
+	CHECK_EQ(loop_new(&s.loop), 0);
+	CHECK_EQ(conn_new(&s.conn, s.loop, fd[1], NULL, &ops, &s), 0);
+	CHECK_EQ(batch_new(&batch, s.loop, long_rest, &s), 0);
+	CHECK_EQ(conn_join(s.conn, batch), 0);
+	while (sent < sizeof(block)) {
+		ssize_t n =
+			send(s.fd, block, sizeof(block) - sent, MSG_DONTWAIT);
+
+		if (n < 0)
+			break;
+		sent += (size_t)n;
+	}
+	CHECK(sent > 2 * LOOP_SCRATCH_BYTES);
+	CHECK(LOOP_UNTIL(s.loop, s.seen.len == sent));
+	end_joined(&s, batch);
 }
 
 /* ---- dialing ---- */

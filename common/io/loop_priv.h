@@ -37,12 +37,11 @@ struct loop_watch {
 	struct batch *batch; /* NULL: it is the loop's */
 	int fd;              /* of a batch */
 	batch_ahead_fn *ahead;
+	struct pass_task broken; /* the kernel does not watch it */
 };
 
-/* loop_change of a watch in a batch: returns 0 or -errno. */
-WEIR_MUST_CHECK int batch_change(struct loop_watch *w, unsigned events);
-
-/* loop_remove of such a watch. */
+/* loop_change and loop_remove of a watch in a batch. */
+void batch_change(struct loop_watch *w, unsigned events);
 void batch_remove(struct loop_watch *w);
 
 /* First thing in every callback from libuv: notes the end of the wait, and runs
