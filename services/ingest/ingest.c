@@ -8,7 +8,8 @@
 #include "services/ingest/internal.h"
 #include "services/ingest/pull.h"
 
-#define GIVING_MAX 32 /* at a time */
+#define GIVING_MAX  32 /* at a time */
+#define REST_MAX_MS 20u
 
 const struct log_event ingest_publish_start = {"publish.start", LOG_INFO,
 					       "stream session peer proto",
@@ -294,10 +295,11 @@ static void on_drain(struct ingest *in)
 	timer_repeat(in->drain, 20);
 }
 
-/* What is put off anyway may as well be read later. */
+/* What is put off anyway may as well be read later; but a socket does not hold
+ * what a fast publisher sends in any time. */
 static unsigned rest_ms(struct ingest *in)
 {
-	return bus_put_off_ms(member_bus(in->member));
+	return WEIR_MIN(bus_put_off_ms(member_bus(in->member)), REST_MAX_MS);
 }
 
 static int start(struct ingest *in)

@@ -138,14 +138,19 @@ static int refuse(struct peer *p, enum reason why, const char *detail)
 	return rtmp_server_refuse(p->session, code_of(why), text);
 }
 
+/* Where that cannot be, it is looked at alone. */
+static void join_others(struct peer *p)
+{
+	if (p->door->in->batch)
+		(void)!conn_join(p->conn, p->door->in->batch);
+}
+
 static void on_accept(void *ctx)
 {
 	struct peer *p = ctx;
 
 	p->has_published = true;
-	/* Where that cannot be, it is looked at alone. */
-	if (p->door->in->batch)
-		(void)!conn_join(p->conn, p->door->in->batch);
+	join_others(p);
 	if (rtmp_server_accept_publish(p->session))
 		close_peer(p, REASON_limit, "the peer does not read");
 	else
@@ -551,6 +556,8 @@ void rtmp_door_take_live(struct rtmp_door *d, int fd,
 		err = publish_take(&p->publish, d->in, &rq, publish,
 				   goods->in_bytes, &publish_door, p);
 	}
+	if (!err)
+		join_others(p);
 	if (err) {
 		d->in->stats.refused++;
 		d->in->stats.handed_faults++;
