@@ -494,3 +494,42 @@ TEST(a_watcher_that_leaves_and_comes_back_stands_last)
 	CHECK_EQ(journal_of_append(log, &journal), 21);
 	log_free(&log);
 }
+
+/* ---- looking ahead ---- */
+
+static void on_ahead(void *ctx, unsigned step)
+{
+	int *journal = ctx;
+
+	*journal = *journal * 10 + (int)step + 1;
+}
+
+TEST(all_steps_ahead_reach_watchers_in_order_and_change_nothing)
+{
+	int journal[2] = {0};
+	struct log_watch w[3] = {
+		{.on_ahead = on_ahead, .ctx = &journal[0]},
+		{.on_ahead = NULL},
+		{.on_ahead = on_ahead, .ctx = &journal[1]},
+	};
+	struct log *logs[3] = {NULL, open_log(&roomy, 5), NULL};
+
+	CHECK_EQ(log_new(&logs[2], &roomy), 0); /* it stays empty */
+	CHECK_EQ(feed(logs[1], KEY(5, 1, 0)), 0);
+	for (size_t i = 0; i < WEIR_ARRAY_LEN(w); i++)
+		list_init(&w[i].link);
+	log_watch_add(logs[1], &w[0]);
+	log_watch_add(logs[1], &w[1]);
+	log_watch_add(logs[2], &w[2]);
+	for (unsigned step = 0; step < LOG_STEPS; step++)
+		log_ahead(logs[1], step);
+	CHECK_EQ(journal[0], 1234);
+	CHECK_EQ(journal[1], 0);
+	logs_ahead(logs, WEIR_ARRAY_LEN(logs));
+	CHECK_EQ(journal[0], 12341234);
+	CHECK_EQ(journal[1], 1234);
+	CHECK_EQ(log_next(logs[1]), 2);
+	CHECK_EQ(log_next(logs[2]), 0);
+	log_free(&logs[1]);
+	log_free(&logs[2]);
+}
