@@ -397,6 +397,68 @@ TEST_NO_OOM(what_fills_a_write_does_not_wait_for_more)
 	pair_fini(&p);
 }
 
+struct load {
+	struct loop *loop;
+	struct bus *bus;
+	unsigned us; /* of work in each 10 ms */
+	bool is_busy;
+};
+
+static void bear(struct load *l)
+{
+	const uint64_t until_us = loop_now_us(l->loop) + l->us;
+
+	while (loop_now_us(l->loop) < until_us)
+		;
+}
+
+/* Begins at 600 of 1000, ends below 300. Returns whether it is between them. */
+static bool is_between(struct load *l)
+{
+	const unsigned busy = loop_busy_permille(l->loop);
+
+	l->is_busy = busy >= (l->is_busy ? 300 : 600);
+	CHECK_EQ(bus_put_off_ms(l->bus), l->is_busy ? 7 : 0);
+	return busy >= 300 && busy < 600;
+}
+
+static bool is_between_and_busy(struct load *l)
+{
+	const bool is = is_between(l);
+
+	l->us = l->is_busy ? 4500 : 9000;
+	return is && l->is_busy;
+}
+
+static bool is_between_and_not_busy(struct load *l)
+{
+	const bool is = is_between(l);
+
+	l->us = l->is_busy ? 0 : 4500;
+	return is && !l->is_busy;
+}
+
+TEST_NO_OOM(a_loop_is_busy_until_it_is_half_as_busy)
+{
+	struct load l = {0};
+	struct timer *timer;
+	struct node n;
+
+	CHECK_EQ(loop_new(&l.loop), 0);
+	node_init(&n, l.loop, "edge-1", "edge");
+	n.config.flush_ms = 7;
+	n.config.flush_busy_permille = 600;
+	node_start(&n);
+	l.bus = n.bus;
+	CHECK_EQ(timer_new(&timer, l.loop, bear, &l), 0);
+	timer_repeat(timer, 10);
+	WAIT_FOR(l.loop, is_between_and_not_busy(&l));
+	WAIT_FOR(l.loop, is_between_and_busy(&l));
+	timer_free(&timer);
+	bus_free(&n.bus);
+	loop_free(&l.loop);
+}
+
 TEST_NO_OOM(feeds_stop_with_their_link)
 {
 	struct source s;
