@@ -263,6 +263,7 @@ void bus_free(struct bus **pb)
 	if (!b)
 		return;
 	pass_task_cancel(&b->settle);
+	pass_task_cancel(&b->rested);
 	pass_task_cancel(&b->reap);
 	timer_free(&b->tick);
 	timer_free(&b->due);

@@ -133,9 +133,10 @@ size_t bus_nodes(const struct bus *b, const char *role, struct node_ref *out,
 /* Who is at the other end; false: it is not up. */
 bool bus_node(const struct bus *b, link_id link, struct node_ref *out);
 /* How long a write is put off now, in ms: flush_ms when busy, else 0. Who brings
- * frames may bring together what comes in such a time: a few large writes are to
- * do then, too, instead of many small ones. */
+ * frames may bring together what comes in such a time instead; then what it has
+ * brought in this pass is not put off once more, but goes at the end of it. */
 uint32_t bus_put_off_ms(struct bus *b);
+void bus_has_rested(struct bus *b);
 /* Close a link with a reason (a peer that broke the rules of a machine). */
 void bus_close_link(struct bus *b, link_id link, enum reason why);
 /* All sent records are acknowledged (for draining). */

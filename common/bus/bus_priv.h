@@ -93,10 +93,11 @@ struct bus {
 	struct list targets;
 	struct list dead_channels, dead_peers;
 	struct map by_link, by_node; /* UP peers */
-	struct pass_task settle, reap;
+	struct pass_task settle, reap, rested;
 	struct timer *tick, *due;
 	uint64_t due_ms, tick_ms, ping_ms;
-	bool is_busy; /* writes are put off */
+	bool is_busy;          /* writes are put off */
+	bool has_rested;       /* but for those of this pass */
 	struct bus_stats past; /* of connections that are gone */
 	struct list asks;      /* struct ask */
 	struct map ask_by_id;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "common/bus/bus_rig_test.h"
+#include "common/io/loop_wait.h"
 
 #define FRAME_TOTAL 100000u
 
@@ -394,6 +395,38 @@ TEST_NO_OOM(what_fills_a_write_does_not_wait_for_more)
 	WAIT_FOR(p.loop, p.origin.frames == 2000);
 	source_fini(&s, &p.edge);
 	timer_free(&timer);
+	pair_fini(&p);
+}
+
+#define LONG_MS 600000 /* no test waits for the end of it */
+
+TEST_NO_OOM(what_has_rested_is_not_put_off_once_more)
+{
+	struct bus_stats stats;
+	struct source s;
+	struct pair p;
+
+	pair_prepare(&p);
+	p.edge.config.flush_ms = LONG_MS;
+	p.edge.config.ping_ms = p.edge.config.peer_dead_ms = LONG_MS;
+	p.origin.config.peer_dead_ms = LONG_MS;
+	pair_start(&p, "tcp://127.0.0.1:0");
+	WAIT_FOR(p.loop, p.edge.ups && p.origin.ups);
+	source_init(&s, &p.edge);
+	append(&s, &p.edge, 0, 300);
+	bus_has_rested(p.edge.bus);
+	WAIT_FOR(p.loop, p.origin.frames == 1);
+	append(&s, &p.edge, 0, 300); /* behind that */
+	bus_get_stats(p.edge.bus, &stats);
+	CHECK_EQ(stats.put_off, 0);
+	loop_run_passes(p.loop, 10);
+	bus_get_stats(p.edge.bus, &stats);
+	CHECK_EQ(stats.put_off, 1);
+	CHECK_EQ(p.origin.frames, 1);
+	append(&s, &p.edge, 1, 300);
+	bus_has_rested(p.edge.bus);
+	WAIT_FOR(p.loop, p.origin.frames == 3);
+	source_fini(&s, &p.edge);
 	pair_fini(&p);
 }
 

@@ -192,9 +192,21 @@ uint32_t bus_put_off_ms(struct bus *b)
 {
 	const uint32_t begin = b->config.flush_busy_permille;
 
-	b->is_busy = loop_busy_permille(b->loop) >=
-		     (b->is_busy ? begin / 2 : begin);
+	b->is_busy =
+		loop_busy_permille(b->loop) >= (b->is_busy ? begin / 2 : begin);
 	return b->is_busy ? b->config.flush_ms : 0;
+}
+
+static void on_rested(struct bus *b)
+{
+	b->has_rested = false;
+}
+
+/* Behind the flushes of what was brought until now. */
+void bus_has_rested(struct bus *b)
+{
+	b->has_rested = true;
+	loop_at_pass_end(b->loop, &b->rested, on_rested, b);
 }
 
 /* When there is much to do, a little more may come together first. */
@@ -202,7 +214,8 @@ static bool must_wait(struct channel *c, uint64_t now_ms)
 {
 	const uint64_t until_ms = c->written_ms + bus_put_off_ms(c->bus);
 
-	if (c->state != CHANNEL_UP || now_ms >= until_ms || c->tx.queue.len ||
+	if (c->bus->has_rested || c->state != CHANNEL_UP ||
+	    now_ms >= until_ms || c->tx.queue.len ||
 	    c->pending_bytes >= LINK_BATCH_BYTES)
 		return false;
 	c->bus->past.put_off += c->wait_until_ms != until_ms;

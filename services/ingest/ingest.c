@@ -299,7 +299,12 @@ static void on_drain(struct ingest *in)
  * what a fast publisher sends in any time. */
 static unsigned rest_ms(struct ingest *in)
 {
-	return WEIR_MIN(bus_put_off_ms(member_bus(in->member)), REST_MAX_MS);
+	struct bus *bus = member_bus(in->member);
+	const unsigned put_off_ms = bus_put_off_ms(bus);
+
+	if (put_off_ms <= REST_MAX_MS)
+		bus_has_rested(bus);
+	return WEIR_MIN(put_off_ms, REST_MAX_MS);
 }
 
 static int start(struct ingest *in)

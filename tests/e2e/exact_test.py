@@ -122,9 +122,8 @@ def it_is_exact_too_where_writes_between_nodes_are_put_off(t):
     settings = {**CLUSTER.settings, "bus.flush_ms": 3, "bus.flush_busy_percent": 0}
     with Cluster(settings=settings) as t.cluster:
         a_pushed_file_arrives_exactly(t)
-        for role in ("ingest", "origin"):
-            waited = t.cluster.total(role, "weir_bus_put_off_total")
-            assert waited, f"{role}: {waited} writes have waited"
+        waited = t.cluster.total("origin", "weir_bus_put_off_total")
+        assert waited, f"{waited} writes have waited"
         t.cluster.stop()
 
 
