@@ -64,10 +64,11 @@ static const struct conf_key bus_keys[] = {
 	CONF_STRING(BUS, advertise, 0, 63, "", CONF_FIXED,
 		    "Host that others are told; empty: the local address of the connection to the registry."),
 	CONF_INT(BUS, flush_ms, "ms", 0, 1000, 0, CONF_FIXED,
-		 "When busy, records to one node wait at most so long for others, and what comes in waits with them; 0: "
-		 "until the end of a loop pass."),
+		 "When busy, records to one node wait at most so long for others, or what publishers send waits in their "
+		 "sockets; 0: until the end of a loop pass."),
 	CONF_INT(BUS, flush_busy_percent, "percent", 0, 100, 10, CONF_FIXED,
-		 "Share of its time from which on a loop is busy: then flush_ms counts; 0: always."),
+		 "Share of its time from which on a loop is busy, and flush_ms counts, until it is below half of that; 0: "
+		 "always."),
 	CONF_INT(BUS, ping_ms, "ms", 100, 60000, 1000, CONF_FIXED, "How often a sign of life is sent."),
 	CONF_INT(BUS, peer_dead_ms, "ms", 200, 60000, 2000, CONF_FIXED,
 		 "A node that is silent for so long is taken to be dead."),
