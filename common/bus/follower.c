@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "common/base/fetch.h"
-#include "common/base/hash.h"
 
 #define TAG_NUMBER  16
 #define UNSERVED_MS 1000 /* so long a move may take before it counts as loss */
@@ -21,7 +20,7 @@ int followers_new(struct followers **out, const struct world *world,
 	fs->world = world;
 	fs->limits = *limits;
 	list_init(&fs->all);
-	map_init(&fs->by_sid, hash_bytes(3, SPAN(world->self.instance.byte)));
+	idmap_init(&fs->by_sid, world->seed);
 	*out = fs;
 	return 0;
 }
@@ -31,7 +30,7 @@ void followers_free(struct followers **fs)
 	if (!*fs)
 		return;
 	BUG_ON(!list_is_empty(&(*fs)->all));
-	map_fini(&(*fs)->by_sid);
+	idmap_fini(&(*fs)->by_sid);
 	free(*fs);
 	*fs = NULL;
 }
@@ -58,30 +57,25 @@ static struct follower *walk_first(struct followers *fs)
 
 /* ---- sids ---- */
 
-static struct span sid_key(const uint32_t *sid)
-{
-	return span_of(sid, sizeof(*sid));
-}
-
 uint32_t follower_new_sid(struct follower *f)
 {
 	struct followers *fs = f->fs;
 	uint32_t sid = FOLLOWER_SID | ++fs->sids;
 
 	/* After 2^31 of them one may still be in use: the next is free. */
-	while (map_get(&fs->by_sid, sid_key(&sid)))
+	while (idmap_get(&fs->by_sid, sid))
 		sid = FOLLOWER_SID | ++fs->sids;
-	return map_put(&fs->by_sid, sid_key(&sid), f) ? 0 : sid;
+	return idmap_put(&fs->by_sid, sid, f) ? 0 : sid;
 }
 
 void follower_drop_sid(struct follower *f, uint32_t sid)
 {
-	map_remove(&f->fs->by_sid, sid_key(&sid));
+	idmap_remove(&f->fs->by_sid, sid);
 }
 
 static struct follower *find_sid(const struct followers *fs, uint32_t sid)
 {
-	return map_get(&fs->by_sid, sid_key(&sid));
+	return idmap_get(&fs->by_sid, sid);
 }
 
 void follower_event(struct follower *f, const char *what, enum reason why,
@@ -283,14 +277,11 @@ int followers_on_record(struct followers *fs, link_id link,
 void followers_ahead(const struct followers *fs, const uint32_t *sids,
 		     size_t count)
 {
-	uint64_t hash[FETCH_AHEAD_MAX];
 	struct follower *f[FETCH_AHEAD_MAX];
 	struct log *logs[FETCH_AHEAD_MAX];
 
 	for (size_t i = 0; i < count; i++)
-		hash[i] = map_ahead(&fs->by_sid, sid_key(&sids[i]));
-	for (size_t i = 0; i < count; i++)
-		map_ahead_slot(&fs->by_sid, hash[i]);
+		idmap_ahead(&fs->by_sid, sids[i]);
 	for (size_t i = 0; i < count; i++) {
 		f[i] = find_sid(fs, sids[i]);
 		if (f[i])

@@ -5,7 +5,7 @@
 #ifndef WEIR_BUS_FOLLOWER_PRIV_H
 #define WEIR_BUS_FOLLOWER_PRIV_H
 
-#include "common/base/map.h"
+#include "common/base/idmap.h"
 #include "common/bus/follower.h"
 
 #define FOLLOWER_ORIGINS_MAX 64
@@ -14,9 +14,9 @@
 struct followers {
 	const struct world *world;
 	struct log_limits limits;
-	struct list all;   /* struct follower */
-	struct list *walk; /* where the walk under way goes on */
-	struct map by_sid; /* of SUBs and WHEREs */
+	struct list all;     /* struct follower */
+	struct list *walk;   /* where the walk under way goes on */
+	struct idmap by_sid; /* of SUBs and WHEREs */
 	uint64_t numbers;
 	uint32_t sids;
 	bool has_news;  /* something is due earlier, maybe, than */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "common/base/fetch.h"
-#include "common/base/hash.h"
 #include "common/registry/entry.h"
 
 #define TAG_NUMBER     16
@@ -28,7 +27,7 @@ int homes_new(struct homes **out, const struct world *world,
 	hs->ctx = ctx;
 	list_init(&hs->streams);
 	list_init(&hs->links);
-	map_init(&hs->by_key, hash_bytes(1, SPAN(world->self.instance.byte)));
+	map_init(&hs->by_key, world->seed);
 	*out = hs;
 	return 0;
 }
@@ -136,25 +135,16 @@ static struct home_link *find_link(const struct homes *hs, link_id link)
 static void link_up(struct homes *hs, const struct node_ref *node)
 {
 	struct home_link *peer = calloc(1, sizeof(*peer));
-	uint64_t seed = hash_bytes(2, SPAN(hs->world->self.instance.byte));
 
 	if (!peer)
 		return; /* its records are refused */
 	peer->node = *node;
-	map_init(&peer->consumers, seed);
-	map_init(&peer->writers, seed);
+	idmap_init(&peer->consumers, hs->world->seed);
+	idmap_init(&peer->writers, hs->world->seed);
 	list_append(&hs->links, &peer->link);
 	if (hs->is_draining)
 		hs->world->send(hs->world->ctx, node->link,
 				&(struct record){.type = RECORD_DRAIN});
-}
-
-/* Maps may not be changed during a walk: take the first until none is left. */
-static void *first_of(const struct map *m)
-{
-	struct map_slot *slot = map_next(m, NULL);
-
-	return slot ? slot->value : NULL;
 }
 
 static void drop_link(struct homes *hs, struct home_link *peer, int64_t now_ms)
@@ -163,9 +153,9 @@ static void drop_link(struct homes *hs, struct home_link *peer, int64_t now_ms)
 	struct binding *b;
 
 	list_remove(&peer->link);
-	while ((c = first_of(&peer->consumers)))
+	while ((c = idmap_any(&peer->consumers)))
 		home_drop_consumer(c, now_ms);
-	while ((b = first_of(&peer->writers))) {
+	while ((b = idmap_any(&peer->writers))) {
 		struct home_stream *s = b->stream;
 		bool was_writer = s->writer == b;
 
@@ -173,8 +163,8 @@ static void drop_link(struct homes *hs, struct home_link *peer, int64_t now_ms)
 		if (was_writer)
 			home_writer_lost(s, now_ms);
 	}
-	map_fini(&peer->consumers);
-	map_fini(&peer->writers);
+	idmap_fini(&peer->consumers);
+	idmap_fini(&peer->writers);
 	list_each (l, &hs->streams) {
 		struct home_stream *s = list_entry(l, struct home_stream, link);
 
@@ -222,8 +212,7 @@ void homes_free(struct homes **hsp)
 static void on_unsub(struct home_link *peer, const struct record *r,
 		     int64_t now_ms)
 {
-	struct consumer *c =
-		map_get(&peer->consumers, span_of(&r->sid, sizeof(r->sid)));
+	struct consumer *c = idmap_get(&peer->consumers, r->sid);
 
 	if (c)
 		home_drop_consumer(c, now_ms);
@@ -233,8 +222,7 @@ static void on_unsub(struct home_link *peer, const struct record *r,
 static void on_feedback(const struct homes *hs, struct home_link *peer,
 			const struct record *r, int64_t now_ms)
 {
-	struct consumer *c =
-		map_get(&peer->consumers, span_of(&r->sid, sizeof(r->sid)));
+	struct consumer *c = idmap_get(&peer->consumers, r->sid);
 	struct home_stream *s = c ? c->stream : NULL;
 	struct record on = *r;
 
@@ -255,7 +243,7 @@ int homes_on_record(struct homes *hs, link_id link, const struct record *r,
 	hs->has_news = true;
 	if (!peer)
 		return WEIR_EPROTO;
-	b = map_get(&peer->writers, span_of(&r->sid, sizeof(r->sid)));
+	b = idmap_get(&peer->writers, r->sid);
 	switch (r->type) {
 	case RECORD_PUB:
 		return home_on_pub(hs, peer, r, now_ms);
@@ -296,18 +284,13 @@ static void consumer_ahead(const struct home_stream *s)
 }
 
 /* The writers of so many sids of a link; NULL: none. */
-static void find_writers(const struct map *writers, const uint32_t *sids,
+static void find_writers(const struct idmap *writers, const uint32_t *sids,
 			 size_t count, const struct binding **out)
 {
-	uint64_t hash[FETCH_AHEAD_MAX];
-
 	for (size_t i = 0; i < count; i++)
-		hash[i] =
-			map_ahead(writers, span_of(&sids[i], sizeof(sids[i])));
-	for (size_t i = 0; i < count; i++)
-		map_ahead_slot(writers, hash[i]);
+		idmap_ahead(writers, sids[i]);
 	for (size_t i = 0; i < count; i++) {
-		out[i] = map_get(writers, span_of(&sids[i], sizeof(sids[i])));
+		out[i] = idmap_get(writers, sids[i]);
 		if (out[i])
 			fetch_bytes(out[i], offsetof(struct binding, told));
 	}
@@ -343,7 +326,7 @@ int homes_on_frame(struct homes *hs, link_id link, uint16_t type, uint32_t sid,
 
 	if (!peer)
 		return WEIR_EPROTO;
-	b = map_get(&peer->writers, span_of(&sid, sizeof(sid)));
+	b = idmap_get(&peer->writers, sid);
 	return b ? home_on_media(b, type, term_number, f, now_ms) : 0;
 }
 

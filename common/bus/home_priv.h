@@ -5,6 +5,7 @@
 #ifndef WEIR_BUS_HOME_PRIV_H
 #define WEIR_BUS_HOME_PRIV_H
 
+#include "common/base/idmap.h"
 #include "common/base/map.h"
 #include "common/bus/home.h"
 
@@ -34,8 +35,8 @@ struct homes {
 struct home_link {
 	struct list link; /* homes.links */
 	struct node_ref node;
-	struct map consumers; /* sid to struct consumer */
-	struct map writers;   /* sid to struct binding */
+	struct idmap consumers; /* sid to struct consumer */
+	struct idmap writers;   /* sid to struct binding */
 };
 
 /* A PUB: waiting to be judged, or bound. */

@@ -7,11 +7,6 @@
 
 #define REPLAY_GAIN_MS 50
 
-static struct span sid_key(const uint32_t *sid)
-{
-	return span_of(sid, sizeof(*sid));
-}
-
 /* ---- bindings ---- */
 
 static void stop_told(struct binding *b)
@@ -29,7 +24,7 @@ void home_drop_binding(struct binding *b)
 	stop_told(b);
 	if (b->stream->writer == b)
 		b->stream->writer = NULL;
-	map_remove(&b->peer->writers, sid_key(&b->pub.sid));
+	idmap_remove(&b->peer->writers, b->pub.sid);
 	list_remove(&b->link);
 	free(b);
 }
@@ -249,7 +244,7 @@ static struct binding *add(struct homes *hs, struct home_link *peer,
 	b->pub = *r;
 	feed_init(&b->told, NULL, 0);
 	b->stream = home_get(hs, &r->key);
-	if (!b->stream || map_put(&peer->writers, sid_key(&b->pub.sid), b)) {
+	if (!b->stream || idmap_put(&peer->writers, b->pub.sid, b)) {
 		free(b);
 		return NULL;
 	}
@@ -278,7 +273,7 @@ static bool can_judge(const struct home_stream *s)
 int home_on_pub(struct homes *hs, struct home_link *peer,
 		const struct record *r, int64_t now_ms)
 {
-	struct binding *b = map_get(&peer->writers, sid_key(&r->sid));
+	struct binding *b = idmap_get(&peer->writers, r->sid);
 
 	if (!r->sid || !r->key.text[0] || !r->term.number ||
 	    !r->position.epoch.counter ||

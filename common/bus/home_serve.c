@@ -3,11 +3,6 @@
 
 #include <stdlib.h>
 
-static struct span sid_key(const uint32_t *sid)
-{
-	return span_of(sid, sizeof(*sid));
-}
-
 static void send(struct consumer *c, struct record *r)
 {
 	const struct world *world = c->stream->homes->world;
@@ -320,7 +315,7 @@ void home_drop_consumer(struct consumer *c, int64_t now_ms)
 	struct home_stream *s = c->stream;
 
 	stop(c);
-	map_remove(&c->peer->consumers, sid_key(&c->sid));
+	idmap_remove(&c->peer->consumers, c->sid);
 	list_remove(&c->link);
 	free(c);
 	count(s);
@@ -347,8 +342,7 @@ static int add(struct consumer **out, struct homes *hs, struct home_link *peer,
 	c->sid = r->sid;
 	feed_init(&c->feed, NULL, 0);
 	c->stream = home_get(hs, &r->key);
-	err = c->stream ? map_put(&peer->consumers, sid_key(&c->sid), c)
-			: WEIR_ENOMEM;
+	err = c->stream ? idmap_put(&peer->consumers, c->sid, c) : WEIR_ENOMEM;
 	if (err) {
 		free(c);
 		return err;
@@ -388,7 +382,7 @@ static void refuse(struct homes *hs, const struct home_link *peer,
 int home_on_sub(struct homes *hs, struct home_link *peer,
 		const struct record *r, int64_t now_ms)
 {
-	struct consumer *c = map_get(&peer->consumers, sid_key(&r->sid));
+	struct consumer *c = idmap_get(&peer->consumers, r->sid);
 	int err = 0;
 
 	if (!r->sid || !r->key.text[0])

@@ -149,6 +149,7 @@ enum mutant {
 struct world {
 	void *ctx;
 	struct node_ref self;
+	uint64_t seed; /* of the machines' maps: random, no peer knows it */
 	/* settings, ms */
 	uint32_t publish_stall_ms, peer_dead_ms, publish_grace_ms, place_ms,
 		registry_ms, resume_window_ms, loop_away_ms, resolve_retry_ms;

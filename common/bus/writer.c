@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "common/base/fetch.h"
-#include "common/base/hash.h"
 #include "common/registry/entry.h"
 
 #define MEMORIES_MAX 4096
@@ -92,7 +91,7 @@ int writers_new(struct writers **out, const struct world *world)
 	ws->world = world;
 	list_init(&ws->all);
 	list_init(&ws->memories);
-	map_init(&ws->memory, hash_bytes(0, SPAN(world->self.instance.byte)));
+	map_init(&ws->memory, world->seed);
 	*out = ws;
 	return 0;
 }

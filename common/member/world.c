@@ -111,6 +111,7 @@ void world_init(struct member *m)
 	m->world = (struct world){
 		.ctx = m,
 		.self = m->self.ref,
+		.seed = m->seed,
 		.publish_stall_ms = (uint32_t)rules->publish_stall_ms,
 		.peer_dead_ms = (uint32_t)bus->peer_dead_ms,
 		.publish_grace_ms = (uint32_t)rules->publish_grace_ms,
