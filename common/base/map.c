@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "common/base/fetch.h"
 #include "common/base/hash.h"
 
 void map_init(struct map *m, uint64_t seed)
@@ -52,21 +51,6 @@ void *map_get(const struct map *m, struct span key)
 		return NULL;
 	s = *find(m, hash_bytes(m->seed, key), key);
 	return s ? s->value : NULL;
-}
-
-uint64_t map_ahead(const struct map *m, struct span key)
-{
-	const uint64_t hash = hash_bytes(m->seed, key);
-
-	if (m->bucket_count)
-		fetch(&m->bucket[hash & (m->bucket_count - 1)]);
-	return hash;
-}
-
-void map_ahead_slot(const struct map *m, uint64_t hash)
-{
-	if (m->bucket_count)
-		fetch(m->bucket[hash & (m->bucket_count - 1)]);
 }
 
 static int rehash(struct map *m)

@@ -33,11 +33,6 @@ void map_fini(struct map *m);
 /* The value, or NULL. */
 void *map_get(const struct map *m, struct span key);
 
-/* A map_get of many keys in three rounds, in which no key waits for another's
- * memory: map_ahead for each gives its hash, then map_ahead_slot, then map_get. */
-uint64_t map_ahead(const struct map *m, struct span key);
-void map_ahead_slot(const struct map *m, uint64_t hash);
-
 /* Put `value` (not NULL) at a key that must not be there yet.
  * Returns 0, WEIR_EEXIST or WEIR_ENOMEM. */
 WEIR_MUST_CHECK int map_put(struct map *m, struct span key, void *value);

@@ -31,24 +31,6 @@ TEST(what_was_put_is_found_until_it_is_removed)
 	map_fini(&m);
 }
 
-TEST(looking_ahead_changes_nothing_and_takes_any_map)
-{
-	struct map m;
-	uint64_t hash;
-
-	map_init(&m, 7);
-	map_ahead_slot(&m, map_ahead(&m, SPAN_LIT("a")));
-	CHECK_EQ(map_put(&m, SPAN_LIT("a"), &values[1]), 0);
-	hash = map_ahead(&m, SPAN_LIT("a"));
-	CHECK_EQ(hash, map_ahead(&m, SPAN_LIT("a")));
-	CHECK(hash != map_ahead(&m, SPAN_LIT("b")));
-	map_ahead_slot(&m, hash);
-	map_ahead_slot(&m, ~hash);
-	CHECK(map_get(&m, SPAN_LIT("a")) == &values[1]);
-	CHECK_EQ(m.count, 1);
-	map_fini(&m);
-}
-
 TEST(keys_are_bytes_and_may_be_empty_or_hold_a_nul)
 {
 	struct map m;
