@@ -35,7 +35,7 @@ static void start(struct feed *f, uint64_t next, uint16_t resume_flags)
 	f->next = next;
 	f->join = UINT64_MAX;
 	f->resume_flags = resume_flags;
-	f->skip = (struct record){0};
+	f->skip = (struct feed_skip){0};
 	f->has_started = true;
 	f->has_caught_up = f->has_last = f->must_join = false;
 	f->is_state_only = f->owes_resume = f->owes_skip = f->owes_end = false;
@@ -167,7 +167,7 @@ void feed_start_state_only(struct feed *f)
 	f->is_state_only = true;
 }
 
-void feed_owe_resume(struct feed *f, const struct record *resume)
+void feed_owe_resume(struct feed *f, const struct feed_resume *resume)
 {
 	f->resume = *resume;
 	f->owes_resume = true;
@@ -175,12 +175,8 @@ void feed_owe_resume(struct feed *f, const struct record *resume)
 
 void feed_owe_end(struct feed *f, enum reason why, uint32_t ms)
 {
-	f->end = (struct record){
-		.type = RECORD_END,
-		.sid = f->sid,
-		.reason = (uint16_t)why,
-		.ms = ms,
-	};
+	f->end_why = why;
+	f->end_ms = ms;
 	f->owes_end = true;
 }
 
@@ -211,27 +207,46 @@ static bool give_state(struct feed *f, struct feed_item *out)
 	return false;
 }
 
-static void give_record(struct feed *f, struct feed_item *out,
-			const struct record *r)
+/* A record of this feed in *out: the caller fills in what its type says. */
+static struct record *give_record(const struct feed *f, struct feed_item *out,
+				  uint16_t type)
 {
 	out->kind = FEED_RECORD;
-	out->record = *r;
-	out->record.sid = f->sid;
-	out->record.term_number = f->term_number;
+	out->record = (struct record){
+		.type = type,
+		.sid = f->sid,
+		.term_number = f->term_number,
+	};
+	return &out->record;
 }
 
 static void give_resume(struct feed *f, struct feed_item *out)
 {
+	struct record *r = give_record(f, out, RECORD_RESUME);
+	const struct feed_resume *resume = &f->resume;
 	struct log_stats stats;
 
 	log_stats(f->log, &stats);
-	f->resume.type = RECORD_RESUME;
-	f->resume.flags |= f->resume_flags;
-	f->resume.end_dts_ns = stats.end_dts_ns;
-	if (!log_last_position(f->log, &f->resume.position))
-		f->resume.position = (struct position){0};
+	r->flags = resume->flags | f->resume_flags;
+	r->term = resume->term;
+	r->end_dts_ns = stats.end_dts_ns;
+	r->incarnation = resume->incarnation;
+	r->segment = resume->segment;
+	r->discontinuity = resume->discontinuity;
+	r->target_ms = resume->target_ms;
+	if (!log_last_position(f->log, &r->position))
+		r->position = (struct position){0};
 	f->owes_resume = false;
-	give_record(f, out, &f->resume);
+}
+
+static void give_skip(struct feed *f, struct feed_item *out)
+{
+	struct record *r = give_record(f, out, RECORD_SKIP);
+
+	r->reason = (uint16_t)f->skip.why;
+	r->count = f->skip.count;
+	r->position = f->skip.position;
+	f->owes_skip = false;
 }
 
 /* May `next` be sent behind what was sent last, without leaving out anything
@@ -269,11 +284,7 @@ static void begin_skip(struct feed *f, enum reason why, uint64_t hole)
 	if (f->must_join)
 		return; /* it is under way, and goes on counting */
 	f->must_join = true;
-	f->skip = (struct record){
-		.type = RECORD_SKIP,
-		.reason = (uint16_t)why,
-		.count = hole,
-	};
+	f->skip = (struct feed_skip){.why = why, .count = hole};
 }
 
 static void leave_out(struct feed *f, uint64_t until)
@@ -405,8 +416,7 @@ static void give_frame(struct feed *f, struct feed_item *out)
 static bool give_before(struct feed *f, struct feed_item *out)
 {
 	if (f->owes_skip) {
-		f->owes_skip = false;
-		give_record(f, out, &f->skip);
+		give_skip(f, out);
 		return true;
 	}
 	if (give_state(f, out))
@@ -420,11 +430,15 @@ static bool give_before(struct feed *f, struct feed_item *out)
 
 static void give_end(struct feed *f, struct feed_item *out)
 {
+	struct record *r;
+
 	if (!f->owes_end)
 		return;
 	f->owes_end = false;
 	f->has_started = false;
-	give_record(f, out, &f->end);
+	r = give_record(f, out, RECORD_END);
+	r->reason = (uint16_t)f->end_why;
+	r->ms = f->end_ms;
 }
 
 void feed_next(struct feed *f, struct feed_item *out)

@@ -24,37 +24,54 @@ enum feed_item_kind {
 struct feed_item {
 	uint8_t kind;
 	struct frame *frame;  /* STATE, FRAME; borrowed until the next call */
-	struct record record; /* RECORD */
+	struct record record; /* RECORD; else it is left as it was */
 };
 
-/* What each frame needs stands in front, the long records behind. */
+/* What a RESUME says beside the log's end; a feed is many times smaller than a
+ * record, and makes one when its turn has come. */
+struct feed_resume {
+	struct term term;
+	uint64_t incarnation, segment, discontinuity;
+	uint32_t target_ms;
+	uint16_t flags; /* RESUME_… */
+};
+
+struct feed_skip {
+	uint64_t count;           /* frames left out */
+	struct position position; /* the last of them */
+	enum reason why;
+};
+
+/* What each frame needs stands in front, what is owed behind. */
 struct feed {
 	struct list link; /* the bus's: of those that have something */
 	struct list all;  /* the bus's: of one connection */
 	void *bus;        /* the bus's */
 	struct log *log;  /* borrowed */
 	uint32_t sid;
+	uint32_t max_lag_ms;  /* 0: none; else past it: SKIP to a JOIN */
 	uint64_t term_number; /* sent with every frame */
 	uint64_t next;        /* ordinal */
 	bool is_exact;        /* never skips: stops with REASON_retention */
 	bool is_paused;       /* fenced or being re-validated */
 	bool wants_all;       /* goes on at the oldest when it is overtaken */
-	uint32_t max_lag_ms;  /* 0: none; else past it: SKIP to a JOIN */
 	bool has_started;
-	bool is_state_only;   /* nothing behind states and RESUME */
-	bool has_caught_up;   /* was at the log's end since the last start */
-	bool has_last;        /* `last` is what the receiver had last */
-	struct position last; /* it has all state up to there */
-	bool must_join;       /* drops until the next JOIN */
-	const struct stateset *pending_state; /* with a reference */
-	uint32_t state_next;                  /* index in pending_state */
-	uint64_t join; /* ordinal to which a skip went; UINT64_MAX: none */
-	uint16_t resume_flags; /* RESUME_GOES_ON, RESUME_AT_JOIN */
+	bool is_state_only; /* nothing behind states and RESUME */
+	bool has_caught_up; /* was at the log's end since the last start */
+	bool must_join;     /* drops until the next JOIN */
 	bool owes_resume, owes_skip, owes_end;
-	uint64_t skipped;     /* frames, in all */
-	void *owner;          /* the machine's */
-	struct record resume; /* sent after the states */
-	struct record skip, end;
+	bool has_last;         /* `last` is what the receiver had last */
+	uint16_t resume_flags; /* RESUME_GOES_ON, RESUME_AT_JOIN */
+	struct position last;  /* it has all state up to there */
+	const struct stateset *pending_state; /* with a reference */
+	uint64_t join;    /* ordinal to which a skip went; UINT64_MAX: none */
+	uint64_t skipped; /* frames, in all */
+	void *owner;      /* the machine's */
+	uint32_t state_next; /* index in pending_state */
+	uint32_t end_ms;     /* of END */
+	enum reason end_why;
+	struct feed_resume resume; /* sent after the states */
+	struct feed_skip skip;
 };
 
 /* A feed that sends nothing yet. */
@@ -80,7 +97,7 @@ void feed_start_state_only(struct feed *f);
 
 /* RESUME in front of what comes next; its position, end and flags AT_JOIN and
  * GOES_ON are filled in when it is sent. END behind all that the log has. */
-void feed_owe_resume(struct feed *f, const struct record *resume);
+void feed_owe_resume(struct feed *f, const struct feed_resume *resume);
 void feed_owe_end(struct feed *f, enum reason why, uint32_t ms);
 
 /* The next thing to send; `now_dts` lag rules use the log's newest dts. */

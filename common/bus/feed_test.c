@@ -59,7 +59,7 @@ TEST(a_joiner_gets_state_then_resume_then_the_newest_join)
 	feed_init(&f, log, 7);
 	check_nothing(&f);
 	feed_start_join(&f);
-	feed_owe_resume(&f, &(struct record){.flags = RESUME_KNOWN});
+	feed_owe_resume(&f, &(struct feed_resume){.flags = RESUME_KNOWN});
 	check_item(&f, FEED_STATE, 1, 0);
 	r = check_record(&f, RECORD_RESUME);
 	CHECK_EQ(r.flags, RESUME_KNOWN | RESUME_AT_JOIN);
@@ -79,7 +79,7 @@ TEST(a_joiner_without_a_join_waits_for_the_first_and_is_told_nothing_before)
 
 	feed_init(&f, log, 7);
 	feed_start_join(&f);
-	feed_owe_resume(&f, &(struct record){.flags = RESUME_KNOWN});
+	feed_owe_resume(&f, &(struct feed_resume){.flags = RESUME_KNOWN});
 	CHECK_EQ(next(&f).kind, FEED_NOTHING);
 	check_nothing(&f);
 	test_video(log, 1, 1, 3, 10);
@@ -100,7 +100,7 @@ TEST(who_asks_for_what_follows_gets_exactly_that)
 	feed_init(&f, log, 7);
 	f.max_lag_ms = 100; /* a backlog at the start is no lag */
 	CHECK_EQ(feed_start_after(&f, &after), 0);
-	feed_owe_resume(&f, &(struct record){.flags = RESUME_KNOWN});
+	feed_owe_resume(&f, &(struct feed_resume){.flags = RESUME_KNOWN});
 	r = check_record(&f, RECORD_RESUME);
 	CHECK_EQ(r.flags, RESUME_KNOWN | RESUME_GOES_ON);
 	check_frames(&f, 1, 14, 25);
@@ -355,7 +355,7 @@ TEST(a_feed_of_state_alone_stops_behind_resume)
 
 	feed_init(&f, log, 7);
 	feed_start_state_only(&f);
-	feed_owe_resume(&f, &(struct record){.flags = RESUME_KNOWN});
+	feed_owe_resume(&f, &(struct feed_resume){.flags = RESUME_KNOWN});
 	check_item(&f, FEED_STATE, 1, 0);
 	CHECK_EQ(check_record(&f, RECORD_RESUME).flags, RESUME_KNOWN);
 	check_nothing(&f);

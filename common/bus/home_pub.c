@@ -50,7 +50,7 @@ void home_fence(struct binding *b, enum reason why)
 /* ---- RESUME ---- */
 
 /* What a new epoch goes on from. */
-static void fill_resume(const struct home_stream *s, struct record *r)
+static void fill_resume(const struct home_stream *s, struct feed_resume *r)
 {
 	const struct stateset *set =
 		s->log ? log_state_before(s->log, log_next(s->log)) : NULL;
@@ -59,11 +59,7 @@ static void fill_resume(const struct home_stream *s, struct record *r)
 	struct epoch_state opened;
 	struct cut_state c;
 
-	*r = (struct record){
-		.type = RECORD_RESUME,
-		.term = s->entry.term,
-		.term_number = s->entry.term.number,
-	};
+	*r = (struct feed_resume){.term = s->entry.term};
 	if (s->told_wanted)
 		r->flags |= RESUME_WANTED;
 	if (!epoch || epoch_state_read(&opened, epoch->payload))
@@ -84,7 +80,7 @@ static void answer_pub(struct binding *b)
 {
 	struct home_stream *s = b->stream;
 	const struct world *world = s->homes->world;
-	struct record resume;
+	struct feed_resume resume;
 
 	stop_told(b);
 	fill_resume(s, &resume);

@@ -186,7 +186,7 @@ static void feed(struct consumer *c, int64_t now_ms)
 {
 	struct home_stream *s = c->stream;
 	const struct world *world = s->homes->world;
-	struct record resume = {
+	struct feed_resume resume = {
 		.flags = RESUME_KNOWN,
 		.term = s->entry.term,
 	};
@@ -265,7 +265,7 @@ void home_set_term(struct home_stream *s)
 void home_tell_found(struct home_stream *s)
 {
 	const struct world *world = s->homes->world;
-	struct record resume = {
+	struct feed_resume resume = {
 		.flags = RESUME_KNOWN,
 		.term = s->entry.term,
 	};
