@@ -83,7 +83,7 @@ void follower_event(struct follower *f, const char *what, enum reason why,
 {
 	const struct world *world = f->fs->world;
 
-	world->event(world->ctx, &f->key, what, why, detail);
+	world->event(world->ctx, &f->info.entry.key, what, why, detail);
 }
 
 /* ---- life ---- */
@@ -105,7 +105,6 @@ int follower_new(struct follower **out, struct followers *fs,
 	}
 	f->fs = fs;
 	f->number = ++fs->numbers;
-	f->key = *key;
 	f->mode = mode;
 	f->is_wanting = mode == FOLLOW_WANTING;
 	f->events = *events;
@@ -201,7 +200,7 @@ static void forget_life(struct follower *f)
 
 	follower_unsubscribe(f);
 	f->look_ms = 0;
-	f->info.entry = (struct stream_entry){.key = f->key};
+	f->info.entry = (struct stream_entry){.key = f->info.entry.key};
 	if (log_new(&fresh, &f->fs->limits))
 		return;
 	log_free(&f->log);
@@ -340,7 +339,7 @@ void followers_on_entry(struct followers *fs, const struct stream_entry *e,
 	(void)now_ms;
 	fs->has_news = true;
 	for (struct follower *f = walk_first(fs); f; f = walk_next(fs))
-		if (!strcmp(f->key.text, e->key.text))
+		if (!strcmp(f->info.entry.key.text, e->key.text))
 			follower_hear_entry(f, e);
 }
 

@@ -2,6 +2,7 @@
 #include "common/bus/follower_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define LOOK_EACH_MS 200
 
@@ -35,7 +36,7 @@ static void fill_sub(const struct follower *f, struct record *r)
 		.type = RECORD_SUB,
 		.sid = f->sid,
 		.count = f->info.entry.term.number,
-		.key = f->key,
+		.key = f->info.entry.key,
 		.position = last,
 	};
 	if (f->from_oldest || (!has_last && f->mode == FOLLOW_EXACT))
@@ -152,11 +153,15 @@ static void ask_link(struct follower *f, link_id link)
 	struct record r = {
 		.type = RECORD_WHERE,
 		.count = f->info.entry.term.number,
-		.key = f->key,
+		.key = f->info.entry.key,
 	};
 
 	if (f->where_count == FOLLOWER_ORIGINS_MAX || has_where(f, link))
 		return;
+	if (!f->where)
+		f->where = calloc(FOLLOWER_ORIGINS_MAX, sizeof(*f->where));
+	if (!f->where)
+		return; /* it looks again */
 	r.sid = follower_new_sid(f);
 	if (!r.sid || !send(f, link, &r)) {
 		follower_drop_sid(f, r.sid);
@@ -170,7 +175,7 @@ void follower_ask_dispatch(struct follower *f)
 	const struct world *world = f->fs->world;
 	struct question q = {
 		.kind = QUESTION_RESOLVE,
-		.key = f->key,
+		.key = f->info.entry.key,
 		.term = f->info.entry.term,
 	};
 
@@ -189,7 +194,8 @@ void follower_search(struct follower *f, int64_t now_ms)
 	const struct world *world = f->fs->world;
 	struct node_ref origin[FOLLOWER_ORIGINS_MAX];
 	size_t count = world->origins(world->ctx, origin, FOLLOWER_ORIGINS_MAX);
-	const struct stream_entry *e = world->known(world->ctx, &f->key);
+	const struct stream_entry *e =
+		world->known(world->ctx, &f->info.entry.key);
 
 	f->look_ms = now_ms + LOOK_EACH_MS;
 	if (e)
@@ -215,6 +221,8 @@ void follower_found(struct follower *f)
 		send(f, f->where[i].link, &r);
 		follower_drop_sid(f, r.sid);
 	}
+	free(f->where);
+	f->where = NULL;
 	f->where_count = 0;
 }
 

@@ -41,7 +41,6 @@ struct follower {
 	link_id home; /* SUB was sent there; 0: none */
 	uint32_t sid;
 	bool is_wanting;      /* as follower_set_wanting has it */
-	char via[VIA_SIZE];   /* as follower_set_via has it */
 	bool must_tell_via;   /* to dispatch, which heard of another one */
 	bool is_resumed;      /* RESUME came: what follows counts */
 	struct position head; /* of the home, when it said RESUME */
@@ -52,7 +51,9 @@ struct follower {
 	bool has_told_gap;
 	enum reason gap_why;
 
-	struct follower_where where[FOLLOWER_ORIGINS_MAX];
+	/* Who was asked: FOLLOWER_ORIGINS_MAX of them, from the first question
+	 * until it is found; NULL: nobody. */
+	struct follower_where *where;
 	size_t where_count;
 	int64_t unserved_ms; /* LIVE without a home that serves, since; 0 */
 	int64_t look_ms;     /* when to look around again */
@@ -60,7 +61,7 @@ struct follower {
 	uint64_t resolve_tag;
 
 	struct follower_info info; /* entry.term: the highest ever followed */
-	struct stream_key key;
+	char via[VIA_SIZE];        /* as follower_set_via has it */
 };
 
 /* ---- follower.c ---- */

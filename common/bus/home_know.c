@@ -209,10 +209,10 @@ void home_learn_entry(struct home_stream *s, const struct stream_entry *e,
 	home_serve(s, now_ms);
 }
 
-enum reason home_judge(const struct home_stream *s, const struct record *pub)
+enum reason home_judge(const struct home_stream *s, const struct pub *pub)
 {
 	const struct term *known = &s->entry.term;
-	const struct epoch *epoch = &pub->position.epoch;
+	const struct epoch *epoch = &pub->epoch;
 	int order = order_of(s, epoch, pub->start_us);
 
 	if (s->homes->world->mutants & MUTANT_NO_FENCE)

@@ -39,6 +39,16 @@ struct home_link {
 	struct idmap writers;   /* sid to struct binding */
 };
 
+/* What a PUB says, beside its key: that is the stream's. */
+struct pub {
+	uint32_t sid;
+	uint16_t flags; /* PUB_… */
+	char kind[ROLE_SIZE];
+	int64_t start_us;
+	struct epoch epoch;
+	struct term term;
+};
+
 /* A PUB: waiting to be judged, or bound. */
 struct binding {
 	struct list link; /* home_stream.bindings */
@@ -47,7 +57,7 @@ struct binding {
 	bool is_bound;
 	bool may_gap; /* the next frame need not follow */
 	bool is_fed;  /* `told` is with the world */
-	struct record pub;
+	struct pub pub;
 	struct feed told; /* state and RESUME toward the writer */
 };
 
@@ -154,7 +164,7 @@ void home_on_home(struct homes *hs, struct home_link *peer,
 void home_learn_entry(struct home_stream *s, const struct stream_entry *e,
 		      int64_t now_ms);
 /* May this PUB be taken? 0, or the reason of FENCED. */
-enum reason home_judge(const struct home_stream *s, const struct record *pub);
+enum reason home_judge(const struct home_stream *s, const struct pub *pub);
 /* Ask the registry, else other origins; home_checked follows. */
 void home_check(struct home_stream *s, int64_t now_ms);
 void home_checked(struct home_stream *s, int64_t now_ms);

@@ -105,7 +105,7 @@ static void displace(struct home_stream *s, const struct binding *by)
 
 	if (!old || old == by)
 		return;
-	if (epoch_eq(&old->pub.position.epoch, &by->pub.position.epoch))
+	if (epoch_eq(&old->pub.epoch, &by->pub.epoch))
 		home_drop_binding(old); /* the same writer, on a new sid */
 	else
 		home_fence(old, REASON_taken_over);
@@ -116,7 +116,7 @@ static void store_pub(struct home_stream *s, const struct binding *b)
 	const struct world *world = s->homes->world;
 	struct stream_entry *e = &s->entry;
 
-	e->epoch = b->pub.position.epoch;
+	e->epoch = b->pub.epoch;
 	e->term = b->pub.term;
 	e->start_us = b->pub.start_us;
 	e->is_live = true;
@@ -226,6 +226,20 @@ static void fence_unknown(struct homes *hs, const struct home_link *peer,
 	hs->world->send(hs->world->ctx, peer->node.link, &r);
 }
 
+static struct pub pub_of(const struct record *r)
+{
+	struct pub pub = {
+		.sid = r->sid,
+		.flags = r->flags,
+		.start_us = r->start_us,
+		.epoch = r->position.epoch,
+		.term = r->term,
+	};
+
+	memcpy(pub.kind, r->kind, sizeof(pub.kind));
+	return pub;
+}
+
 static struct binding *add(struct homes *hs, struct home_link *peer,
 			   const struct record *r)
 {
@@ -237,7 +251,7 @@ static struct binding *add(struct homes *hs, struct home_link *peer,
 	if (!b)
 		return NULL;
 	b->peer = peer;
-	b->pub = *r;
+	b->pub = pub_of(r);
 	feed_init(&b->told, NULL, 0);
 	b->stream = home_get(hs, &r->key);
 	if (!b->stream || idmap_put(&peer->writers, b->pub.sid, b)) {
@@ -251,8 +265,8 @@ static struct binding *add(struct homes *hs, struct home_link *peer,
 /* The same sid again: the same question, as long as it is the same. */
 static int repeat(struct binding *b, const struct record *r)
 {
-	if (strcmp(b->pub.key.text, r->key.text) != 0 ||
-	    !epoch_eq(&b->pub.position.epoch, &r->position.epoch) ||
+	if (strcmp(b->stream->entry.key.text, r->key.text) != 0 ||
+	    !epoch_eq(&b->pub.epoch, &r->position.epoch) ||
 	    !term_eq(&b->pub.term, &r->term))
 		return WEIR_EPROTO;
 	if (b->is_bound)
@@ -350,7 +364,7 @@ int home_on_media(struct binding *b, uint16_t type, uint64_t term_number,
 
 	if (!b->is_bound || term_number != b->pub.term.number)
 		return 0; /* late, of an older term */
-	if (!epoch_eq(&f->position.epoch, &b->pub.position.epoch))
+	if (!epoch_eq(&f->position.epoch, &b->pub.epoch))
 		return WEIR_EPROTO;
 	s->last_input_ms = now_ms;
 	if (type == RECORD_STATE) {
