@@ -168,7 +168,7 @@ void writer_event(struct writer *w, const char *what, enum reason why,
 {
 	const struct world *world = w->ws->world;
 
-	world->event(world->ctx, &w->request.key, what, why, detail);
+	world->event(world->ctx, &w->entry.key, what, why, detail);
 }
 
 void writer_note_asked(struct writer *w)
@@ -323,7 +323,8 @@ int writer_make(struct writer **out, struct writers *ws,
 	*w = (struct writer){
 		.ws = ws,
 		.number = ++ws->numbers,
-		.request = *request,
+		.session = request->session,
+		.log = request->log,
 		.events = *events,
 		.ctx = ctx,
 		.input_ms = now_ms,
@@ -334,6 +335,7 @@ int writer_make(struct writer **out, struct writers *ws,
 		.copy.due_ms = INT64_MAX,
 	};
 	w->entry.key = request->key;
+	memcpy(w->credential, request->credential, sizeof(w->credential));
 	feed_init(&w->feed, NULL, 0);
 	feed_init(&w->copy.feed, NULL, 0);
 	ws->has_news = true;

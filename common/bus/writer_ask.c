@@ -14,7 +14,7 @@ static void answer_alive(const struct writers *ws, const struct question *q,
 	list_each (l, &ws->all) {
 		const struct writer *o = list_entry(l, struct writer, link);
 
-		if (uuid_eq(&o->request.session, &q->epoch.writer))
+		if (uuid_eq(&o->session, &q->epoch.writer))
 			w = o;
 	}
 	out->verdict = ALIVE_UNKNOWN;
@@ -28,8 +28,7 @@ static void answer_alive(const struct writers *ws, const struct question *q,
 		out->verdict = ALIVE_LEFT;
 	else if (silent_ms >= world->publish_stall_ms)
 		out->verdict = ALIVE_SILENT;
-	else if (q->credential[0] &&
-		 !strcmp(q->credential, w->request.credential))
+	else if (q->credential[0] && !strcmp(q->credential, w->credential))
 		out->verdict = ALIVE_SAME_USER;
 	else
 		out->verdict = ALIVE_YES;

@@ -48,8 +48,8 @@ void writer_move_due(struct writer *w, int64_t now_ms)
 	struct position last;
 
 	if (!writers_is_draining(w->ws, w->home) || w->is_leaving ||
-	    w->state != WRITER_FEEDING ||
-	    !log_last_position(w->request.log, &last) || !has_other(w))
+	    w->state != WRITER_FEEDING || !log_last_position(w->log, &last) ||
+	    !has_other(w))
 		return;
 	w->ws->has_news = true;
 	writer_place(w, w->entry.home_node, now_ms);

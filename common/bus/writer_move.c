@@ -371,7 +371,7 @@ static void tell_epoch(struct writer *w, const struct epoch_state *open)
 void writer_feed_begin(struct writer *w, struct feed *f, uint32_t sid,
 		       const struct record *r)
 {
-	feed_init(f, w->request.log, sid);
+	feed_init(f, w->log, sid);
 	f->owner = w;
 	f->term_number = w->entry.term.number;
 	f->is_paused = w->is_checking;

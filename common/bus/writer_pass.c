@@ -64,7 +64,7 @@ void writer_pass(const struct writer *w, struct buf *out, int64_t now_ms)
 	buf_put_u8(out, flags);
 	put_uuid(out, &e->home_instance);
 	put_text(out, e->kind);
-	put_text(out, w->request.credential);
+	put_text(out, w->credential);
 	put_text(out, e->home_node);
 	put_text(out, e->home_url);
 }
@@ -118,8 +118,7 @@ static int take(struct writer *w, int64_t *saved_ms, struct reader *in)
 	flags = read_u8(in);
 	take_uuid(in, &e->home_instance);
 	if (!take_text(in, e->kind, sizeof(e->kind)) ||
-	    !take_text(in, w->request.credential,
-		       sizeof(w->request.credential)) ||
+	    !take_text(in, w->credential, sizeof(w->credential)) ||
 	    !take_text(in, e->home_node, sizeof(e->home_node)) ||
 	    !take_text(in, e->home_url, sizeof(e->home_url)) ||
 	    reader_failed(in) || !e->epoch.counter || !e->term.number ||
@@ -145,8 +144,7 @@ static void become(struct writer *w, int64_t saved_ms, int64_t now_ms)
 	}
 	e->writer_instance = self->instance;
 	memcpy(e->writer_node, self->id, sizeof(e->writer_node));
-	w->request.session = e->epoch.writer;
-	memcpy(w->request.kind, e->kind, sizeof(w->request.kind));
+	w->session = e->epoch.writer;
 	w->has_epoch = w->must_settle = true;
 	w->state = WRITER_WAITING;
 	w->due_ms = now_ms;

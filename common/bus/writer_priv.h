@@ -76,7 +76,10 @@ struct writer {
 	bool is_fed; /* the feed is with the world, on `home` */
 	struct feed feed;
 	struct writer_copy copy;
-	struct writer_request request;
+	/* Of its request; the rest of that stands in `entry`. */
+	struct uuid session;
+	char credential[64];
+	struct log *log;
 	struct writer_events events;
 	void *ctx;
 	enum writer_state state;
