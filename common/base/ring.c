@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#define RING_MIN 8 /* items */
+#define RING_MIN   8  /* items */
+#define RING_SMALL 64 /* doubled up to this */
 
 void ring_init(struct ring *r, size_t item_bytes)
 {
@@ -45,9 +46,11 @@ static int resize(struct ring *r, size_t cap)
 	return 0;
 }
 
-int ring_double(struct ring *r)
+int ring_grow(struct ring *r)
 {
-	return resize(r, r->cap ? r->cap * 2 : RING_MIN);
+	const size_t more = r->cap < RING_SMALL ? r->cap : r->cap / 4;
+
+	return resize(r, r->cap ? r->cap + more : RING_MIN);
 }
 
 void ring_drop(struct ring *r, size_t count)
@@ -55,10 +58,12 @@ void ring_drop(struct ring *r, size_t count)
 	count = WEIR_MIN(count, r->count);
 	if (!count)
 		return;
-	r->head = (r->head + count) & (r->cap - 1);
+	r->head += count;
+	if (r->head >= r->cap)
+		r->head -= r->cap;
 	r->count -= count;
-	/* Halved at an eighth: after that it takes as many pushes to grow
-	 * again. Without memory for a smaller one, the larger one stays. */
+	/* Halved at an eighth: after that it takes many pushes to grow again.
+	 * Without memory for a smaller one, the larger one stays. */
 	if (r->cap > RING_MIN && r->count < r->cap / 8)
 		(void)!resize(r, r->cap / 2);
 }

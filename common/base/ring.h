@@ -1,7 +1,7 @@
 /* common/base/ring.h - a queue of equal items in one growing array.
  *
- * Room is made in powers of two and given back when the queue is nearly empty,
- * so that pushing and dropping cost no allocation each. Items are plain bytes:
+ * Room is made by a quarter (small ones: doubled) and given back when the queue is
+ * nearly empty, so that pushing and dropping cost no allocation each. Items are plain bytes:
  * whoever drops one gives up what it holds. Index 0 is the oldest.
  */
 #ifndef WEIR_BASE_RING_H
@@ -13,7 +13,7 @@
 struct ring {
 	uint8_t *data;
 	size_t item_bytes;
-	size_t cap; /* items; 0 or a power of two */
+	size_t cap; /* items */
 	size_t head;
 	size_t count; /* items */
 };
@@ -24,8 +24,8 @@ void ring_init(struct ring *r, size_t item_bytes);
 /* Free the memory, not what the items hold. The queue is then empty. */
 void ring_fini(struct ring *r);
 
-/* Double the room, all of which is in use (ring_reserve). */
-WEIR_MUST_CHECK int ring_double(struct ring *r);
+/* More room, all of which is in use (ring_reserve). */
+WEIR_MUST_CHECK int ring_grow(struct ring *r);
 
 /* Forget the `count` oldest items (at most all). Pointers to items die. */
 void ring_drop(struct ring *r, size_t count);
@@ -33,14 +33,16 @@ void ring_drop(struct ring *r, size_t count);
 /* Make sure that the next push finds room. Returns 0 or WEIR_ENOMEM. */
 WEIR_MUST_CHECK static inline int ring_reserve(struct ring *r)
 {
-	return r->count < r->cap ? 0 : ring_double(r);
+	return r->count < r->cap ? 0 : ring_grow(r);
 }
 
 /* The item at an index below count; dies with the next reserve or drop. */
 static inline void *ring_at(const struct ring *r, size_t index)
 {
-	size_t i = (r->head + index) & (r->cap - 1);
+	size_t i = r->head + index;
 
+	if (i >= r->cap)
+		i -= r->cap;
 	return r->data + i * r->item_bytes;
 }
 

@@ -49,7 +49,7 @@ TEST(a_ring_that_is_nearly_empty_gives_room_back)
 	for (int i = 0; i < 1000; i++)
 		CHECK_EQ(push(&r, i), 0);
 	large = r.cap;
-	CHECK_EQ(large, 1024);
+	CHECK(large >= 1000 && large < 1250);
 	for (int i = 0; i < 995; i++)
 		ring_drop(&r, 1);
 	CHECK(test_is_starved() || r.cap <= 64);

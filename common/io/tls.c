@@ -2,6 +2,7 @@
 #include "common/io/tls.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -41,6 +42,7 @@ struct tls_identity {
 
 struct tls_trust {
 	struct shared shared;
+	bool is_late; /* the rest is made with the first connection */
 };
 
 struct tls {
@@ -265,6 +267,13 @@ static void leave(struct shared *s)
 	free(s);
 }
 
+static int open_shared(struct shared *s, const SSL_METHOD *method)
+{
+	s->ctx = SSL_CTX_new(method);
+	s->socket = make_socket();
+	return s->ctx && s->socket ? set_up(s->ctx) : WEIR_ENOMEM;
+}
+
 /* Returns 0 and *out; or WEIR_ENOMEM. */
 static int share(struct shared **out, size_t size, const SSL_METHOD *method,
 		 char why[TLS_WHY_SIZE])
@@ -276,10 +285,7 @@ static int share(struct shared **out, size_t size, const SSL_METHOD *method,
 	if (!s)
 		return err;
 	s->users = 1;
-	s->ctx = SSL_CTX_new(method);
-	s->socket = make_socket();
-	if (s->ctx && s->socket)
-		err = set_up(s->ctx);
+	err = open_shared(s, method);
 	if (err)
 		leave(s);
 	else
@@ -311,10 +317,31 @@ void tls_identity_free(struct tls_identity **id)
 	*id = NULL;
 }
 
+/* Are there files by hash, of which only those that are met are read? All of them
+ * at once are a megabyte of memory, and few ever dial by TLS. */
+static bool has_hashed_authorities(void)
+{
+	const char *dir = getenv(X509_get_default_cert_dir_env());
+	const struct dirent *entry;
+	bool is_hashed = false;
+	DIR *d;
+
+	if (getenv(X509_get_default_cert_file_env()))
+		return false;
+	d = opendir(dir ? dir : X509_get_default_cert_dir());
+	while (d && !is_hashed && (entry = readdir(d)))
+		is_hashed = strlen(entry->d_name) == 10 &&
+			    !strcmp(entry->d_name + 8, ".0");
+	if (d)
+		closedir(d);
+	return is_hashed;
+}
+
 static int load_authorities(SSL_CTX *ctx, const char *ca_file,
 			    char why[TLS_WHY_SIZE])
 {
 	ERR_clear_error();
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	if (!*ca_file && SSL_CTX_set_default_verify_paths(ctx) == 1)
 		return 0;
 	if (!*ca_file)
@@ -327,15 +354,48 @@ static int load_authorities(SSL_CTX *ctx, const char *ca_file,
 	return 0;
 }
 
+/* Nothing is read now that could be wrong. */
+static int trust_late(struct tls_trust **out)
+{
+	struct tls_trust *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return WEIR_ENOMEM;
+	t->shared.users = 1;
+	t->is_late = true;
+	*out = t;
+	return 0;
+}
+
+static int open_late(struct tls_trust *t)
+{
+	struct shared fresh = t->shared;
+	int err = open_shared(&fresh, TLS_client_method());
+
+	if (!err && SSL_CTX_set_default_verify_dir(fresh.ctx) != 1)
+		err = WEIR_ENOMEM;
+	if (err) {
+		SSL_CTX_free(fresh.ctx);
+		BIO_meth_free(fresh.socket);
+		return err;
+	}
+	SSL_CTX_set_verify(fresh.ctx, SSL_VERIFY_PEER, NULL);
+	t->shared = fresh;
+	t->is_late = false;
+	return 0;
+}
+
 int tls_trust_new(struct tls_trust **out, const char *ca_file,
 		  char why[TLS_WHY_SIZE])
 {
 	struct shared *s;
-	int err = share(&s, sizeof(struct tls_trust), TLS_client_method(), why);
+	int err;
 
+	if (!*ca_file && has_hashed_authorities())
+		return trust_late(out);
+	err = share(&s, sizeof(struct tls_trust), TLS_client_method(), why);
 	if (err)
 		return err;
-	SSL_CTX_set_verify(s->ctx, SSL_VERIFY_PEER, NULL);
 	err = load_authorities(s->ctx, ca_file, why);
 	if (err)
 		leave(s);
@@ -430,8 +490,10 @@ int tls_new_client(struct tls **out, struct tls_trust *trust, int fd,
 		   const char *host)
 {
 	struct tls *t;
-	int err = make(&t, &trust->shared, fd);
+	int err = trust->is_late ? open_late(trust) : 0;
 
+	if (!err)
+		err = make(&t, &trust->shared, fd);
 	if (err)
 		return err;
 	t->is_past_hello = true; /* it is we who greet */

@@ -40,7 +40,8 @@ void tls_identity_free(struct tls_identity **id);
 WEIR_MUST_CHECK int tls_new(struct tls **out, struct tls_identity *id, int fd);
 
 /* Believe who shows a certificate of an authority in `ca_file` (PEM), or when that
- * is empty, in this machine's list of them. Returns 0; WEIR_ENOMEM; WEIR_ECONF:
+ * is empty, in this machine's list of them: where that is a folder by hash, what is
+ * needed of it is read when it is (SSL_CERT_FILE and SSL_CERT_DIR name others). Returns 0; WEIR_ENOMEM; WEIR_ECONF:
  * `why` has the file and the reason. Blocks: for the start of a process. */
 WEIR_MUST_CHECK int tls_trust_new(struct tls_trust **out, const char *ca_file,
 				  char why[TLS_WHY_SIZE]);

@@ -138,6 +138,64 @@ TEST_NO_OOM(a_certificate_of_nobody_we_know_is_not_believed)
 	end(&s);
 }
 
+/* The name by which OpenSSL finds an authority in a folder. */
+static void name_by_hash(char *out, size_t size, const struct tls_files *f)
+{
+	FILE *in = fopen(f->cert, "r");
+	X509 *cert = in ? PEM_read_X509(in, NULL, NULL, NULL) : NULL;
+
+	CHECK(cert != NULL);
+	snprintf(out, size, "%s/%08lx.0", f->folder,
+		 X509_subject_name_hash(cert));
+	X509_free(cert);
+	fclose(in);
+}
+
+TEST_NO_OOM(of_the_machines_authorities_by_hash_the_one_that_is_met_is_found)
+{
+	struct scene s;
+	char path[80];
+
+	begin(&s);
+	name_by_hash(path, sizeof(path), &s.files);
+	CHECK_EQ(symlink("cert.pem", path), 0);
+	unsetenv("SSL_CERT_FILE");
+	setenv("SSL_CERT_DIR", s.files.folder, 1);
+	greet(&s, "", "localhost");
+	CHECK(LOOP_UNTIL(s.loop, s.server.seen.len == 4));
+	CHECK_SPAN(buf_span(&s.server.seen), SPAN_LIT("ping"));
+	unlink(path);
+	end(&s);
+}
+
+TEST_NO_OOM(authorities_by_hash_believe_nobody_else)
+{
+	struct scene s;
+	char path[80];
+
+	begin(&s);
+	snprintf(path, sizeof(path), "%s/0a1b2c3d.0", s.files.folder);
+	CHECK_EQ(symlink("cert.pem", path), 0);
+	unsetenv("SSL_CERT_FILE");
+	setenv("SSL_CERT_DIR", s.files.folder, 1);
+	greet(&s, "", "localhost");
+	CHECK(LOOP_UNTIL(s.loop, s.client.is_closed));
+	CHECK_EQ(s.client.reason, WEIR_EPROTO);
+	CHECK_EQ(s.server.seen.len, 0);
+	unlink(path);
+	end(&s);
+}
+
+TEST_NO_OOM(a_trust_that_nobody_used_is_freed)
+{
+	struct tls_trust *trust;
+	char why[TLS_WHY_SIZE];
+
+	CHECK_EQ(tls_trust_new(&trust, "", why), 0);
+	tls_trust_free(&trust);
+	CHECK(!trust);
+}
+
 TEST_NO_OOM(a_file_without_certificates_is_named)
 {
 	struct tls_trust *trust;

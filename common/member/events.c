@@ -34,12 +34,12 @@ struct visits {
 
 struct page {
 	struct list link; /* in book.pages or book.strangers */
-	struct stream_key key;
 	size_t first;
 	size_t count;
 	size_t cap;
 	struct event *event; /* ring once it is EVENTS_PER_STREAM long */
 	struct visits *visits[EVENT_VISIT_KINDS]; /* NULL: none */
+	char key[];
 };
 
 /* Pages, the longest quiet first: of streams with an event, and of others. */
@@ -87,7 +87,7 @@ static void enlist(struct event_book *b, struct page *p)
 
 static void page_free(struct event_book *b, struct page *p)
 {
-	map_remove(&b->by_key, span_str(p->key.text));
+	map_remove(&b->by_key, span_str(p->key));
 	unlist(b, p);
 	for (size_t i = 0; i < EVENT_VISIT_KINDS; i++)
 		free(p->visits[i]);
@@ -123,10 +123,10 @@ static struct page *open_page(struct event_book *b,
 
 	if (p)
 		return p;
-	p = calloc(1, sizeof(*p));
+	p = calloc(1, sizeof(*p) + strlen(key->text) + 1);
 	if (!p)
 		return NULL;
-	p->key = *key;
+	memcpy(p->key, key->text, strlen(key->text) + 1);
 	list_init(&p->link);
 	if (map_put(&b->by_key, span_str(key->text), p)) {
 		free(p);
@@ -149,7 +149,7 @@ static struct event *next_event(struct page *p)
 {
 	if (p->count == p->cap && p->cap < EVENTS_PER_STREAM) {
 		size_t cap =
-			p->cap ? WEIR_MIN(p->cap * 2, EVENTS_PER_STREAM) : 8;
+			p->cap ? WEIR_MIN(p->cap * 2, EVENTS_PER_STREAM) : 4;
 		struct event *fresh =
 			realloc(p->event, cap * sizeof(struct event));
 

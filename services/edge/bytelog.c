@@ -98,7 +98,7 @@ static int reserve_pieces(struct bytelog *b, size_t count)
 	int err = 0;
 
 	while (!err && b->pieces.cap < b->pieces.count + count)
-		err = ring_double(&b->pieces);
+		err = ring_grow(&b->pieces);
 	return err;
 }
 
