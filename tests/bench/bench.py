@@ -434,50 +434,39 @@ class Bench:
 
     def streams_servers(self):
         """What is compared: name, server, in how many ms its publishers begin."""
+        if not self.no_nginx:
+            yield "nginx", lambda: Nginx(self.build), GOP_MS
         for flush in (0, 1, 2, 3, 5, 8):
             yield (f"flush {flush} ms", self.weir(f"bus.flush_ms={flush}"),
                    GOP_MS)
         kept = self.weir(*self.STREAMS_KEPT_1_S)
         yield "retention 1 s", kept, GOP_MS
         yield "retention 1 s, in step", kept, 0
-        if not self.no_nginx:
-            yield "nginx", lambda: Nginx(self.build), GOP_MS
 
     def part_streams(self):
         """One viewer each; publishers whose key frames are as far apart as those
-        of strangers. All in turns, each beside nginx of its own round."""
+        of strangers. Each beside nginx of its own round."""
         for streams in (200, 500):
-            lines = {}
-            for _ in range(self.args.rounds):
-                for name, server, over_ms in self.streams_servers():
-                    line = self.with_server(server, "rtmp", [streams], clip="lo",
-                                            streams=streams, probes=8,
-                                            over_ms=over_ms)[0]
-                    lines.setdefault(name, []).append(line)
-            for name in lines:
-                self.note_streams(streams, name, lines[name], lines.get("nginx"))
+            beside = None
+            for name, server, over_ms in self.streams_servers():
+                line = self.with_server(server, "rtmp", [streams], clip="lo",
+                                        streams=streams, probes=8,
+                                        over_ms=over_ms)[0]
+                if name == "nginx":
+                    beside = line
+                self.note_streams(streams, name, line, beside)
 
-    def note_streams(self, streams, name, lines, beside):
-        def middle(get):
-            return statistics.median(get(line) for line in lines)
-        ratios = [line["cpu_percent"] / other["cpu_percent"]
-                  for line, other in zip(lines, beside or ())]
-        roles = [r for r in ("ingest", "origin", "edge")
-                 if r + "_cpu_s" in lines[0]]
+    def note_streams(self, streams, name, line, beside):
+        roles = [r for r in ("ingest", "origin", "edge") if r + "_cpu_s" in line]
+        over = ({"over_nginx": line["cpu_percent"] / beside["cpu_percent"]}
+                if beside else {})
         self.note(
-            f"streams {streams}", name,
-            cpu_percent=middle(lambda line: line["cpu_percent"]),
-            over_nginx=spread(ratios) if ratios else "",
-            p50_ms=middle(lambda line: line["p50_ms"]),
-            p99_ms=spread([line["p99_ms"] for line in lines]),
-            worst=min(line["worst_1_percent"] for line in lines),
-            pss_mb=middle(lambda line: line["pss_kb"] * 1.024 / 1000),
-            **{r + "_percent": middle(
-                lambda line: line[r + "_cpu_s"] / line["window_s"] * 100)
+            f"streams {streams}", name, cpu_percent=line["cpu_percent"], **over,
+            p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
+            worst=line["worst_1_percent"], pss_mb=line["pss_kb"] * 1.024 / 1000,
+            **{r + "_percent": line[r + "_cpu_s"] / line["window_s"] * 100
                for r in roles},
-            **{r + "_uss_mb": middle(
-                lambda line: line[r + "_uss_kb"] * 1.024 / 1000)
-               for r in roles})
+            **{r + "_uss_mb": line[r + "_uss_kb"] * 1.024 / 1000 for r in roles})
 
     def part_light(self):
         """Publish to play through three processes, ten viewers."""
