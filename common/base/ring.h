@@ -1,8 +1,8 @@
 /* common/base/ring.h - a queue of equal items in one growing array.
  *
  * Room is made by a quarter (small ones: doubled) and given back when the queue is
- * nearly empty, so that pushing and dropping cost no allocation each. Items are plain bytes:
- * whoever drops one gives up what it holds. Index 0 is the oldest.
+ * nearly empty, so that pushing and dropping cost no allocation each. Items are
+ * plain bytes: whoever drops one gives up what it holds. Index 0 is the oldest.
  */
 #ifndef WEIR_BASE_RING_H
 #define WEIR_BASE_RING_H

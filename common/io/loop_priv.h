@@ -29,15 +29,19 @@ struct loop {
 };
 
 struct loop_watch {
-	uv_poll_t poll; /* of a loop */
 	struct loop *loop;
 	loop_watch_fn *cb;
 	void *ctx;
 	unsigned events;
 	struct batch *batch; /* NULL: it is the loop's */
-	int fd;              /* of a batch */
-	batch_ahead_fn *ahead;
-	struct pass_task broken; /* the kernel does not watch it */
+	union {
+		uv_poll_t poll; /* of the loop */
+		struct {        /* of a batch */
+			int fd;
+			batch_ahead_fn *ahead;
+			struct pass_task broken; /* the kernel refused it */
+		};
+	};
 };
 
 /* loop_change and loop_remove of a watch in a batch. */
