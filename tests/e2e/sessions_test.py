@@ -34,15 +34,20 @@ def walk(t, between=lambda: None, **fields):
 
 
 def wait_at(t, stream, edge):
-    """A viewer that waits for a publisher."""
+    """A viewer that waits for a publisher, and its edge."""
     host, port = t.cluster.http_address(edge).split(":")
     s = socket.create_connection((host, int(port)), 20)
     s.sendall(f"GET /{stream}.flv HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    return s
+    return s, edge
 
 
 def names(viewers):
-    return {"%s:%d" % s.getsockname() for s in viewers}
+    """Where each viewer is and who it is: two edges may be called from one port."""
+    return {("edge-%d" % (edge + 1), "%s:%d" % s.getsockname()) for s, edge in viewers}
+
+
+def listed(sessions):
+    return {(s["node"], s["remote_addr"]) for s in sessions if s["base_type"] == "SUB"}
 
 
 @case
@@ -55,13 +60,13 @@ def every_session_is_on_one_page_and_nodes_come_one_after_the_other(t):
         got = walk(t, stream=stream, limit=limit)
         order = [(s["node"], s["session_id"]) for s in got]
         assert order == sorted(set(order)) and len(got) == 21, (limit, order)
-        assert {s["remote_addr"] for s in got if s["base_type"] == "SUB"} == names(viewers)
+        assert listed(got) == names(viewers), (listed(got), names(viewers))
     assert "next" not in page(t, stream=stream, limit=22)
     only = walk(t, stream=stream, node="edge-2", limit=3)
     assert len(only) == 7 and {s["node"] for s in only} == {"edge-2"}, only
     assert [s["node"][:6] for s in walk(t, stream=stream, base_type="PUB")] == ["ingest"]
     assert not walk(t, stream=stream, protocol="HLS") and not walk(t, stream="live/no")
-    for s in viewers:
+    for s, _ in viewers:
         s.close()
 
 
@@ -75,13 +80,15 @@ def who_stays_is_listed_once_while_others_come_and_go(t):
 
     def stir():
         for _ in range(3):
-            restless.pop(dice.randrange(len(restless))).close()
+            restless.pop(dice.randrange(len(restless)))[0].close()
             restless.append(wait_at(t, stream, dice.randrange(3)))
     for _ in range(5):
-        got = [s["remote_addr"] for s in walk(t, stir, stream=stream, limit=4)]
-        assert len(got) == len(set(got)), got
-        assert names(stay) <= set(got), (names(stay), got)
-    for s in stay + restless:
+        got = walk(t, stir, stream=stream, limit=4)
+        ids = [s["session_id"] for s in got]
+        assert len(ids) == len(set(ids)), got
+        assert names(stay) <= listed(got), (names(stay), got)
+        assert len([s for s in got if (s["node"], s["remote_addr"]) in names(stay)]) == 12, got
+    for s, _ in stay + restless:
         s.close()
 
 
@@ -105,7 +112,7 @@ def a_node_that_does_not_answer_is_left_out_and_counted(t):
         assert answer["silent"] == 1 and "next" not in answer, answer
         assert [s["node"] for s in answer["sessions"]] == ["edge-1", "edge-3"], answer
         wait_for(lambda: len(walk(t, stream=stream)) == 3, "it to answer again")
-        for s in viewers:
+        for s, _ in viewers:
             s.close()
 
 
