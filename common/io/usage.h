@@ -7,7 +7,8 @@
 
 /* 0 where the system does not say. */
 uint64_t io_resident_bytes(void);
-uint64_t io_cpu_us(void); /* of all its threads, ever */
+uint64_t io_cpu_us(void);        /* of all its threads, ever */
+uint64_t io_thread_cpu_us(void); /* of the calling thread, ever */
 
 /* What this process may have: the least of memory.max of its control group
  * (version 2), of the groups around that, and of the machine's memory. Reads

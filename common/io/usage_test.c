@@ -12,7 +12,8 @@
 TEST_NO_OOM(memory_that_is_written_to_is_resident_and_writing_takes_time)
 {
 	const size_t bytes = (size_t)64 << 20;
-	uint64_t before = io_resident_bytes(), cpu_us = io_cpu_us();
+	uint64_t before = io_resident_bytes(), cpu_us = io_cpu_us(),
+		 thread_us = io_thread_cpu_us();
 	char *memory = malloc(bytes);
 
 	CHECK(memory);
@@ -20,6 +21,8 @@ TEST_NO_OOM(memory_that_is_written_to_is_resident_and_writing_takes_time)
 		memory[i] = (char)(i * cpu_us);
 	CHECK(io_resident_bytes() >= before + bytes / 2);
 	CHECK(io_cpu_us() > cpu_us);
+	CHECK(io_thread_cpu_us() > thread_us);
+	CHECK(io_thread_cpu_us() <= io_cpu_us() + 10000); /* it counts in ticks */
 	free(memory);
 }
 

@@ -1,6 +1,8 @@
 /* services/edge/pace.c - the turns of all viewers of an edge. */
 #include "services/edge/pace.h"
 
+#include "common/io/usage.h"
+
 /* Those that have had all their turns leave. */
 static void turn(struct pace *p, unsigned slots)
 {
@@ -59,7 +61,12 @@ void pace_note(struct pace *p, uint64_t now_us, bool is_late)
 {
 	if (is_late)
 		pacer_late(&p->pacer);
-	if (!pacer_look(&p->pacer, now_us, loop_waited_us(p->loop)))
+	if (!pacer_wants_look(&p->pacer, now_us) ||
+	    !pacer_look(&p->pacer, now_us,
+			(struct pacer_spent){
+				.waited_us = loop_waited_us(p->loop),
+				.worked_us = io_thread_cpu_us(),
+			}))
 		return;
 	p->stats->delay_us = p->pacer.delay_us;
 	if (timer_is_running(p->timer))

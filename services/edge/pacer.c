@@ -85,21 +85,32 @@ static void judge(struct pacer *p, uint64_t now_us, uint64_t span_us)
 	p->was_late = false;
 }
 
-bool pacer_look(struct pacer *p, uint64_t now_us, uint64_t waited_us)
+bool pacer_wants_look(const struct pacer *p, uint64_t now_us)
 {
-	uint64_t span_us = now_us - p->looked_us, was_us = p->delay_us;
-	uint64_t waited = WEIR_MIN(waited_us - p->waited_us, span_us);
-	bool is_first = !p->has_looked;
+	return !p->has_looked || now_us - p->looked_us >= LOOK_US;
+}
 
-	if (!is_first && span_us < LOOK_US)
-		return false;
-	p->has_looked = true;
+static unsigned busy_permille(struct pacer_spent from, struct pacer_spent to)
+{
+	const uint64_t waited_us = to.waited_us - from.waited_us;
+	const uint64_t worked_us = to.worked_us - from.worked_us;
+
+	if (!worked_us)
+		return 0;
+	return (unsigned)(worked_us * 1000 / (worked_us + waited_us));
+}
+
+bool pacer_look(struct pacer *p, uint64_t now_us, struct pacer_spent spent)
+{
+	const uint64_t span_us = now_us - p->looked_us, was_us = p->delay_us;
+	const bool is_first = !p->has_looked;
+
+	p->busy_permille = busy_permille(p->spent, spent);
+	p->spent = spent;
 	p->looked_us = now_us;
-	p->waited_us = waited_us;
-	if (is_first)
-		return false;
-	p->busy_permille = (unsigned)(1000 - waited * 1000 / span_us);
-	judge(p, now_us, span_us);
+	p->has_looked = true;
+	if (!is_first)
+		judge(p, now_us, span_us);
 	return p->delay_us != was_us;
 }
 

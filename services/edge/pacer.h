@@ -11,6 +11,11 @@
  * PACER_SLOTS slots, and the slots come round one after the other, all of them
  * once in the delay.
  *
+ * Busy is the part of its time that the loop works instead of waiting for
+ * something to do. While others have its processor it does neither: where they
+ * are many but the loop has little to do, fewer sends would save little, and the
+ * delay would only come on top.
+ *
  * Pure: times are told, in microseconds of one monotonic clock.
  */
 #ifndef WEIR_EDGE_PACER_H
@@ -25,11 +30,18 @@
 /* Frames of picture and sound come each 14 ms or so. */
 #define PACER_FIRST_US 10000u
 
+/* How a loop has spent its time, ever. */
+struct pacer_spent {
+	uint64_t waited_us; /* loop_waited_us */
+	uint64_t worked_us; /* io_thread_cpu_us */
+};
+
 struct pacer {
 	uint64_t budget_us; /* the longest delay */
 	uint64_t delay_us;  /* 0: each frame goes out at once */
 	unsigned busy_permille;
-	uint64_t looked_us, waited_us; /* of the last look */
+	uint64_t looked_us;       /* time of the last look */
+	struct pacer_spent spent; /* until then */
 	bool has_looked;
 	bool was_late;       /* since the last look */
 	unsigned busy_looks; /* in a row */
@@ -47,10 +59,12 @@ void pacer_init(struct pacer *p, uint32_t budget_ms);
 /* A pass of the loop ended late. */
 void pacer_late(struct pacer *p);
 
-/* How busy is the loop? To be asked at least each 250 ms while there is
- * something to do; `waited_us` of loop_waited_us. The delay changes at most
- * each 250 ms. Returns whether it did. */
-bool pacer_look(struct pacer *p, uint64_t now_us, uint64_t waited_us);
+/* Has it been 250 ms since the last look? */
+bool pacer_wants_look(const struct pacer *p, uint64_t now_us);
+
+/* How busy is the loop? To be asked when it wants to look, at least each 250 ms
+ * while there is something to do. Returns whether the delay has changed. */
+bool pacer_look(struct pacer *p, uint64_t now_us, struct pacer_spent spent);
 
 /* Begin to turn: from now on slots come round. */
 void pacer_start(struct pacer *p, uint64_t now_us);

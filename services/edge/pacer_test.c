@@ -10,21 +10,31 @@
 /* A loop that is told how busy it is. */
 struct scene {
 	struct pacer pacer;
-	uint64_t now_us, waited_us;
+	uint64_t now_us;
+	struct pacer_spent spent;
 };
 
 static void begin(struct scene *s, uint32_t budget_ms)
 {
 	*s = (struct scene){.now_us = 7000000};
 	pacer_init(&s->pacer, budget_ms);
-	pacer_look(&s->pacer, s->now_us, s->waited_us);
+	pacer_look(&s->pacer, s->now_us, s->spent);
+}
+
+/* Others have the processor for what is not worked or waited. */
+static bool look_shared(struct scene *s, unsigned worked_permille,
+			unsigned waited_permille)
+{
+	s->now_us += LOOK_US;
+	s->spent.worked_us += (uint64_t)LOOK_US * worked_permille / 1000;
+	s->spent.waited_us += (uint64_t)LOOK_US * waited_permille / 1000;
+	CHECK(pacer_wants_look(&s->pacer, s->now_us));
+	return pacer_look(&s->pacer, s->now_us, s->spent);
 }
 
 static bool look(struct scene *s, unsigned busy_permille)
 {
-	s->now_us += LOOK_US;
-	s->waited_us += (uint64_t)LOOK_US * (1000 - busy_permille) / 1000;
-	return pacer_look(&s->pacer, s->now_us, s->waited_us);
+	return look_shared(s, busy_permille, 1000 - busy_permille);
 }
 
 static void look_often(struct scene *s, unsigned busy_permille, unsigned times)
@@ -63,6 +73,27 @@ TEST(a_full_loop_makes_it_rise_at_once)
 
 	begin(&s, 100);
 	CHECK(look(&s, 910));
+	CHECK_EQ(s.pacer.delay_us, 10000);
+}
+
+TEST(where_others_have_the_processor_but_the_loop_has_little_to_do_nothing_waits)
+{
+	struct scene s;
+
+	begin(&s, 100);
+	for (unsigned i = 0; i < 100; i++)
+		CHECK(!look_shared(&s, 250, 150));
+	CHECK_EQ(s.pacer.busy_permille, 625);
+	CHECK(!look_shared(&s, 0, 0));
+	CHECK_EQ(s.pacer.busy_permille, 0);
+}
+
+TEST(where_they_leave_it_no_time_to_wait_fewer_sends_help_all)
+{
+	struct scene s;
+
+	begin(&s, 100);
+	CHECK(look_shared(&s, 300, 20));
 	CHECK_EQ(s.pacer.delay_us, 10000);
 }
 
@@ -175,20 +206,20 @@ TEST(a_time_without_looks_counts_as_so_many)
 	begin(&s, 100);
 	look_often(&s, 1000, 11);
 	s.now_us += 60 * 1000000u;
-	s.waited_us += 60 * 1000000u;
-	CHECK(pacer_look(&s.pacer, s.now_us, s.waited_us));
+	s.spent.waited_us += 60 * 1000000u;
+	CHECK(pacer_look(&s.pacer, s.now_us, s.spent));
 	CHECK_EQ(s.pacer.delay_us, 0);
 }
 
-TEST(looks_within_a_quarter_of_a_second_change_nothing)
+TEST(a_look_is_wanted_each_quarter_of_a_second)
 {
 	struct scene s;
 
 	begin(&s, 100);
 	look(&s, 1000);
 	for (unsigned i = 0; i < 10; i++)
-		CHECK(!pacer_look(&s.pacer, s.now_us + i * 24000, s.waited_us));
-	CHECK_EQ(s.pacer.delay_us, 10000);
+		CHECK(!pacer_wants_look(&s.pacer, s.now_us + i * 24000));
+	CHECK(pacer_wants_look(&s.pacer, s.now_us + LOOK_US));
 }
 
 TEST(without_a_budget_nothing_ever_waits)
