@@ -50,10 +50,14 @@ struct rules_reading {
 	char cursor[24];
 };
 
-/* A whole reading: nodes, then streams, some keys at a time. */
+/* A whole reading: nodes, then streams, some keys at a time. It may take the
+ * whole time until the next one, so that no node works through all streams at a
+ * stroke, which their frames would wait for. */
 struct reading {
 	enum copy_part part; /* 0: none is under way */
 	char cursor[24];
+	uint64_t begun_ms;
+	bool is_hurried;    /* what is there is not known: page after page */
 	size_t open_count;  /* fetches of this reading without a reply */
 	bool is_incomplete; /* something could not be read: drop nothing */
 };
@@ -86,6 +90,7 @@ struct store {
 	/* store_link.c */
 	enum store_state state;
 	bool is_read;
+	bool has_missed; /* a change that was told; the next reading shows it */
 	bool is_away_said;
 	struct redis *command, *subscription;
 	size_t next_host; /* Sentinel to ask next */

@@ -6,7 +6,9 @@
 
 #include "common/registry/store_priv.h"
 
-#define SCAN_COUNT     "200"
+#define PAGE_KEYS      20  /* so few that what waits for them does not notice */
+#define PAGES_MAX      500 /* of one reading: each is a wake-up */
+#define HURRIED_KEYS   200
 #define PAIRS_MAX      64
 #define FILE_EACH_MS   3000
 #define FILE_BYTES_MAX ((size_t)8 << 20)
@@ -153,9 +155,12 @@ void store_read_change(struct store *st, struct span text)
 		store_rules_check(st);
 		return;
 	}
-	if (!store_is_up(st) || (!is_node && !cut_word(&text, "stream ")) ||
-	    redis_pending(st->command) > FETCHES_MAX)
-		return; /* the next reading shows it */
+	if (!store_is_up(st) || (!is_node && !cut_word(&text, "stream ")))
+		return;
+	if (redis_pending(st->command) > FETCHES_MAX) {
+		st->has_missed = true;
+		return;
+	}
 	if (start_fetch(st, is_node, false, text) == WEIR_EINVAL)
 		store_bad(st, "change", WEIR_EINVAL);
 }
@@ -169,24 +174,27 @@ static bool is_settled(const struct store *st)
 
 static void begin_part(struct store *st, enum copy_part part)
 {
-	st->reading = (struct reading){.part = part, .cursor = "0"};
+	st->reading.part = part;
+	st->reading.is_incomplete = false;
+	memcpy(st->reading.cursor, "0", sizeof("0"));
 	copy_read_begin(st->copy, part);
 }
 
 static void end_part(struct store *st)
 {
-	enum copy_part part = st->reading.part;
-	bool is_whole = !st->reading.is_incomplete;
+	const struct reading r = st->reading;
+	const uint64_t took_ms = loop_now_ms(st->loop) - r.begun_ms;
 
-	st->reading = (struct reading){0};
-	if (is_whole && is_settled(st))
-		copy_read_end(st->copy, part);
-	if (part == COPY_NODES) {
+	if (!r.is_incomplete && is_settled(st))
+		copy_read_end(st->copy, r.part);
+	if (r.part == COPY_NODES) {
 		begin_part(st, COPY_STREAMS);
 		return;
 	}
-	timer_start(st->reread, st->reread_ms);
-	if (is_whole) {
+	st->reading = (struct reading){0};
+	timer_start(st->reread, st->reread_ms -
+					WEIR_MIN(took_ms, st->reread_ms - 1));
+	if (!r.is_incomplete) {
 		st->is_read = true;
 		st->stats.rereads++;
 	}
@@ -239,10 +247,32 @@ static void on_keys(void *ctx, const redisReply *reply)
 	fetch_all(st, reply->element[1]);
 }
 
+static bool is_hurried(const struct store *st)
+{
+	return st->reading.part == COPY_NODES || st->reading.is_hurried ||
+	       st->has_missed;
+}
+
+static size_t page_keys(const struct store *st)
+{
+	if (is_hurried(st))
+		return HURRIED_KEYS;
+	return WEIR_MAX(copy_stream_count(st->copy) / PAGES_MAX,
+			(size_t)PAGE_KEYS);
+}
+
+/* Until the next page, so that all of them take about reread_ms. */
+static uint64_t page_ms(const struct store *st)
+{
+	const size_t pages = copy_stream_count(st->copy) / page_keys(st) + 1;
+
+	return st->reread_ms / (pages + 1);
+}
+
 /* Ask for the next keys. */
 static void scan(struct store *st)
 {
-	char name[sizeof(st->root) + sizeof(REGISTRY_STREAMS)];
+	char name[sizeof(st->root) + sizeof(REGISTRY_STREAMS)], count[24];
 	struct redis_command c = {0};
 	int err;
 
@@ -253,7 +283,8 @@ static void scan(struct store *st)
 	redis_add_str(&c, name);
 	redis_add_str(&c, st->reading.cursor);
 	redis_add_str(&c, "COUNT");
-	redis_add_str(&c, SCAN_COUNT);
+	snprintf(count, sizeof(count), "%zu", page_keys(st));
+	redis_add_str(&c, count);
 	err = redis_send(st->command, NULL, &c, on_keys, st);
 	if (err)
 		store_link_lost(st, "SSCAN", err);
@@ -264,19 +295,32 @@ static void advance(struct store *st)
 {
 	if (!st->reading.cursor[0])
 		end_part(st);
-	if (st->reading.part)
+	if (!st->reading.part)
+		return;
+	if (is_hurried(st))
 		scan(st);
+	else
+		timer_start(st->reread, page_ms(st));
 }
 
 void store_read_start(struct store *st)
 {
+	st->reading = (struct reading){
+		.begun_ms = loop_now_ms(st->loop),
+		.is_hurried = !st->is_read || st->has_missed,
+	};
+	st->has_missed = false;
 	begin_part(st, COPY_NODES);
 	scan(st);
 }
 
 static void on_reread(struct store *st)
 {
-	if (store_is_up(st) && !st->reading.part)
+	if (!store_is_up(st))
+		return;
+	if (st->reading.part)
+		scan(st);
+	else
 		store_read_start(st);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/registry/store_priv.h"
 #include "common/registry/store_scene_test.h"
 
 /* ---- a store and what it said ---- */
@@ -202,26 +203,69 @@ TEST_NO_OOM(scripts_that_the_server_forgot_are_sent_again)
 	close_scene(&sc);
 }
 
+/* The streams live/0 to live/<count - 1>. */
+static void claim_many(struct member *m, unsigned count)
+{
+	const unsigned before = m->answers;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct script_call c;
+		char key[32];
+
+		snprintf(key, sizeof(key), "live/%u", i);
+		c = claim_of(m, key, (uint8_t)(1 + i % 200));
+		store_script(m->store, &c, on_result, m);
+	}
+	SERVE_UNTIL(m->loop, m->answers == before + count);
+}
+
 TEST_NO_OOM(a_thousand_streams_are_read_after_connecting)
 {
 	struct member a, b;
 	struct scene sc;
-	char key[32];
 
 	if (!open_scene(&sc))
 		return;
 	join(&a, sc.loop, &sc.s, "a", 'a');
 	SERVE_UNTIL(sc.loop, store_is_up(a.store));
-	for (unsigned i = 0; i < 1000; i++) {
-		struct script_call c;
-
-		snprintf(key, sizeof(key), "live/%u", i);
-		c = claim_of(&a, key, (uint8_t)(1 + i % 200));
-		store_script(a.store, &c, on_result, &a);
-	}
-	SERVE_UNTIL(sc.loop, a.answers == 1000);
+	claim_many(&a, 1000);
 	join(&b, sc.loop, &sc.s, "b", 'b');
 	SERVE_UNTIL(sc.loop, store_is_read(b.store));
+	CHECK_EQ(copy_stream_count(store_copy(b.store)), 1000);
+	store_free(&a.store);
+	store_free(&b.store);
+	close_scene(&sc);
+}
+
+/* The most keys that were asked for at once, until it has seen what it was not
+ * told of. */
+static bool has_seen_untold(struct member *m, size_t *most)
+{
+	*most = WEIR_MAX(*most, m->store->reading.open_count);
+	return known(m, "live/untold") && !known(m, "live/7");
+}
+
+TEST_NO_OOM(all_is_read_again_a_little_at_a_time)
+{
+	struct member a, b;
+	struct scene sc;
+	size_t most = 0;
+
+	if (!open_scene(&sc))
+		return;
+	join(&a, sc.loop, &sc.s, "a", 'a');
+	SERVE_UNTIL(sc.loop, store_is_up(a.store));
+	claim_many(&a, 1000);
+	join(&b, sc.loop, &sc.s, "b", 'b');
+	SERVE_UNTIL(sc.loop, store_is_read(b.store));
+	SERVE_UNTIL(sc.loop, !b.store->reading.part);
+	server_command(&sc.s, "COPY weir:{test}:stream:live/5"
+			      " weir:{test}:stream:live/untold");
+	server_command(&sc.s, "SADD weir:{test}:streams live/untold");
+	server_command(&sc.s, "SREM weir:{test}:streams live/7");
+	server_command(&sc.s, "DEL weir:{test}:stream:live/7");
+	SERVE_UNTIL(sc.loop, has_seen_untold(&b, &most));
+	CHECK(most >= 20 && most < 100);
 	CHECK_EQ(copy_stream_count(store_copy(b.store)), 1000);
 	store_free(&a.store);
 	store_free(&b.store);
