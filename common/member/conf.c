@@ -54,7 +54,7 @@ static const struct conf_key redis_keys[] = {
 	CONF_INT(REDIS, lease_ms, "ms", 100, 60000, 1000, CONF_FIXED, "How often a node renews its lease."),
 	CONF_INT(REDIS, lease_ttl_ms, "ms", 300, 600000, 3000, CONF_FIXED, "How long a lease lasts."),
 	CONF_INT(REDIS, reread_ms, "ms", 100, 600000, 2000, CONF_FIXED,
-		 "How often everything is read again, besides what is told."),
+		 "How often all nodes are read again, besides what is told; all streams in five times that."),
 };
 
 static const struct conf_key bus_keys[] = {

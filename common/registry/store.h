@@ -9,7 +9,8 @@
  *
  * After each connect: AUTH, SELECT, run_id compared, scripts loaded, this node's
  * lease written, on_up, all of it read. From then on: the lease each lease_ms,
- * changed streams when the server tells of them, everything each reread_ms.
+ * changed streams when the server tells of them, all nodes each reread_ms, and
+ * all streams a little at a time, in five times that.
  * For settle_ms after a connect nothing is taken to be gone, because the others
  * are writing themselves again, too.
  *

@@ -29,13 +29,15 @@ struct store_script {
 	char sha[SHA_SIZE]; /* "" until the server has it */
 };
 
+struct reading;
+
 /* A key that is being read. */
 struct fetch {
 	struct list link; /* in store.fetches */
 	struct store *st;
 	bool is_node;
-	bool is_read;          /* part of a whole reading */
-	struct stream_key key; /* or the node's id */
+	struct reading *reading; /* NULL: it was told of */
+	struct stream_key key;   /* or the node's id */
 };
 
 /* All rules, some at a time. */
@@ -50,16 +52,19 @@ struct rules_reading {
 	char cursor[24];
 };
 
-/* A whole reading: nodes, then streams, some keys at a time. It may take the
- * whole time until the next one, so that no node works through all streams at a
- * stroke, which their frames would wait for. */
+/* All of a part, some keys at a time: at once where what is there is not known,
+ * else within the time until the next reading, so that no node works through all
+ * streams at a stroke, which their frames would wait for. */
 struct reading {
-	enum copy_part part; /* 0: none is under way */
+	struct store *st;
+	enum copy_part part;
+	struct timer *timer; /* the next keys, or the next reading */
+	bool is_under_way;
+	bool is_hurried;
+	bool is_incomplete; /* something could not be read: drop nothing */
 	char cursor[24];
 	uint64_t begun_ms;
-	bool is_hurried;    /* what is there is not known: page after page */
-	size_t open_count;  /* fetches of this reading without a reply */
-	bool is_incomplete; /* something could not be read: drop nothing */
+	size_t open_count; /* fetches without a reply */
 };
 
 struct refusal {
@@ -90,7 +95,7 @@ struct store {
 	/* store_link.c */
 	enum store_state state;
 	bool is_read;
-	bool has_missed; /* a change that was told; the next reading shows it */
+	bool has_missed; /* a change that was told: the next reading shows it */
 	bool is_away_said;
 	struct redis *command, *subscription;
 	size_t next_host; /* Sentinel to ask next */
@@ -117,8 +122,7 @@ struct store {
 	struct timer *leave;
 
 	/* store_read.c */
-	struct timer *reread;
-	struct reading reading;
+	struct reading nodes, streams;
 	struct list fetches;
 	struct kept *nodes_file; /* NULL: none */
 

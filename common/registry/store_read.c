@@ -6,15 +6,16 @@
 
 #include "common/registry/store_priv.h"
 
+#define STREAMS_EACH   5   /* readings of nodes; streams do not end by time */
 #define PAGE_KEYS      20  /* so few that what waits for them does not notice */
 #define PAGES_MAX      500 /* of one reading: each is a wake-up */
 #define HURRIED_KEYS   200
 #define PAIRS_MAX      64
 #define FILE_EACH_MS   3000
 #define FILE_BYTES_MAX ((size_t)8 << 20)
-#define FETCHES_MAX    2000 /* change messages beyond that wait for reread */
+#define FETCHES_MAX    2000 /* changes beyond that wait for a reading */
 
-static void advance(struct store *st);
+static void advance(struct reading *r);
 
 void store_bad(struct store *st, const char *key, int err)
 {
@@ -73,7 +74,7 @@ static int put_node(struct store *st, const char *id, const struct span *pair,
 
 static void drop(struct store *st, const struct fetch *f)
 {
-	if (f->is_read) /* the end of the reading does it */
+	if (f->reading) /* its end does it */
 		return;
 	if (f->is_node)
 		copy_drop_node(st->copy, f->key.text);
@@ -87,7 +88,7 @@ static void on_pairs(void *ctx, const redisReply *reply)
 	struct store *st = f->st;
 	struct span pair[PAIRS_MAX];
 	size_t count = store_reply_words(pair, PAIRS_MAX, reply);
-	bool is_read = f->is_read;
+	struct reading *r = f->reading;
 	int err;
 
 	if (store_is_error(reply))
@@ -101,12 +102,12 @@ static void on_pairs(void *ctx, const redisReply *reply)
 	else if (err)
 		store_bad(st, f->key.text, err);
 	end_fetch(f);
-	if (is_read && --st->reading.open_count == 0)
-		advance(st);
+	if (r && --r->open_count == 0)
+		advance(r);
 }
 
 /* Returns 0 or why it could not be asked for. */
-static int start_fetch(struct store *st, bool is_node, bool is_read,
+static int start_fetch(struct store *st, bool is_node, struct reading *r,
 		       struct span key)
 {
 	char name[sizeof(st->root) + 16 + STREAM_KEY_MAX];
@@ -122,7 +123,7 @@ static int start_fetch(struct store *st, bool is_node, bool is_read,
 		return WEIR_ENOMEM;
 	f->st = st;
 	f->is_node = is_node;
-	f->is_read = is_read;
+	f->reading = r;
 	memcpy(f->key.text, key.data, key.len);
 	snprintf(name, sizeof(name), "%s%s%s", st->root,
 		 is_node ? REGISTRY_NODE : REGISTRY_STREAM, f->key.text);
@@ -147,6 +148,14 @@ static bool cut_word(struct span *s, const char *word)
 	return true;
 }
 
+/* All streams are read again, sooner than they would be. */
+static void miss_change(struct store *st)
+{
+	if (!st->has_missed && !st->streams.is_under_way)
+		timer_start(st->streams.timer, st->reread_ms);
+	st->has_missed = true;
+}
+
 void store_read_change(struct store *st, struct span text)
 {
 	bool is_node = cut_word(&text, "node ");
@@ -158,10 +167,10 @@ void store_read_change(struct store *st, struct span text)
 	if (!store_is_up(st) || (!is_node && !cut_word(&text, "stream ")))
 		return;
 	if (redis_pending(st->command) > FETCHES_MAX) {
-		st->has_missed = true;
+		miss_change(st);
 		return;
 	}
-	if (start_fetch(st, is_node, false, text) == WEIR_EINVAL)
+	if (start_fetch(st, is_node, NULL, text) == WEIR_EINVAL)
 		store_bad(st, "change", WEIR_EINVAL);
 }
 
@@ -172,165 +181,179 @@ static bool is_settled(const struct store *st)
 	return loop_now_ms(st->loop) - st->connected_ms >= st->settle_ms;
 }
 
-static void begin_part(struct store *st, enum copy_part part)
+static bool is_hurried(const struct reading *r)
 {
-	st->reading.part = part;
-	st->reading.is_incomplete = false;
-	memcpy(st->reading.cursor, "0", sizeof("0"));
-	copy_read_begin(st->copy, part);
+	return r->part == COPY_NODES || r->is_hurried || r->st->has_missed;
 }
 
-static void end_part(struct store *st)
+/* From the beginning of one reading to that of the next. */
+static uint32_t each_ms(const struct reading *r)
 {
-	const struct reading r = st->reading;
-	const uint64_t took_ms = loop_now_ms(st->loop) - r.begun_ms;
+	const struct store *st = r->st;
 
-	if (!r.is_incomplete && is_settled(st))
-		copy_read_end(st->copy, r.part);
-	if (r.part == COPY_NODES) {
-		begin_part(st, COPY_STREAMS);
-		return;
-	}
-	st->reading = (struct reading){0};
-	timer_start(st->reread, st->reread_ms -
-					WEIR_MIN(took_ms, st->reread_ms - 1));
-	if (!r.is_incomplete) {
-		st->is_read = true;
-		st->stats.rereads++;
-	}
-	store_rules_check(st);
+	if (is_hurried(r) || r->is_incomplete || !is_settled(st))
+		return st->reread_ms;
+	return STREAMS_EACH * st->reread_ms;
 }
 
-static void fetch_all(struct store *st, const redisReply *keys)
+static size_t page_keys(const struct reading *r)
 {
-	bool is_node = st->reading.part == COPY_NODES;
+	if (is_hurried(r))
+		return HURRIED_KEYS;
+	return WEIR_MAX(copy_stream_count(r->st->copy) / PAGES_MAX,
+			(size_t)PAGE_KEYS);
+}
+
+/* Until the next page, so that all of them are read in time. */
+static uint64_t page_ms(const struct reading *r)
+{
+	const size_t pages = copy_stream_count(r->st->copy) / page_keys(r) + 2;
+
+	return each_ms(r) / pages;
+}
+
+static void fetch_all(struct reading *r, const redisReply *keys)
+{
 	int err;
 
 	/* Holds the reading open until all have been asked for. */
-	st->reading.open_count++;
+	r->open_count++;
 	for (size_t i = 0; i < keys->elements; i++) {
 		const redisReply *e = keys->element[i];
 
 		if (e->type != REDIS_REPLY_STRING)
 			continue;
-		err = start_fetch(st, is_node, true,
+		err = start_fetch(r->st, r->part == COPY_NODES, r,
 				  span_of(e->str, (size_t)e->len));
 		if (!err)
-			st->reading.open_count++;
+			r->open_count++;
 		else if (err != WEIR_EINVAL)
-			st->reading.is_incomplete = true;
+			r->is_incomplete = true;
 	}
-	if (--st->reading.open_count == 0)
-		advance(st);
+	if (--r->open_count == 0)
+		advance(r);
 }
 
 static void on_keys(void *ctx, const redisReply *reply)
 {
-	struct store *st = ctx;
+	struct reading *r = ctx;
 
 	if (store_is_error(reply)) {
-		store_link_refused(st, "SSCAN", reply);
+		store_link_refused(r->st, "SSCAN", reply);
 		return;
 	}
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
 	    reply->element[0]->type != REDIS_REPLY_STRING ||
 	    reply->element[0]->len <= 0 ||
-	    (size_t)reply->element[0]->len >= sizeof(st->reading.cursor) ||
+	    (size_t)reply->element[0]->len >= sizeof(r->cursor) ||
 	    reply->element[1]->type != REDIS_REPLY_ARRAY) {
-		store_link_lost(st, "SSCAN", WEIR_EPROTO);
+		store_link_lost(r->st, "SSCAN", WEIR_EPROTO);
 		return;
 	}
-	memcpy(st->reading.cursor, reply->element[0]->str,
+	memcpy(r->cursor, reply->element[0]->str,
 	       (size_t)reply->element[0]->len + 1);
-	if (!strcmp(st->reading.cursor, "0"))
-		st->reading.cursor[0] = '\0'; /* this was the last */
-	fetch_all(st, reply->element[1]);
-}
-
-static bool is_hurried(const struct store *st)
-{
-	return st->reading.part == COPY_NODES || st->reading.is_hurried ||
-	       st->has_missed;
-}
-
-static size_t page_keys(const struct store *st)
-{
-	if (is_hurried(st))
-		return HURRIED_KEYS;
-	return WEIR_MAX(copy_stream_count(st->copy) / PAGES_MAX,
-			(size_t)PAGE_KEYS);
-}
-
-/* Until the next page, so that all of them take about reread_ms. */
-static uint64_t page_ms(const struct store *st)
-{
-	const size_t pages = copy_stream_count(st->copy) / page_keys(st) + 1;
-
-	return st->reread_ms / (pages + 1);
+	if (!strcmp(r->cursor, "0"))
+		r->cursor[0] = '\0'; /* this was the last */
+	fetch_all(r, reply->element[1]);
 }
 
 /* Ask for the next keys. */
-static void scan(struct store *st)
+static void scan(struct reading *r)
 {
+	struct store *st = r->st;
 	char name[sizeof(st->root) + sizeof(REGISTRY_STREAMS)], count[24];
 	struct redis_command c = {0};
 	int err;
 
 	snprintf(name, sizeof(name), "%s%s", st->root,
-		 st->reading.part == COPY_NODES ? REGISTRY_NODES
-						: REGISTRY_STREAMS);
+		 r->part == COPY_NODES ? REGISTRY_NODES : REGISTRY_STREAMS);
+	snprintf(count, sizeof(count), "%zu", page_keys(r));
 	redis_add_str(&c, "SSCAN");
 	redis_add_str(&c, name);
-	redis_add_str(&c, st->reading.cursor);
+	redis_add_str(&c, r->cursor);
 	redis_add_str(&c, "COUNT");
-	snprintf(count, sizeof(count), "%zu", page_keys(st));
 	redis_add_str(&c, count);
-	err = redis_send(st->command, NULL, &c, on_keys, st);
+	err = redis_send(st->command, NULL, &c, on_keys, r);
 	if (err)
 		store_link_lost(st, "SSCAN", err);
 }
 
-/* All keys that were asked for have come. */
-static void advance(struct store *st)
+static void begin(struct reading *r)
 {
-	if (!st->reading.cursor[0])
-		end_part(st);
-	if (!st->reading.part)
-		return;
-	if (is_hurried(st))
-		scan(st);
+	struct store *st = r->st;
+
+	timer_stop(r->timer);
+	r->is_under_way = true;
+	r->is_hurried = !st->is_read || st->has_missed;
+	r->is_incomplete = false;
+	r->begun_ms = loop_now_ms(st->loop);
+	r->open_count = 0;
+	memcpy(r->cursor, "0", sizeof("0"));
+	if (r->part == COPY_STREAMS)
+		st->has_missed = false;
+	copy_read_begin(st->copy, r->part);
+	scan(r);
+}
+
+/* Nodes come first, and the first time streams right behind them. */
+static void end(struct reading *r)
+{
+	struct store *st = r->st;
+	const uint64_t took_ms = loop_now_ms(st->loop) - r->begun_ms;
+	const uint32_t next_ms = each_ms(r);
+
+	r->is_under_way = false;
+	if (!r->is_incomplete && is_settled(st))
+		copy_read_end(st->copy, r->part);
+	timer_start(r->timer, next_ms - WEIR_MIN(took_ms, next_ms - 1));
+	if (r->part == COPY_STREAMS && !r->is_incomplete) {
+		st->is_read = true;
+		st->stats.rereads++;
+	}
+	if (r->part == COPY_NODES && !st->is_read && !st->streams.is_under_way)
+		begin(&st->streams);
+	store_rules_check(st);
+}
+
+/* All keys that were asked for have come. */
+static void advance(struct reading *r)
+{
+	if (!r->cursor[0])
+		end(r);
+	else if (is_hurried(r))
+		scan(r);
 	else
-		timer_start(st->reread, page_ms(st));
+		timer_start(r->timer, page_ms(r));
+}
+
+static void on_time(struct reading *r)
+{
+	if (!store_is_up(r->st))
+		return;
+	if (r->is_under_way)
+		scan(r);
+	else
+		begin(r);
 }
 
 void store_read_start(struct store *st)
 {
-	st->reading = (struct reading){
-		.begun_ms = loop_now_ms(st->loop),
-		.is_hurried = !st->is_read || st->has_missed,
-	};
-	st->has_missed = false;
-	begin_part(st, COPY_NODES);
-	scan(st);
+	begin(&st->nodes);
 }
 
-static void on_reread(struct store *st)
+static void forget(struct reading *r)
 {
-	if (!store_is_up(st))
-		return;
-	if (st->reading.part)
-		scan(st);
-	else
-		store_read_start(st);
+	r->is_under_way = false;
+	if (r->timer)
+		timer_stop(r->timer);
 }
 
 void store_read_lost(struct store *st)
 {
 	list_each_safe (it, &st->fetches)
 		end_fetch(list_entry(it, struct fetch, link));
-	st->reading = (struct reading){0};
-	if (st->reread)
-		timer_stop(st->reread);
+	forget(&st->nodes);
+	forget(&st->streams);
 }
 
 /* ---- the node list on disk ---- */
@@ -358,6 +381,13 @@ void store_read_nodes_changed(struct store *st)
 
 /* ---- life ---- */
 
+static int reading_init(struct reading *r, struct store *st,
+			enum copy_part part)
+{
+	*r = (struct reading){.st = st, .part = part};
+	return timer_new(&r->timer, st->loop, on_time, r);
+}
+
 int store_read_init(struct store *st, const char *nodes_file)
 {
 	static const struct kept_ops ops = {write_nodes, read_nodes};
@@ -367,8 +397,10 @@ int store_read_init(struct store *st, const char *nodes_file)
 		.each_ms = FILE_EACH_MS,
 		.log = st->lg,
 	};
-	int err = timer_new(&st->reread, st->loop, on_reread, st);
+	int err = reading_init(&st->nodes, st, COPY_NODES);
 
+	if (!err)
+		err = reading_init(&st->streams, st, COPY_STREAMS);
 	if (err || !nodes_file)
 		return err;
 	err = kept_new(&st->nodes_file, st->loop, &o, &ops, st);
@@ -380,6 +412,7 @@ int store_read_init(struct store *st, const char *nodes_file)
 void store_read_fini(struct store *st)
 {
 	store_read_lost(st);
-	timer_free(&st->reread);
+	timer_free(&st->nodes.timer);
+	timer_free(&st->streams.timer);
 	kept_free(&st->nodes_file);
 }

@@ -241,7 +241,7 @@ TEST_NO_OOM(a_thousand_streams_are_read_after_connecting)
  * told of. */
 static bool has_seen_untold(struct member *m, size_t *most)
 {
-	*most = WEIR_MAX(*most, m->store->reading.open_count);
+	*most = WEIR_MAX(*most, m->store->streams.open_count);
 	return known(m, "live/untold") && !known(m, "live/7");
 }
 
@@ -258,7 +258,7 @@ TEST_NO_OOM(all_is_read_again_a_little_at_a_time)
 	claim_many(&a, 1000);
 	join(&b, sc.loop, &sc.s, "b", 'b');
 	SERVE_UNTIL(sc.loop, store_is_read(b.store));
-	SERVE_UNTIL(sc.loop, !b.store->reading.part);
+	SERVE_UNTIL(sc.loop, !b.store->streams.is_under_way);
 	server_command(&sc.s, "COPY weir:{test}:stream:live/5"
 			      " weir:{test}:stream:live/untold");
 	server_command(&sc.s, "SADD weir:{test}:streams live/untold");
