@@ -79,6 +79,9 @@ struct svc_values {
 struct svc_spare {
 	struct timer *timer;
 	size_t least_bytes; /* that were free since some were given back */
+	uint64_t cpu_us;    /* at the last look */
+	uint64_t most_us;   /* of work between two looks */
+	unsigned less_looks; /* in a row with half of that or less */
 };
 
 struct svc {
@@ -133,9 +136,12 @@ extern const struct log_event svc_listen_event;
 WEIR_MUST_CHECK int svc_open_admin(struct svc *svc);
 
 /* spare.c: give memory back each time that much of the heap has become free.
+ * svc_spare_wants_look: is there so much less to do (io_cpu_us, each 10 s) that it
+ * may have?
  * svc_spare_is_due decides: more than half of the heap, and 4 MB more than before;
  * it takes for granted that its yes is acted on. */
 WEIR_MUST_CHECK int svc_watch_spare(struct svc *svc);
+bool svc_spare_wants_look(struct svc_spare *s, uint64_t cpu_us);
 bool svc_spare_is_due(struct svc_spare *s, size_t free_bytes,
 		      size_t used_bytes);
 
