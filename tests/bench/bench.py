@@ -433,33 +433,41 @@ class Bench:
                         "edge.viewer_max_lag_ms=750")  # and 250 more
 
     def streams_servers(self):
-        """What is compared: name, server, in how many ms its publishers begin."""
+        """What is compared: name, server, in how many ms its publishers begin, for
+        how many s it runs before: with the default retention until the origin's
+        logs are full (30 s)."""
+        nginx = "nginx", lambda: Nginx(self.build), GOP_MS, 4
         if not self.no_nginx:
-            yield "nginx", lambda: Nginx(self.build), GOP_MS
-        for flush in (0, 1, 2, 3, 5, 8):
+            yield nginx
+        for flush in (0, 1, 2, 3, 5):
             yield (f"flush {flush} ms", self.weir(f"bus.flush_ms={flush}"),
-                   GOP_MS)
-        kept = self.weir(*self.STREAMS_KEPT_1_S)
-        yield "retention 1 s", kept, GOP_MS
-        yield "retention 1 s, in step", kept, 0
+                   GOP_MS, 31)
+        for flush in (0, 3):
+            yield (f"flush {flush} ms, retention 1 s",
+                   self.weir(f"bus.flush_ms={flush}", *self.STREAMS_KEPT_1_S),
+                   GOP_MS, 4)
+        yield "retention 1 s, in step", self.weir(*self.STREAMS_KEPT_1_S), 0, 4
+        if not self.no_nginx:
+            yield nginx
 
     def part_streams(self):
         """One viewer each; publishers whose key frames are as far apart as those
-        of strangers. Each beside nginx of its own round."""
+        of strangers. Three windows of each, beside nginx at the beginning and at
+        the end of the same round."""
         for streams in (200, 500):
-            beside = None
-            for name, server, over_ms in self.streams_servers():
-                line = self.with_server(server, "rtmp", [streams], clip="lo",
-                                        streams=streams, probes=8,
-                                        over_ms=over_ms)[0]
-                if name == "nginx":
-                    beside = line
-                self.note_streams(streams, name, line, beside)
+            lines = [(name, line)
+                     for name, server, over_ms, rest in self.streams_servers()
+                     for line in self.with_server(
+                         server, "rtmp", [streams] * 3, clip="lo",
+                         streams=streams, probes=8, over_ms=over_ms, rest=rest)]
+            beside = [x["cpu_percent"] for name, x in lines if name == "nginx"]
+            for name, line in lines:
+                self.note_streams(streams, name, line,
+                                  statistics.median(beside) if beside else None)
 
     def note_streams(self, streams, name, line, beside):
         roles = [r for r in ("ingest", "origin", "edge") if r + "_cpu_s" in line]
-        over = ({"over_nginx": line["cpu_percent"] / beside["cpu_percent"]}
-                if beside else {})
+        over = {"over_nginx": line["cpu_percent"] / beside} if beside else {}
         self.note(
             f"streams {streams}", name, cpu_percent=line["cpu_percent"], **over,
             p50_ms=line["p50_ms"], p99_ms=line["p99_ms"],
