@@ -5,7 +5,8 @@
  *	     -m 1 -n 10,100,1000 -w 6 -k 4 -r 400 -p edge=123,origin=124
  *
  * -m streams, -n viewers (of all streams together) at each step, -w seconds
- * that are measured, -s seconds of rest before, -k how many viewers read all
+ * that are measured, -s seconds of rest before (none before a step of as many
+ * viewers as the last: another window of the same), -k how many viewers read all
  * (probes), -r how many connect a second, -p processes that are watched.
  * Of a P of "-" nothing is published. Viewer i plays live/s(i mod streams).
  * -o milliseconds in which the publishers begin, evenly: their key frames stand
@@ -187,6 +188,8 @@ static void grow(struct load *l, unsigned count)
 	unsigned from = l->opened;
 	int64_t begin_ns = clock_ns(), quiet_ns = 0;
 
+	if (from == count)
+		return;
 	for (;;) {
 		int64_t now_ns = clock_ns();
 		int64_t due = from + 1 + (now_ns - begin_ns) * l->rate / S;
