@@ -22,7 +22,8 @@ TEST_NO_OOM(memory_that_is_written_to_is_resident_and_writing_takes_time)
 	CHECK(io_resident_bytes() >= before + bytes / 2);
 	CHECK(io_cpu_us() > cpu_us);
 	CHECK(io_thread_cpu_us() > thread_us);
-	CHECK(io_thread_cpu_us() <= io_cpu_us() + 10000); /* it counts in ticks */
+	CHECK(io_thread_cpu_us() <=
+	      io_cpu_us() + 10000); /* it counts in ticks */
 	free(memory);
 }
 

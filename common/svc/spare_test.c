@@ -51,7 +51,7 @@ TEST(when_there_is_half_as_much_to_do_it_looks_soon_and_later)
 	CHECK_EQ(wanted(&s, 2, 1500), 2);
 	CHECK_EQ(wanted(&s, 1, 1500), 0);
 	CHECK_EQ(wanted(&s, 1, 1500), 1);
-	CHECK_EQ(wanted(&s, 60, 1500), 4); /* after 8, 16, 32, 64 */
+	CHECK_EQ(wanted(&s, 60, 1500), 4);  /* after 8, 16, 32, 64 */
 	CHECK_EQ(wanted(&s, 100, 1500), 0); /* this is usual now */
 	CHECK_EQ(wanted(&s, 1, 750), 1);
 }

@@ -78,9 +78,9 @@ struct svc_values {
 
 struct svc_spare {
 	struct timer *timer;
-	size_t least_bytes; /* that were free since some were given back */
-	uint64_t cpu_us;    /* at the last look */
-	uint64_t most_us;   /* of work between two looks */
+	size_t least_bytes;  /* that were free since some were given back */
+	uint64_t cpu_us;     /* at the last look */
+	uint64_t most_us;    /* of work between two looks */
 	unsigned less_looks; /* in a row with half of that or less */
 };
 
