@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/io/clock.h"
 #include "common/io/loop_priv.h"
 
 #define SAMPLE_US 1000000u
@@ -39,6 +40,7 @@ void loop_enter(struct loop *loop)
 	if (loop->is_waiting) {
 		loop->waited_us += loop->alive_at_us - loop->wait_at_us;
 		loop->is_waiting = false;
+		loop->utc_uses = LOOP_UTC_USES;
 	}
 }
 
@@ -117,6 +119,7 @@ int loop_new(struct loop **out)
 	uv_timer_init(&loop->uv, &loop->heartbeat);
 	uv_prepare_start(&loop->prepare, on_prepare);
 	loop->alive_at_us = loop->sample_at_us = boot_us();
+	loop->utc_uses = LOOP_UTC_USES;
 	*out = loop;
 	return 0;
 }
@@ -166,6 +169,16 @@ uint64_t loop_now_us(const struct loop *loop)
 {
 	(void)loop;
 	return uv_hrtime() / 1000;
+}
+
+int64_t loop_utc_us(struct loop *loop)
+{
+	if (loop->utc_uses == LOOP_UTC_USES) {
+		loop->utc_us = io_utc_us();
+		loop->utc_uses = 0;
+	}
+	loop->utc_uses++;
+	return loop->utc_us;
 }
 
 unsigned loop_busy_permille(const struct loop *loop)

@@ -43,6 +43,12 @@ uint64_t loop_now_ms(const struct loop *loop);
 /* Monotonic microseconds, read now. */
 uint64_t loop_now_us(const struct loop *loop);
 
+/* The wall clock in microseconds, for the ages of frames, of which thousands a
+ * second pass: read anew behind each wait of the loop and at every
+ * LOOP_UTC_USES-th question. */
+int64_t loop_utc_us(struct loop *loop);
+#define LOOP_UTC_USES 16u
+
 /* How much of the last second the loop did not wait, 0 to 1000. */
 unsigned loop_busy_permille(const struct loop *loop);
 

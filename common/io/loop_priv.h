@@ -20,6 +20,9 @@ struct loop {
 	uint64_t sample_waited_us; /* waited_us at sample_at_us */
 	unsigned busy_permille;    /* of the last whole sample */
 
+	int64_t utc_us;
+	unsigned utc_uses; /* of utc_us; LOOP_UTC_USES: it is used up */
+
 	uint64_t alive_at_us; /* boot time of the last sign of life */
 	uint64_t away_us;     /* threshold */
 	loop_away_fn *on_away;

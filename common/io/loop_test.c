@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/io/clock.h"
 #include "common/io/loop_wait.h"
 #include "common/test/check.h"
 
@@ -26,6 +27,7 @@ struct trace {
 	int fd;
 	unsigned count;
 	unsigned events;
+	int64_t before_us;
 };
 
 static void note(struct trace *t, char c)
@@ -402,6 +404,40 @@ static void work_too_long(struct trace *t)
 		;
 	note(t, loop_check_away(t->loop) ? 'y' : 'n');
 	loop_stop(t->loop);
+}
+
+/* It is read behind each wait, kept for some questions, and read again. */
+static void ask_utc(struct trace *t)
+{
+	const int64_t first_us = loop_utc_us(t->loop);
+	int64_t before_us;
+
+	CHECK(first_us >= t->before_us);
+	for (unsigned i = 1; i < LOOP_UTC_USES; i++)
+		CHECK_EQ(loop_utc_us(t->loop), first_us);
+	do
+		before_us = io_utc_us();
+	while (before_us == first_us);
+	CHECK(loop_utc_us(t->loop) >= before_us);
+	t->before_us = io_utc_us();
+	note(t, 'u');
+	if (t->text[1])
+		loop_stop(t->loop);
+	else
+		timer_start(t->timer, 1);
+}
+
+TEST_NO_OOM(the_wall_clock_is_read_behind_each_wait_and_now_and_then)
+{
+	struct trace t = begin();
+
+	t.before_us = io_utc_us();
+	CHECK_EQ(timer_new(&t.timer, t.loop, ask_utc, &t), 0);
+	timer_start(t.timer, 0);
+	CHECK_EQ(loop_run(t.loop), 0);
+	CHECK_STR(t.text, "uu");
+	timer_free(&t.timer);
+	loop_free(&t.loop);
 }
 
 TEST_NO_OOM(a_callback_of_ours_that_takes_too_long_counts_as_away)

@@ -8,7 +8,7 @@
 #define PASS_US   20000 /* then others have their turn */
 #define LOOK_EACH 32    /* viewers between two looks at the clock */
 #define TELL_MS   1000
-#define ROOM_EACH 32 /* frames between two looks for what is spare */
+#define ROOM_EACH 8  /* frames between two looks for what is spare */
 #define SHARE_MAX 4  /* viewers of a wire that refers to payloads */
 
 /* What a send touches of it. */
@@ -330,8 +330,8 @@ static void look_ahead(const struct branch *o, const struct viewer *v)
 	FETCH_VIEWER(viewer_at(next->next));
 }
 
-/* Send to all that can take it, but not for too long. */
-static void send_due(struct branch *o, uint64_t until_us)
+/* Send to all that can take it, but not for too long. Returns to how many. */
+static size_t send_due(struct branch *o, uint64_t until_us)
 {
 	size_t looks = 0;
 
@@ -342,8 +342,9 @@ static void send_due(struct branch *o, uint64_t until_us)
 		settle(v, viewer_send(v));
 		if (++looks % LOOK_EACH == 0 &&
 		    loop_now_us(o->fo->loop) > until_us)
-			return;
+			break;
 	}
+	return looks;
 }
 
 /* Those in front of `spare` have to move, or hold it back while they are still
@@ -405,27 +406,34 @@ static void make_room(struct branch *o)
 	wire_trim(o->wire, spare);
 }
 
-static void serve(struct branch *o, uint64_t until_us)
+static size_t serve(struct branch *o, uint64_t until_us)
 {
+	size_t served;
+
 	tell_waiters(o);
 	if (!o->wire)
-		return;
-	send_due(o, until_us);
+		return 0;
+	served = send_due(o, until_us);
 	make_room(o);
+	return served;
 }
 
 static void on_pass_end(struct fanout *fo)
 {
-	uint64_t until_us = loop_now_us(fo->loop) + PASS_US, now_us;
+	uint64_t now_us = loop_now_us(fo->loop);
+	const uint64_t until_us = now_us + PASS_US;
+	size_t served = 0;
 	bool has_more = false;
 
 	list_each_safe (it, &fo->branches) {
 		struct branch *o = branch_at(it);
 
-		serve(o, until_us);
+		served += serve(o, until_us);
 		has_more |= !list_is_empty(&o->due);
 	}
-	now_us = loop_now_us(fo->loop);
+	/* Of hundreds of streams with a few viewers each none takes long. */
+	if (served >= LOOK_EACH)
+		now_us = loop_now_us(fo->loop);
 	pace_note(fo->pace, now_us, now_us > until_us);
 	if (has_more)
 		fanout_schedule(fo);

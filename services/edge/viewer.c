@@ -5,7 +5,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "common/io/clock.h"
 #include "common/io/net.h"
 #include "common/io/tls.h"
 #include "services/edge/fanout_inner.h"
@@ -326,7 +325,7 @@ static enum viewer_state has_all(struct viewer *v, bool sent_some)
 	wire_get_stats(wire_of(v), &stats);
 	if (sent_some)
 		stat_age_add(&fanout_of(v)->stats->age, stats.newest_arrival_us,
-			     io_utc_us());
+			     loop_utc_us(fanout_of(v)->loop));
 	return VIEWER_HAS_ALL;
 }
 

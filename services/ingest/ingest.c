@@ -214,7 +214,7 @@ static void on_frame_out(void *ctx, const struct frame *f)
 {
 	struct ingest *in = ctx;
 
-	stat_age_add(&in->stats.age, f->arrival_us, io_utc_us());
+	stat_age_add(&in->stats.age, f->arrival_us, loop_utc_us(in->loop));
 }
 
 static const struct member_events events = {

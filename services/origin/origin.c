@@ -46,7 +46,8 @@ static int on_frame(void *ctx, link_id link, uint16_t type, uint32_t sid,
 	struct origin *o = ctx;
 
 	o->stats.frames++;
-	stat_age_add(&o->stats.age, f->arrival_us, io_utc_us());
+	stat_age_add(&o->stats.age, f->arrival_us,
+		     loop_utc_us(svc_loop(o->svc)));
 	return homes_on_frame(o->homes, link, type, sid, term_number, f,
 			      now_ms);
 }
