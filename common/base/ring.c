@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define RING_MIN   8  /* items */
+#define RING_MIN   2  /* items */
 #define RING_SMALL 64 /* doubled up to this */
 
 void ring_init(struct ring *r, size_t item_bytes)

@@ -132,6 +132,7 @@ void follower_free(struct follower **fp)
 		f->fs->walk = f->link.next;
 	list_remove(&f->link);
 	log_free(&f->log);
+	free(f->via);
 	free(f);
 }
 
@@ -169,13 +170,27 @@ void follower_set_wanting(struct follower *f, bool is_wanting)
 	follower_subscribe_again(f);
 }
 
-void follower_set_via(struct follower *f, const char *via)
+const char *follower_via(const struct follower *f)
 {
-	if (!strcmp(f->via, via))
-		return;
-	snprintf(f->via, sizeof(f->via), "%s", via);
+	return f->via ? f->via : "";
+}
+
+int follower_set_via(struct follower *f, const char *via)
+{
+	char *copy = NULL;
+
+	if (!strcmp(follower_via(f), via))
+		return 0;
+	if (*via) {
+		copy = strdup(via);
+		if (!copy)
+			return WEIR_ENOMEM;
+	}
+	free(f->via);
+	f->via = copy;
 	f->must_tell_via = f->resolve_tag != 0; /* else it is told by itself */
 	f->fs->has_news = true;
+	return 0;
 }
 
 void follower_want_key(struct follower *f, uint16_t track)

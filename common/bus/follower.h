@@ -70,9 +70,11 @@ bool follower_has_caught_up(const struct follower *f);
  * is, FOLLOW_EXACT is not; that one never starts a pull. */
 void follower_set_wanting(struct follower *f, bool is_wanting);
 /* The clusters through which all that want it have come (common/media/via.h);
- * none, at first. Copied. Dispatch is told when it changes: a pull that was begun
- * for a few may have to go another way for more. */
-void follower_set_via(struct follower *f, const char *via);
+ * "", at first. Copied. Dispatch is told when it changes: a pull that was begun
+ * for a few may have to go another way for more. Returns 0 or WEIR_ENOMEM, and
+ * then nothing has changed. */
+WEIR_MUST_CHECK int follower_set_via(struct follower *f, const char *via);
+const char *follower_via(const struct follower *f); /* until it is set again */
 /* Ask the publisher for a key frame. */
 void follower_want_key(struct follower *f, uint16_t track);
 

@@ -182,7 +182,7 @@ void follower_ask_dispatch(struct follower *f)
 	f->must_tell_via = false;
 	if (f->mode == FOLLOW_EXACT || !f->is_wanting)
 		return; /* it must not start a pull */
-	memcpy(q.via, f->via, sizeof(q.via));
+	snprintf(q.via, sizeof(q.via), "%s", follower_via(f));
 	f->serial++;
 	f->resolve_tag = TAG_FOLLOWERS | f->number << 16 | f->serial;
 	world->ask_dispatch(world->ctx, f->resolve_tag, &q,

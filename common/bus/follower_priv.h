@@ -61,7 +61,7 @@ struct follower {
 	uint64_t resolve_tag;
 
 	struct follower_info info; /* entry.term: the highest ever followed */
-	char via[VIA_SIZE];        /* as follower_set_via has it */
+	char *via;                 /* as follower_set_via has it; NULL: "" */
 };
 
 /* ---- follower.c ---- */

@@ -192,7 +192,7 @@ TEST(who_wants_a_stream_again_asks_dispatch_at_once_and_says_whence_it_comes)
 	s.w.asked_count = 0;
 	followers_tick(s.all, BEGIN + 100000);
 	CHECK_EQ(test_count_asked(&s.w, 0, QUESTION_RESOLVE), 0);
-	follower_set_via(s.f, "paris,lyon");
+	CHECK_EQ(follower_set_via(s.f, "paris,lyon"), 0);
 	follower_set_wanting(s.f, true);
 	followers_tick(s.all, BEGIN + 100001);
 	CHECK_EQ(test_count_asked(&s.w, 0, QUESTION_RESOLVE), 1);
@@ -208,10 +208,10 @@ TEST(dispatch_hears_at_once_by_which_clusters_it_is_wanted_now)
 	scene_init(&s, true);
 	resume(&s, test_take(&s.w, HOME, RECORD_SUB).sid, RESUME_KNOWN);
 	s.w.asked_count = 0;
-	follower_set_via(s.f, "");
+	CHECK_EQ(follower_set_via(s.f, ""), 0);
 	followers_tick(s.all, BEGIN + 1);
 	CHECK_EQ(test_count_asked(&s.w, 0, QUESTION_RESOLVE), 0);
-	follower_set_via(s.f, "paris");
+	CHECK_EQ(follower_set_via(s.f, "paris"), 0);
 	followers_tick(s.all, BEGIN + 2);
 	CHECK_STR(test_take_asked(&s.w, 0, QUESTION_RESOLVE).question.via,
 		  "paris");

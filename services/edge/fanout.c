@@ -8,8 +8,8 @@
 #define PASS_US   20000 /* then others have their turn */
 #define LOOK_EACH 32    /* viewers between two looks at the clock */
 #define TELL_MS   1000
-#define ROOM_EACH 8  /* frames between two looks for what is spare */
-#define SHARE_MAX 4  /* viewers of a wire that refers to payloads */
+#define ROOM_EACH 8 /* frames between two looks for what is spare */
+#define SHARE_MAX 4 /* viewers of a wire that refers to payloads */
 
 /* What a send touches of it. */
 #define FETCH_VIEWER(v) fetch_bytes((v), offsetof(struct viewer, insert_max))

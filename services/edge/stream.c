@@ -26,8 +26,7 @@ struct stream {
 	struct follower *follower;
 	struct fanout *fanout;
 	size_t users;
-	uint64_t used_ms;   /* last time that it had users */
-	char via[VIA_SIZE]; /* what all users have come through */
+	uint64_t used_ms; /* last time that it had users */
 };
 
 /* ---- what the follower and the fanout say ---- */
@@ -147,19 +146,27 @@ int stream_enter(struct stream **out, struct streams *ss,
 	return stream_enter_by(out, ss, key, "");
 }
 
+/* What all users have come through, this one too. */
+static int come_through(struct stream *s, const char *via)
+{
+	char common[VIA_SIZE];
+
+	if (!s->users)
+		return follower_set_via(s->follower, via);
+	via_common(common, span_str(follower_via(s->follower)), span_str(via));
+	return follower_set_via(s->follower, common);
+}
+
 int stream_enter_by(struct stream **out, struct streams *ss,
 		    const struct stream_key *key, const char *via)
 {
 	struct stream *s = map_get(&ss->by_key, span_str(key->text));
 	int err = s ? 0 : stream_new(&s, ss, key);
 
+	if (!err)
+		err = come_through(s, via);
 	if (err)
 		return err;
-	if (!s->users)
-		snprintf(s->via, sizeof(s->via), "%s", via);
-	else if (s->via[0])
-		via_common(s->via, span_str(s->via), span_str(via));
-	follower_set_via(s->follower, s->via);
 	set_users(s, s->users + 1);
 	*out = s;
 	return 0;

@@ -329,8 +329,7 @@ int publish_tag(struct publish *p, uint8_t type, uint32_t timestamp_ms,
 	int err;
 
 	flv_body_parse(&unit, type, body);
-	err = maker_put(p->maker, &unit, timestamp_ms,
-			loop_utc_us(p->in->loop),
+	err = maker_put(p->maker, &unit, timestamp_ms, loop_utc_us(p->in->loop),
 			member_now_ms(p->in->member));
 	count(p);
 	if (maker_due_ms(p->maker) != INT64_MAX)
