@@ -442,7 +442,7 @@ class Bench:
         for flush in (0, 1, 2, 3, 5):
             yield (f"flush {flush} ms", self.weir(f"bus.flush_ms={flush}"),
                    GOP_MS, 31)
-        for flush in (0, 3):
+        for flush in (0, 3, 5, 8):
             yield (f"flush {flush} ms, retention 1 s",
                    self.weir(f"bus.flush_ms={flush}", *self.STREAMS_KEPT_1_S),
                    GOP_MS, 4)
