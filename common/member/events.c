@@ -149,7 +149,7 @@ static struct event *next_event(struct page *p)
 {
 	if (p->count == p->cap && p->cap < EVENTS_PER_STREAM) {
 		size_t cap =
-			p->cap ? WEIR_MIN(p->cap * 2, EVENTS_PER_STREAM) : 4;
+			p->cap ? WEIR_MIN(p->cap * 2, EVENTS_PER_STREAM) : 2;
 		struct event *fresh =
 			realloc(p->event, cap * sizeof(struct event));
 

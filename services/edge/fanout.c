@@ -8,7 +8,7 @@
 #define PASS_US   20000 /* then others have their turn */
 #define LOOK_EACH 32    /* viewers between two looks at the clock */
 #define TELL_MS   1000
-#define ROOM_EACH 8 /* frames between two looks for what is spare */
+#define ROOM_EACH 4 /* frames between two looks for what is spare */
 #define SHARE_MAX 4 /* viewers of a wire that refers to payloads */
 
 /* What a send touches of it. */

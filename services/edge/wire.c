@@ -22,6 +22,7 @@ int wire_new(struct wire **out, const struct wire_format *format,
 	}
 	w->format = format;
 	w->limits = *limits;
+	w->limits.max_bytes = WEIR_MIN(limits->max_bytes, WIRE_BYTES_MAX);
 	w->scratch = limits->scratch ? limits->scratch : &w->own;
 	outlet_init(&w->out, format->refusal);
 	bytelog_init(&w->bytes);
@@ -62,6 +63,14 @@ void wire_free(struct wire **pw)
 
 /* ---- units ---- */
 
+/* Units know 32 bits of where they end. */
+static bool has_room(const struct wire *w, const struct frame *shared)
+{
+	return w->bytes.end - w->tail + w->scratch->len +
+		       (shared ? shared->payload.len : 0) <
+	       UINT32_MAX;
+}
+
 /* What is in scratch becomes a unit with `frames` frames in it; the payload of
  * `shared` (NULL: none) belongs at `payload_at`. */
 static int put_unit(struct wire *w, int64_t ms, unsigned frames,
@@ -74,6 +83,8 @@ static int put_unit(struct wire *w, int64_t ms, unsigned frames,
 		w->format->wrap(w->scratch, 0,
 				shared ? shared->payload.len : 0);
 	err = buf_error(w->scratch);
+	if (!err && !has_room(w, shared))
+		err = WEIR_ENOMEM;
 	if (!err)
 		err = ring_reserve(&w->units);
 	if (!err)
@@ -85,9 +96,9 @@ static int put_unit(struct wire *w, int64_t ms, unsigned frames,
 		return err;
 	w->frames += frames;
 	*(struct wire_unit *)ring_push(&w->units) = (struct wire_unit){
-		.end = w->bytes.end,
+		.end = (uint32_t)w->bytes.end,
 		.ms = (uint32_t)ms,
-		.frame = w->frames,
+		.frame = (uint32_t)w->frames,
 		.state = w->state,
 	};
 	w->out.newest_ms = WEIR_MAX(w->out.newest_ms, ms);
@@ -402,10 +413,10 @@ uint64_t wire_spare_end(const struct wire *w)
 	for (size_t i = 0; keep && i < w->units.count; i++) {
 		const struct wire_unit *u = unit_at(w, i);
 
-		if (u->end > keep->offset ||
+		if (wire_unit_end(w, u) > keep->offset ||
 		    (int64_t)u->ms + w->limits.retain_ms >= w->out.newest_ms)
 			break;
-		end = u->end;
+		end = wire_unit_end(w, u);
 	}
 	return end;
 }
@@ -417,7 +428,7 @@ uint64_t wire_limit_end(const struct wire *w)
 	for (size_t i = 0; i + 1 < w->units.count; i++) {
 		if (w->bytes.end - end <= w->limits.max_bytes)
 			break;
-		end = unit_at(w, i)->end;
+		end = wire_unit_end(w, unit_at(w, i));
 	}
 	return end;
 }
@@ -426,8 +437,9 @@ void wire_trim(struct wire *w, uint64_t offset)
 {
 	size_t units = 0;
 
-	while (units < w->units.count && unit_at(w, units)->end <= offset)
-		w->tail = unit_at(w, units++)->end;
+	while (units < w->units.count &&
+	       wire_unit_end(w, unit_at(w, units)) <= offset)
+		w->tail = wire_unit_end(w, unit_at(w, units++));
 	ring_drop(&w->units, units);
 	while (w->joins.count &&
 	       ((struct wire_join *)ring_at(&w->joins, 0))->offset < w->tail)

@@ -81,9 +81,11 @@ extern const struct wire_format wire_ws_ts;
 /* As wrap: a binary frame of WebSocket. */
 void wire_ws_wrap(struct buf *out, size_t at, size_t more);
 
+#define WIRE_BYTES_MAX (UINT64_C(1) << 31)
+
 struct wire_limits {
 	uint32_t retain_ms;     /* what is older is spare */
-	uint64_t max_bytes;     /* never more than that */
+	uint64_t max_bytes;     /* never more than that, nor WIRE_BYTES_MAX */
 	uint32_t audio_join_ms; /* without video: what a joiner gets */
 	struct buf *scratch;    /* shared by wires, outlives them; NULL: each
 				 * wire has one of its own */

@@ -14,7 +14,7 @@ static size_t find_unit(const struct wire *w, uint64_t offset)
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (unit_at(w, mid)->end > offset)
+		if (wire_unit_end(w, unit_at(w, mid)) > offset)
 			hi = mid;
 		else
 			lo = mid + 1;
@@ -125,10 +125,10 @@ void wire_advance(const struct wire *w, struct wire_cursor *c, size_t len)
 		u = ring_last(&w->units);
 	else
 		u = unit_at(w, find_unit(w, c->offset - 1));
-	c->unit_end = u->end;
+	c->unit_end = wire_unit_end(w, u);
 	if (c->offset != c->unit_end)
 		return;
-	c->next_frame = u->frame;
+	c->next_frame = wire_unit_frame(w, u);
 	c->state = u->state;
 }
 

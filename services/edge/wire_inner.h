@@ -9,9 +9,12 @@
 #include "services/edge/bytelog.h"
 #include "services/edge/wire.h"
 
+/* There is one for each frame that is kept: of what counts for ever it has the
+ * lower bits. A wire holds less than WIRE_BYTES_MAX. */
 struct wire_unit {
-	uint64_t end;   /* offset */
-	uint64_t frame; /* number of the first frame behind it */
+	uint32_t end; /* offset: wire_unit_end */
+	uint32_t
+		frame; /* number of the first frame behind it: wire_unit_frame */
 	uint32_t ms;
 	uint32_t state; /* headers in force behind it */
 };
@@ -45,6 +48,18 @@ struct wire {
 	struct buf own;      /* scratch, if it is not shared */
 	struct buf *scratch; /* the unit that is being made */
 };
+
+static inline uint64_t wire_unit_end(const struct wire *w,
+				     const struct wire_unit *u)
+{
+	return w->bytes.end - (uint32_t)((uint32_t)w->bytes.end - u->end);
+}
+
+static inline uint64_t wire_unit_frame(const struct wire *w,
+				       const struct wire_unit *u)
+{
+	return w->frames - (uint32_t)((uint32_t)w->frames - u->frame);
+}
 
 /* Metadata and CONFIGs of `set`, as a viewer that begins there needs them. Of
  * formats without a memory. */

@@ -365,6 +365,42 @@ TEST(a_wire_never_holds_more_than_its_limit)
 	end(&s);
 }
 
+/* The cursor goes to the end, whatever the bytes are. */
+static void pass_all(struct scene *s)
+{
+	struct span part = wire_peek(s->wire, &s->at);
+
+	for (; part.len; part = wire_peek(s->wire, &s->at))
+		wire_advance(s->wire, &s->at, part.len);
+}
+
+TEST_NO_OOM(units_are_found_where_a_wire_passes_32_bits_of_bytes)
+{
+	const size_t len = 8 << 20;
+	struct wire_stats stats = {0};
+	struct scene s;
+
+	begin(&s, true, false);
+	wire_set_sharing(s.wire, true);
+	video(&s, true, len);
+	start(&s);
+	while (stats.written_bytes < UINT32_MAX + UINT64_C(100) * len) {
+		const uint64_t unit = len + 10;
+		const unsigned behind = (unsigned)WEIR_MIN(stats.frames, 9);
+
+		pass_all(&s);
+		wire_get_stats(s.wire, &stats);
+		CHECK_EQ(s.at.offset, stats.written_bytes);
+		CHECK_EQ(s.at.unit_end, stats.frames * unit);
+		CHECK_EQ(s.at.next_frame, stats.frames);
+		CHECK_EQ(wire_lag_ms(s.wire, &s.at, behind * unit),
+			 behind ? (behind - 1) * 40 : 0);
+		wire_trim(s.wire, wire_spare_end(s.wire));
+		video(&s, true, len);
+	}
+	end(&s);
+}
+
 TEST(a_place_at_the_end_of_a_block_outlives_that_block)
 {
 	struct scene s;
