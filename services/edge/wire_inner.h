@@ -12,9 +12,8 @@
 /* There is one for each frame that is kept: of what counts for ever it has the
  * lower bits. A wire holds less than WIRE_BYTES_MAX. */
 struct wire_unit {
-	uint32_t end; /* offset: wire_unit_end */
-	uint32_t
-		frame; /* number of the first frame behind it: wire_unit_frame */
+	uint32_t end;   /* offset: wire_unit_end */
+	uint32_t frame; /* number of the first behind it: wire_unit_frame */
 	uint32_t ms;
 	uint32_t state; /* headers in force behind it */
 };

@@ -387,18 +387,12 @@ static void random_init(struct random *m, struct pair *p)
 
 /* What each script can answer, in the order of status[]. */
 static const char answers[OPS][STATUS_COUNT + 1] = {
-	[SCRIPT_CLAIM] = "xx..........",
-	[SCRIPT_MOVE] = "x.xx........",
-	[SCRIPT_LOST] = "xxxx........",
-	[SCRIPT_END] = "xxxx........",
-	[SCRIPT_VERIFY] = "x..x........",
-	[SCRIPT_SETTLE] = "x.x.........",
-	[OP_NODE] = "x...xx......",
-	[OP_EXPIRE] = "......xx....",
-	[OP_RULE] = "x..x....xx.x",
-	[OP_RULES_SETTLE] = "x.x.........",
-	[OP_RULES_SINCE] = "x.........x.",
-	[OP_RULES_LOSS] = "......xx....",
+	[SCRIPT_CLAIM] = "xx..........",   [SCRIPT_MOVE] = "x.xx........",
+	[SCRIPT_LOST] = "xxxx........",    [SCRIPT_END] = "xxxx........",
+	[SCRIPT_VERIFY] = "x..x........",  [SCRIPT_SETTLE] = "x.x.........",
+	[OP_NODE] = "x...xx......",        [OP_EXPIRE] = "......xx....",
+	[OP_RULE] = "x..x....xx.x",        [OP_RULES_SETTLE] = "x.x.........",
+	[OP_RULES_SINCE] = "x.........x.", [OP_RULES_LOSS] = "......xx....",
 };
 
 /* Each script has given each answer that it has, or nothing was compared. */
