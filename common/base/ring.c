@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define RING_MIN   2  /* items */
+#define RING_KEPT  8  /* so many places are not given back before the end */
 #define RING_SMALL 64 /* doubled up to this */
 
 void ring_init(struct ring *r, size_t item_bytes)
@@ -64,6 +65,6 @@ void ring_drop(struct ring *r, size_t count)
 	r->count -= count;
 	/* Halved at an eighth: after that it takes many pushes to grow again.
 	 * Without memory for a smaller one, the larger one stays. */
-	if (r->cap > RING_MIN && r->count < r->cap / 8)
+	if (r->cap > RING_KEPT && r->count < r->cap / 8)
 		(void)!resize(r, r->cap / 2);
 }

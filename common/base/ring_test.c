@@ -58,6 +58,24 @@ TEST(a_ring_that_is_nearly_empty_gives_room_back)
 	ring_fini(&r);
 }
 
+TEST(a_small_ring_that_is_emptied_and_filled_again_keeps_its_room)
+{
+	struct ring r;
+	const uint8_t *data = NULL;
+
+	ring_init(&r, sizeof(int));
+	for (int round = 0; round < 10; round++) {
+		for (int i = 0; i < 5; i++)
+			CHECK_EQ(push(&r, i), 0);
+		CHECK(!data || r.data == data);
+		data = r.data;
+		for (int i = 0; i < 5; i++)
+			ring_drop(&r, 1);
+		CHECK(r.data == data);
+	}
+	ring_fini(&r);
+}
+
 TEST(a_full_ring_without_memory_keeps_what_it_has)
 {
 	struct ring r;
