@@ -22,7 +22,6 @@ int wire_new(struct wire **out, const struct wire_format *format,
 	}
 	w->format = format;
 	w->limits = *limits;
-	w->limits.max_bytes = WEIR_MIN(limits->max_bytes, WIRE_BYTES_MAX);
 	w->scratch = limits->scratch ? limits->scratch : &w->own;
 	outlet_init(&w->out, format->refusal);
 	bytelog_init(&w->bytes);

@@ -81,11 +81,9 @@ extern const struct wire_format wire_ws_ts;
 /* As wrap: a binary frame of WebSocket. */
 void wire_ws_wrap(struct buf *out, size_t at, size_t more);
 
-#define WIRE_BYTES_MAX (UINT64_C(1) << 31)
-
 struct wire_limits {
 	uint32_t retain_ms;     /* what is older is spare */
-	uint64_t max_bytes;     /* never more than that, nor WIRE_BYTES_MAX */
+	uint64_t max_bytes;     /* what is more than that has to go */
 	uint32_t audio_join_ms; /* without video: what a joiner gets */
 	struct buf *scratch;    /* shared by wires, outlives them; NULL: each
 				 * wire has one of its own */

@@ -10,7 +10,7 @@
 #include "services/edge/wire.h"
 
 /* There is one for each frame that is kept: of what counts for ever it has the
- * lower bits. A wire holds less than WIRE_BYTES_MAX. */
+ * lower bits. A wire holds less than 2^32 bytes. */
 struct wire_unit {
 	uint32_t end;   /* offset: wire_unit_end */
 	uint32_t frame; /* number of the first behind it: wire_unit_frame */
