@@ -2,8 +2,8 @@
 #include "common/bus/follower_priv.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/fetch.h"
 
