@@ -44,7 +44,6 @@ static inline void list_append(struct list *head, struct list *l)
 	head->prev = l;
 }
 
-/* Put `l`, which is in no list, first. */
 /* All members of `from`, which is empty then, in their order. */
 static inline void list_append_all(struct list *head, struct list *from)
 {
@@ -57,6 +56,7 @@ static inline void list_append_all(struct list *head, struct list *from)
 	list_init(from);
 }
 
+/* Put `l`, which is in no list, first. */
 static inline void list_prepend(struct list *head, struct list *l)
 {
 	list_append(head->next, l);
