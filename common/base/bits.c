@@ -1,6 +1,10 @@
 /* common/base/bits.c - the sticky bit reader. */
 #include "common/base/bits.h"
 
+#include <string.h>
+
+#include "common/base/err.h"
+
 struct bits bits_of(struct span in)
 {
 	struct bits b = {0};
@@ -72,11 +76,32 @@ void bits_skip(struct bits *b, unsigned count)
 	(void)bits_u(b, count);
 }
 
-/* Of whole bytes only the zeros count. */
+/* How many bytes until one counts: of whole ones the zeros do, and what stands
+ * behind them. */
+static size_t plain_bytes(const struct bits *b, size_t most)
+{
+	const uint8_t *zero;
+
+	if (!b->is_rbsp)
+		return most;
+	if (b->zeros)
+		return 0;
+	zero = memchr(b->at, 0, most);
+	return zero ? (size_t)(zero - b->at) : most;
+}
+
 static void skip_aligned(struct bits *b, size_t count)
 {
 	while (count && b->at != b->end) {
-		if (b->is_rbsp && b->zeros >= 2 && *b->at == 3) {
+		const size_t plain = plain_bytes(
+			b, WEIR_MIN(count, (size_t)(b->end - b->at)));
+
+		if (plain) {
+			b->at += plain;
+			count -= plain;
+			continue;
+		}
+		if (b->zeros >= 2 && *b->at == 3) {
 			b->at++;
 			b->zeros = 0;
 			continue;

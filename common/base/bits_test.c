@@ -50,10 +50,10 @@ TEST(skipping_more_than_a_word_of_bits_works)
 
 TEST(bytes_are_skipped_as_their_bits_would_be)
 {
-	const uint8_t in[] = {1, 0, 0, 3, 0, 0, 3, 9, 0,
-			      3, 0, 0, 0, 3, 3, 0, 0};
+	const uint8_t in[] = {1, 0, 0, 3, 0, 0, 3, 9, 8, 7, 6,
+			      5, 0, 3, 0, 0, 0, 3, 3, 0, 0};
 
-	for (unsigned i = 0; i < 2 * 8 * 20; i++) {
+	for (unsigned i = 0; i < 2 * 8 * 24; i++) {
 		const unsigned before = i / 2 % 8, count = i / 16;
 		struct bits a =
 			i % 2 ? bits_of(SPAN(in)) : bits_of_rbsp(SPAN(in));
