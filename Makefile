@@ -6,6 +6,7 @@
 #   V=1         show the commands        CC=clang    another compiler
 #   SAN=1       ASan and UBSan           BUILD=DIR   another folder
 #   COV=1       counters for coverage    FUZZ=1      targets for libFuzzer
+#   LTO=1       optimized as a whole, slower to build: bench and install
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -15,7 +16,7 @@ Q   := $(if $(filter 1,$(V)),,@)
 SAY := $(if $(filter 1,$(V)),@:,@printf '  %-4s %s\n')
 
 MODE := $(if $(filter 1,$(SAN)),san)$(if $(filter 1,$(COV)),cov)$(if $(filter \
-          1,$(FUZZ)),fuzz)
+          1,$(FUZZ)),fuzz)$(if $(filter 1,$(LTO)),lto)
 BUILD ?= build$(if $(MODE),/$(MODE))
 
 VERSION := $(shell cat VERSION)
@@ -35,8 +36,11 @@ OUR_LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
             -fno-omit-frame-pointer
-ifeq ($(MODE),)
+ifneq ($(filter lto,$(or $(MODE),lto)),)
 OUR_CPPFLAGS += -D_FORTIFY_SOURCE=2
+# What it says of variables across files is not so.
+OUR_CFLAGS += $(if $(findstring gcc,$(if $(MODE),$(CC))),-flto=auto \
+                -Wno-maybe-uninitialized)
 else ifeq ($(MODE),san)
 OUR_CFLAGS += $(SANITIZE)
 else ifeq ($(MODE),fuzz)
@@ -45,7 +49,7 @@ else ifeq ($(MODE),cov)
 CFLAGS := -O0 -g --coverage -Wno-maybe-uninitialized # -O0 cannot tell
 OUR_LDFLAGS += --coverage -u __gcov_dump
 else
-$(error SAN=1, COV=1 and FUZZ=1 exclude each other)
+$(error SAN=1, COV=1, FUZZ=1 and LTO=1 exclude each other)
 endif
 ifneq ($(filter san fuzz,$(MODE)),)
 OUR_LDFLAGS += $(SANITIZE)
@@ -302,9 +306,13 @@ soak-hls: all
 	$(Q)WEIR_BIN=$(BUILD)/bin MINUTES=$(or $(MINUTES),10) \
 		tests/soak/hls_soak.py
 
-.PHONY: bench
+.PHONY: bench bench-tools bench-built
 ## make bench            load against the limit and nginx; ROUNDS=3, PART=names
-bench: all $(BUILD)/bench/load $(BUILD)/bench/limit $(BUILD)/bench/ask
+bench:
+	$(AGAIN) $(JOBS) LTO=1 BUILD=$(BUILD)/lto bench-tools
+	$(AGAIN) LTO=1 BUILD=$(BUILD)/lto bench-built
+bench-tools: all $(BUILD)/bench/load $(BUILD)/bench/limit $(BUILD)/bench/ask
+bench-built:
 	$(Q)tests/bench/bench.py --build $(BUILD) --rounds $(or $(ROUNDS),3) $(PART)
 
 .PHONY: fuzz fuzzers fuzz-built cov cov-built
@@ -405,9 +413,12 @@ PREFIX ?= /usr/local
 DOC    := $(DESTDIR)$(PREFIX)/share/doc/weir
 SHARE  := $(DESTDIR)$(PREFIX)/share/weir
 
-.PHONY: install dist clean help
+.PHONY: install install-built dist clean help
 ## make install          binaries, samples, documents; DESTDIR= PREFIX=/usr/local
-install: all
+install:
+	$(AGAIN) $(JOBS) LTO=1 BUILD=$(BUILD)/lto all
+	$(AGAIN) LTO=1 BUILD=$(BUILD)/lto install-built
+install-built:
 	install -d $(DESTDIR)$(PREFIX)/bin $(DOC) $(SHARE)
 	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard LICENSE *.md docs/*.md) $(DOC)
