@@ -36,10 +36,12 @@ OUR_LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
             -fno-omit-frame-pointer
-ifneq ($(filter lto,$(or $(MODE),lto)),)
+ifeq ($(MODE),)
 OUR_CPPFLAGS += -D_FORTIFY_SOURCE=2
-# What it says of variables across files is not so.
-OUR_CFLAGS += $(if $(findstring gcc,$(if $(MODE),$(CC))),-flto=auto \
+else ifeq ($(MODE),lto)
+OUR_CPPFLAGS += -D_FORTIFY_SOURCE=2
+# What gcc says of variables across files is not so.
+OUR_CFLAGS += $(if $(findstring clang,$(CC)),,-flto=auto \
                 -Wno-maybe-uninitialized)
 else ifeq ($(MODE),san)
 OUR_CFLAGS += $(SANITIZE)
