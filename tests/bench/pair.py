@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""pair - two builds of weir at the same time on the same processor.
+"""pair - two builds of weir, or one and nginx, at the same time on one processor.
 
 A virtual machine is half as fast at one minute as at the next, so that rows of
 one bench differ by a tenth without a reason. Two clusters that run side by side
@@ -22,10 +22,18 @@ def percent(lines, key):
     return 100 * spent / sum(x["window_s"] for x in lines)
 
 
-def one_round(args, order):
-    """The lines of each build."""
+def start(args, name):
+    """One of the two."""
     settings = ("limits.busy_percent=0", "bus.flush_busy_percent=0",
                 f"bus.flush_ms={args.flush}", *KEPT_1_S)
+    build = getattr(args, name)
+    if build == "nginx":
+        return bench.Nginx(args.build)
+    return bench.Weir(build, settings, (*ROLES, "dispatch"))
+
+
+def one_round(args, order):
+    """The lines of each."""
     servers, lines = {}, {}
 
     def load(name):
@@ -35,8 +43,7 @@ def one_round(args, order):
 
     try:
         for name in order:
-            servers[name] = bench.Weir(getattr(args, name), settings,
-                                       (*ROLES, "dispatch"))
+            servers[name] = start(args, name)
         threads = [threading.Thread(target=load, args=(n,)) for n in order]
         for thread in threads:
             thread.start()
@@ -50,24 +57,29 @@ def one_round(args, order):
 
 def compare(lines):
     """How many times as much as `a` takes `b` takes: in all, and by roles."""
-    ratios = {r: percent(lines["b"], r + "_cpu_s") / percent(lines["a"], r + "_cpu_s")
-              for r in ROLES}
-    all_of = {n: sum(percent(x, r + "_cpu_s") for r in ROLES)
-              for n, x in lines.items()}
-    return {"all": all_of["b"] / all_of["a"], **ratios}, all_of["a"]
+    key = "cpu_percent"
+    all_of = {n: statistics.mean(x[key] for x in of) for n, of in lines.items()}
+    ratios = {"all": all_of["b"] / all_of["a"]}
+    for role in ROLES:
+        key = role + "_cpu_s"
+        if key in lines["a"][0]:
+            ratios[role] = percent(lines["b"], key) / percent(lines["a"], key)
+    return ratios, all_of["a"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("a", help="folder of a build with its bench tools")
-    parser.add_argument("b", help="another one")
+    parser.add_argument("a", help="folder of a build, or nginx")
+    parser.add_argument("b", help="folder of a build with its bench tools")
     parser.add_argument("--streams", type=int, default=120)
     parser.add_argument("--flush", type=int, default=5, help="bus.flush_ms")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--window", type=float, default=5)
     args = parser.parse_args()
-    args.a, args.b = os.path.abspath(args.a), os.path.abspath(args.b)
-    args.build = args.a
+    args.build = args.b = os.path.abspath(args.b)
+    if args.a != "nginx":
+        args.a = os.path.abspath(args.a)
+    bench.make_clip(bench.Bench(args).clips, "lo")  # before two want it at once
     found = []
     for i in range(args.rounds):
         ratios, base = compare(one_round(args, "ab" if i % 2 == 0 else "ba"))
