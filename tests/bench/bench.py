@@ -53,6 +53,7 @@ def make_clip(folder, name):
     size, video, audio = CLIPS[name]
     if os.path.exists(path):
         return path
+    part = f"{path}.{os.getpid()}"
     words = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y"]
     if size:
         words += ["-f", "lavfi", "-i",
@@ -64,9 +65,9 @@ def make_clip(folder, name):
                   "-bufsize", f"{video}k", "-bf", "2", "-g", "60",
                   "-keyint_min", "60", "-sc_threshold", "0"]
     words += ["-c:a", "aac", "-ac", "2", "-b:a", f"{audio}k",
-              "-flvflags", "no_duration_filesize", "-f", "flv", path + ".part"]
+              "-flvflags", "no_duration_filesize", "-f", "flv", part]
     subprocess.run(words, check=True)
-    os.rename(path + ".part", path)
+    os.rename(part, path)
     return path
 
 
