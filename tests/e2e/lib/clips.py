@@ -115,8 +115,8 @@ def reference(out, seconds=12, gop=30, size="320x180", rate=44100):
 
 
 @clip
-def counted(out, seconds):
-    """As `reference`; each picture has its number in boxes along the lower edge,
+def counted(out, seconds, fps):
+    """As `reference`, with a key frame each second; each picture has its number in boxes along the lower edge,
     the lowest of 12 bits at the left, white for 1."""
     boxes = ",".join(
         f"drawbox=x={bit * 20}:y=160:w=20:h=20:t=fill:color={color}:"
@@ -124,7 +124,7 @@ def counted(out, seconds):
         for bit in range(12) for value, color in ((0, "black"), (1, "white")))
     ffmpeg(*VIDEO_IN, *AUDIO_IN, "-vf", boxes, *X264, "-b:v", "300k", "-c:a", "aac",
            "-b:a", "64k", "-f", "flv", out,
-           size="320x180", fps=30, s=seconds, gop=30, rate=44100)
+           size="320x180", fps=fps, s=seconds, gop=fps, rate=44100)
 
 
 @clip
