@@ -50,6 +50,11 @@ static bool is_header(const struct clip_tag *t)
 	       (t->body.len > 1 && t->body.data[1] == 0);
 }
 
+static bool is_key(const struct clip_tag *t)
+{
+	return t->type == FLV_VIDEO && t->body.len && t->body.data[0] >> 4 == 1;
+}
+
 void clip_load(struct clip *c, const char *path)
 {
 	size_t at = FLV_HEADER_BYTES;
@@ -83,6 +88,20 @@ void clip_load(struct clip *c, const char *path)
 	if (c->first_media == c->count)
 		give_up("there is nothing in the clip");
 	c->loop_ms = c->tag[c->count - 1].ms + 33;
+}
+
+size_t clip_gop(const struct clip *c, unsigned number)
+{
+	unsigned gops = 0;
+
+	for (size_t i = c->first_media; i < c->count; i++)
+		gops += is_key(&c->tag[i]);
+	if (!gops)
+		return c->first_media;
+	number %= gops;
+	for (size_t i = c->first_media;; i++)
+		if (is_key(&c->tag[i]) && !number--)
+			return i;
 }
 
 static bool is_picture(const struct clip_tag *t)

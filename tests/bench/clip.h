@@ -31,6 +31,10 @@ struct clip {
 /* Ends the process, with a word, when the file is of no use. */
 void clip_load(struct clip *c, const char *path);
 
+/* The tag with which the GOP begins that is the `number`th, counted round and
+ * round; the first media tag where there are no pictures. */
+size_t clip_gop(const struct clip *c, unsigned number);
+
 /* Nanoseconds of the one clock of this machine. */
 int64_t clock_ns(void);
 

@@ -9,8 +9,9 @@
  * viewers as the last: another window of the same), -k how many viewers read all
  * (probes), -r how many connect a second, -p processes that are watched.
  * Of a P of "-" nothing is published. Viewer i plays live/s(i mod streams).
- * -o milliseconds in which the publishers begin, evenly: their key frames stand
- * as far apart. Without it they are nearly in step.
+ * -o milliseconds in which the publishers begin, evenly, each with another GOP of
+ * the clip: their key frames stand as far apart, and none shows what others show.
+ * Without it they are nearly in step, with the same pictures.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -15,15 +15,17 @@
 
 #define OPEN_EACH_NS 3000000 /* at the least: they connect one by one */
 #define STEP_NS      1000000
+#define GOPS_APART   7 /* who begins after one another, in the clip */
 
 struct publisher {
 	struct publish *owner;
+	unsigned stream;
 	int fd;
 	struct rtmp_client *rtmp;
 	bool is_ready;
 	int64_t start_ns; /* of the stream's time 0 */
 	size_t next;      /* tag */
-	uint32_t base_ms; /* of the round */
+	uint32_t base_ms; /* of the round; of the first it may be below 0 */
 	uint32_t number;  /* of the picture */
 	struct buf out;   /* what the socket did not take */
 	struct buf body;
@@ -93,6 +95,17 @@ static int write_tag(struct publisher *p, const struct clip_tag *t, uint32_t ms)
 	return rtmp_client_write_media(p->rtmp, &m);
 }
 
+/* Strangers do not show the same picture: else a moment of the clip that has more
+ * bytes than others is one for all of them. */
+static size_t first_tag(const struct publisher *p)
+{
+	const struct clip *c = p->owner->clip;
+
+	if (!p->owner->over_ms)
+		return c->first_media;
+	return clip_gop(c, p->stream * GOPS_APART);
+}
+
 /* Where an FLV file has onMetaData, a publisher sends @setDataFrame: the client
  * sees to that. */
 static int on_ready(void *ctx)
@@ -103,14 +116,15 @@ static int on_ready(void *ctx)
 
 	for (size_t i = 0; !err && i < c->first_media; i++)
 		err = write_tag(p, &c->tag[i], 0);
-	p->next = c->first_media;
+	p->next = first_tag(p);
+	p->base_ms = 0 - c->tag[p->next].ms;
 	p->is_ready = true;
 	p->start_ns = clock_ns();
 	atomic_fetch_add(&p->owner->ready, 1);
 	return err;
 }
 
-static void open_one(struct publisher *p, unsigned stream)
+static void open_one(struct publisher *p)
 {
 	const struct viewer_target *t = &p->owner->target;
 	const struct rtmp_client_events events = {
@@ -126,7 +140,7 @@ static void open_one(struct publisher *p, unsigned stream)
 	int one = 1;
 
 	snprintf(url, sizeof(url), "rtmp://%s/live", t->host);
-	snprintf(name, sizeof(name), "s%u", stream);
+	snprintf(name, sizeof(name), "s%u", p->stream);
 	p->fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (p->fd < 0 ||
 	    connect(p->fd, (const void *)&t->addr, sizeof(t->addr)) ||
@@ -203,8 +217,8 @@ void *publish_run(void *ctx)
 
 		if (opened < p->streams && now_ns >= open_ns) {
 			p->all[opened].owner = p;
-			open_one(&p->all[opened], opened);
-			opened++;
+			p->all[opened].stream = opened;
+			open_one(&p->all[opened++]);
 			open_ns = now_ns + WEIR_MAX(each_ns, OPEN_EACH_NS);
 		}
 		/* What comes from the server is rarely of interest. */

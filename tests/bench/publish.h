@@ -14,7 +14,8 @@ struct publish {
 	const struct clip *clip;
 	struct viewer_target target;
 	unsigned streams;
-	unsigned over_ms; /* within which they begin; 0: at once */
+	unsigned over_ms; /* within which they begin, each with another GOP of
+			     the clip; 0: at once, and all with its first */
 	struct publisher *all;
 	atomic_uint ready;      /* streams that are live */
 	atomic_uint lost;       /* connections that broke */
