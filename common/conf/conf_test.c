@@ -2,8 +2,8 @@
 #include "common/conf/conf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/conf/json.h"
@@ -451,13 +451,13 @@ TEST(the_docs_have_a_row_for_each_key)
 
 TEST(files_are_read_and_their_absence_is_said)
 {
-	char name[] = "/tmp/weir-conf-XXXXXX";
-	int fd = mkstemp(name);
 	struct conf *c = begin();
 	const struct bus_settings *bus = conf_get(c, &bus_table);
-	char expected[128];
+	char name[TEST_PATH_SIZE], expected[128];
+	int fd;
 
-	CHECK(fd >= 0);
+	test_path(name);
+	fd = open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	CHECK_EQ(write(fd, "{\"bus\":{\"flush_ms\":8}}", 22), 22);
 	close(fd);
 	CHECK_EQ(conf_load_file(c, name), 0);

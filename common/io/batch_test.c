@@ -6,7 +6,7 @@
 #include "common/io/batch.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -631,10 +631,12 @@ TEST_NO_OOM(a_descriptor_is_in_a_batch_once_and_a_file_never)
 {
 	struct rig r = {0};
 	struct member again = {.rig = &r};
-	char path[] = "/tmp/weir-batch-XXXXXX";
-	int fd = mkstemp(path);
+	char path[TEST_PATH_SIZE];
+	int fd;
 
 	begin(&r, 1);
+	test_path(path);
+	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	CHECK(fd >= 0);
 	CHECK_EQ(batch_add(&again.watch, r.batch, r.member[0].fd, LOOP_READABLE,
 			   on_events, on_ahead, &again),
@@ -643,7 +645,6 @@ TEST_NO_OOM(a_descriptor_is_in_a_batch_once_and_a_file_never)
 			   on_ahead, &again),
 		 -EPERM);
 	CHECK(!again.watch);
-	CHECK_EQ(unlink(path), 0);
 	close(fd);
 	end(&r);
 }

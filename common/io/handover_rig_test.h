@@ -10,7 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/io/handover_wire.h"
@@ -21,7 +21,7 @@
 /* A target and a donor in one process. */
 struct world {
 	struct loop *loop;
-	char folder[64], path[600];
+	char folder[TEST_PATH_SIZE], path[600];
 	struct handover_door *door;
 	struct handover *donor;
 	int fds_before;
@@ -167,8 +167,8 @@ static inline void begin_at(struct world *w, const char *name)
 
 	*w = (struct world){
 		.taken_fd = -1, .gives_at_once = true, .frees_at_end = true};
-	snprintf(w->folder, sizeof(w->folder), "/tmp/weir-handover-XXXXXX");
-	CHECK(mkdtemp(w->folder) != NULL);
+	test_path(w->folder);
+	CHECK_EQ(mkdir(w->folder, 0700), 0);
 	snprintf(w->path, sizeof(w->path), "%s/%s", w->folder, name);
 	CHECK_EQ(loop_new(&w->loop), 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -200,7 +200,6 @@ static inline void end(struct world *w)
 	if (w->fd >= 0)
 		close(w->fd);
 	close(w->far);
-	rmdir(w->folder);
 	buf_fini(&w->state);
 	buf_fini(&w->unread);
 	buf_fini(&w->unsent);

@@ -12,9 +12,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "common/base/buf.h"
 #include "common/io/tls.h"
@@ -23,8 +22,8 @@
 /* ---- files ---- */
 
 struct tls_files {
-	char folder[40];
-	char cert[64], key[64];
+	char folder[TEST_PATH_SIZE];
+	char cert[TEST_PATH_SIZE + 16], key[TEST_PATH_SIZE + 16];
 };
 
 static inline FILE *tls_file(const char *path)
@@ -60,8 +59,8 @@ static inline void tls_files_make(struct tls_files *f)
 
 	CHECK(key != NULL);
 	cert = tls_make_cert(key);
-	snprintf(f->folder, sizeof(f->folder), "/tmp/weir-tls-XXXXXX");
-	CHECK(mkdtemp(f->folder) != NULL);
+	test_path(f->folder);
+	CHECK_EQ(mkdir(f->folder, 0700), 0);
 	snprintf(f->cert, sizeof(f->cert), "%s/cert.pem", f->folder);
 	snprintf(f->key, sizeof(f->key), "%s/key.pem", f->folder);
 	out = tls_file(f->cert);
@@ -74,13 +73,6 @@ static inline void tls_files_make(struct tls_files *f)
 	EVP_PKEY_free(key);
 }
 
-static inline void tls_files_remove(struct tls_files *f)
-{
-	unlink(f->cert);
-	unlink(f->key);
-	rmdir(f->folder);
-}
-
 static inline struct tls_identity *tls_make_identity(void)
 {
 	struct tls_identity *id;
@@ -89,7 +81,6 @@ static inline struct tls_identity *tls_make_identity(void)
 
 	tls_files_make(&f);
 	CHECK_EQ(tls_identity_new(&id, f.cert, f.key, why), 0);
-	tls_files_remove(&f);
 	return id;
 }
 

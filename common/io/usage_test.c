@@ -1,7 +1,6 @@
 /* common/io/usage_test.c - what this process says of itself. */
 #include "common/io/usage.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -47,24 +46,15 @@ static void write_file(const char *dir, const char *name, const char *text)
 	fclose(f);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 /* NULL: there is no such file. */
 static uint64_t memory_max(const char *of_self, const char *machine,
 			   const char *group, const char *around)
 {
-	char dir[] = "/tmp/weir-usage-XXXXXX", self[64], meminfo[64];
+	char dir[TEST_PATH_SIZE], self[128], meminfo[128];
 	const struct io_memory_files files = {self, dir, meminfo};
-	uint64_t bytes;
 
-	CHECK(mkdtemp(dir) != NULL);
+	test_path(dir);
+	CHECK_EQ(mkdir(dir, 0700), 0);
 	snprintf(self, sizeof(self), "%s/self", dir);
 	snprintf(meminfo, sizeof(meminfo), "%s/meminfo", dir);
 	if (of_self)
@@ -75,9 +65,7 @@ static uint64_t memory_max(const char *of_self, const char *machine,
 		write_file(dir, "a/b/memory.max", group);
 	if (around)
 		write_file(dir, "a/memory.max", around);
-	bytes = io_memory_max_in(&files);
-	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	return bytes;
+	return io_memory_max_in(&files);
 }
 
 #define SELF    "4:memory:/old\n1:cpu:/\n0::/a/b\n"

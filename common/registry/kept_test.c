@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/test/check.h"
@@ -15,7 +15,7 @@
 
 /* What is kept: numbers, each a part of the text. */
 struct numbers {
-	char dir[32], file[64];
+	char dir[TEST_PATH_SIZE], file[TEST_PATH_SIZE + 8];
 	struct loop *loop;
 	struct kept *kept;
 	int number[PARTS];
@@ -59,8 +59,9 @@ static void make_kept(struct numbers *n, size_t bytes_max)
 
 static void open_numbers(struct numbers *n)
 {
-	*n = (struct numbers){.dir = "/tmp/weir-kept-XXXXXX"};
-	CHECK(mkdtemp(n->dir) != NULL);
+	*n = (struct numbers){0};
+	test_path(n->dir);
+	CHECK_EQ(mkdir(n->dir, 0700), 0);
 	snprintf(n->file, sizeof(n->file), "%s/numbers", n->dir);
 	CHECK_EQ(loop_new(&n->loop), 0);
 	make_kept(n, 64);

@@ -7,12 +7,12 @@
 #define WEIR_REGISTRY_REDIS_SERVER_TEST_H
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +22,7 @@
 struct server {
 	pid_t pid;
 	unsigned port;
-	char dir[64];
+	char dir[TEST_PATH_SIZE];
 	char password[32];
 };
 
@@ -102,21 +102,6 @@ static inline void server_stop(struct server *s)
 	waitpid(s->pid, NULL, 0);
 }
 
-static inline int remove_one(const char *path, const struct stat *st, int type,
-			     struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static inline void server_end(struct server *s)
-{
-	server_stop(s);
-	nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
 static inline bool server_is_installed(void)
 {
 	const char *path = getenv("PATH");
@@ -135,11 +120,17 @@ static inline bool server_is_installed(void)
 	return false;
 }
 
+/* Give it a port and a folder. */
+static inline void server_settle(struct server *s)
+{
+	*s = (struct server){.port = free_port()};
+	test_path(s->dir);
+	CHECK_EQ(mkdir(s->dir, 0700), 0);
+}
+
 static inline void server_make(struct server *s)
 {
-	*s = (struct server){.dir = "/tmp/weir-redis-test-XXXXXX"};
-	CHECK(mkdtemp(s->dir) != NULL);
-	s->port = free_port();
+	server_settle(s);
 	CHECK(server_start(s));
 }
 

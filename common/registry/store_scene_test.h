@@ -29,7 +29,7 @@ static inline bool open_scene(struct scene *sc)
 static inline void close_scene(struct scene *sc)
 {
 	loop_free(&sc->loop);
-	server_end(&sc->s);
+	server_stop(&sc->s);
 }
 
 static inline void on_patience(void *ctx)

@@ -6,7 +6,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/registry/store_priv.h"
@@ -549,15 +548,14 @@ TEST_NO_OOM(a_password_is_used_and_a_wrong_one_is_no_way_in)
 {
 	struct loop *loop = NULL;
 	struct member good = {.id = "a"}, bad = {.id = "b"};
-	struct server s = {.dir = "/tmp/weir-redis-test-XXXXXX",
-			   .password = "secret"};
 	struct store_options o;
+	struct server s;
 	char url[64];
 
 	if (!server_is_installed())
 		return;
-	CHECK(mkdtemp(s.dir) != NULL);
-	s.port = free_port();
+	server_settle(&s);
+	snprintf(s.password, sizeof(s.password), "secret");
 	CHECK(server_start(&s));
 	CHECK_EQ(loop_new(&loop), 0);
 	good.loop = bad.loop = loop;
@@ -575,7 +573,7 @@ TEST_NO_OOM(a_password_is_used_and_a_wrong_one_is_no_way_in)
 	store_free(&good.store);
 	store_free(&bad.store);
 	loop_free(&loop);
-	server_end(&s);
+	server_stop(&s);
 }
 
 /* ---- Sentinels ---- */
@@ -599,15 +597,14 @@ TEST_NO_OOM(the_master_is_found_through_a_sentinel)
 {
 	struct loop *loop = NULL;
 	struct member a = {.id = "a"}, lost = {.id = "b"};
-	struct server s, sen = {.dir = "/tmp/weir-redis-test-XXXXXX"};
+	struct server s, sen;
 	struct store_options o;
 	char file[128], url[96];
 
 	if (!server_is_installed())
 		return;
 	server_make(&s);
-	CHECK(mkdtemp(sen.dir) != NULL);
-	sen.port = free_port();
+	server_settle(&sen);
 	write_sentinel(file, sizeof(file), &sen, &s);
 	CHECK(server_start_as(&sen, file, "+monitor master main"));
 	CHECK_EQ(loop_new(&loop), 0);
@@ -628,6 +625,6 @@ TEST_NO_OOM(the_master_is_found_through_a_sentinel)
 	store_free(&a.store);
 	store_free(&lost.store);
 	loop_free(&loop);
-	server_end(&sen);
-	server_end(&s);
+	server_stop(&sen);
+	server_stop(&s);
 }

@@ -256,13 +256,12 @@ TEST_NO_OOM(help_version_and_docs_are_printed)
 	}
 }
 
-static void write_file(char name[32], const char *text)
+static void write_file(char name[TEST_PATH_SIZE], const char *text)
 {
 	int fd;
 
-	snprintf(name, 32, "/tmp/weir-svc-XXXXXX");
-	fd = mkstemp(name);
-	CHECK(fd >= 0);
+	test_path(name);
+	fd = open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 }
@@ -270,8 +269,8 @@ static void write_file(char name[32], const char *text)
 TEST_NO_OOM(check_says_what_is_wrong_in_a_file_and_where)
 {
 	struct run r;
-	char name[32];
-	char expected[256];
+	char name[TEST_PATH_SIZE];
+	char expected[150 + 2 * TEST_PATH_SIZE];
 
 	write_file(name,
 		   "{\"edge\": {\"drain_ms\": -7,\n"
@@ -286,14 +285,13 @@ TEST_NO_OOM(check_says_what_is_wrong_in_a_file_and_where)
 		 name, name);
 	CHECK_STR(read_until(&r, r.err, ""), expected);
 	CHECK_EQ(finish(&r), 2);
-	unlink(name);
 }
 
 TEST_NO_OOM(check_is_content_with_a_good_file)
 {
 	struct run r;
-	char name[32];
-	char expected[64];
+	char name[TEST_PATH_SIZE];
+	char expected[128];
 
 	write_file(name, "{\"log\": {\"level\": \"debug\"}}");
 	{
@@ -302,7 +300,6 @@ TEST_NO_OOM(check_is_content_with_a_good_file)
 	snprintf(expected, sizeof(expected), "%s: no mistakes\n", name);
 	CHECK_STR(read_until(&r, r.out, ""), expected);
 	CHECK_EQ(finish(&r), 0);
-	unlink(name);
 }
 
 TEST_NO_OOM(what_the_service_itself_finds_wrong_ends_with_status_2)

@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/err.h"
 #include "common/test/alloc.h"
 #include "common/test/run.h"
 
@@ -17,6 +19,8 @@ static struct {
 	struct test_case *first;
 	struct test_case **last;
 	int is_starved;
+	struct test_folder *folder;
+	unsigned path_count;
 } tests;
 
 void test_register(struct test_case *t)
@@ -32,14 +36,28 @@ struct test_case *test_registered(void)
 	return tests.first;
 }
 
-void test_set_starved(int is_starved)
+void test_set_run(int is_starved, struct test_folder *folder)
 {
 	tests.is_starved = is_starved;
+	tests.folder = folder;
 }
 
 int test_is_starved(void)
 {
 	return tests.is_starved;
+}
+
+void test_path(char path[TEST_PATH_SIZE])
+{
+	char *folder = tests.folder->path;
+
+	if (!*folder) {
+		*tests.folder = (struct test_folder){"/tmp/weir-run-XXXXXX"};
+		BUG_ON(!mkdtemp(folder));
+		/* to others a test may open what it has made in it */
+		BUG_ON(chmod(folder, 0711) != 0);
+	}
+	snprintf(path, TEST_PATH_SIZE, "%s/%u", folder, ++tests.path_count);
 }
 
 size_t test_peak_bytes(void)

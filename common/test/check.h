@@ -61,6 +61,12 @@ void check_span(struct span a, struct span b, const char *file, int line);
 /* Is this a repetition with failing allocations? */
 int test_is_starved(void);
 
+#define TEST_PATH_SIZE 64
+
+/* A path at which nothing is yet, for a file, a socket or a folder of the
+ * test's own: it goes with the run, however that ends, and all in it too. */
+void test_path(char path[TEST_PATH_SIZE]);
+
 /* The most bytes that our code has held at once since the test began; always
  * 0 in builds with sanitizers. What third-party libraries hold is not seen. */
 size_t test_peak_bytes(void);

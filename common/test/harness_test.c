@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/test/alloc.h"
@@ -111,6 +112,32 @@ static void inner_starts_a_process(void)
 			pause();
 }
 
+static void inner_leaves_files(void)
+{
+	char folder[TEST_PATH_SIZE], file[TEST_PATH_SIZE + 8];
+	FILE *f;
+
+	test_path(folder);
+	CHECK_EQ(mkdir(folder, 0700), 0);
+	snprintf(file, sizeof(file), "%s/file", folder);
+	f = fopen(file, "w");
+	CHECK(f);
+	fclose(f);
+	printf("the file is %s\n", file);
+	CHECK(!"the end");
+}
+
+static void inner_uses_a_path(void)
+{
+	char a[TEST_PATH_SIZE], b[TEST_PATH_SIZE];
+
+	test_path(a);
+	test_path(b);
+	CHECK(strcmp(a, b) != 0);
+	CHECK(access(a, F_OK) != 0);
+	CHECK_EQ(mkdir(b, 0700), 0);
+}
+
 static void inner_counts_to_1000(void)
 {
 	for (int i = 0; i < 1000; i++) {
@@ -191,6 +218,24 @@ TEST_NO_OOM(a_leak_that_only_a_failed_allocation_shows_fails)
 TEST_NO_OOM(what_a_test_started_ends_with_it)
 {
 	CHECK_EQ(verdict_of(inner_starts_a_process, 0).failed, 0);
+}
+
+TEST_NO_OOM(files_go_with_their_run_however_it_ends)
+{
+	struct verdict v = verdict_of(inner_leaves_files, 1);
+	char *path;
+
+	CHECK_EQ(v.failed, 1);
+	check_reported(&v, "inner: a check failed");
+	path = strstr(v.report, "the file is /");
+	CHECK(path);
+	path += strlen("the file is ");
+	for (char *end = path + strcspn(path, "\n"); end > path + 4;
+	     end = strrchr(path, '/')) {
+		*end = '\0';
+		CHECK(access(path, F_OK) != 0);
+	}
+	CHECK_EQ(verdict_of(inner_uses_a_path, 1).failed, 0);
 }
 
 TEST(starving_is_known_to_the_test)

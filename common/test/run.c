@@ -2,17 +2,19 @@
  *
  * A process for each repetition costs less than a millisecond and buys much:
  * a crash or a hang ends only itself, and whatever a check left behind when it
- * ended the test early (memory, sockets, threads) goes with it.
+ * ended the test early (memory, sockets, threads, files) goes with it.
  */
 #include "common/test/run.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +35,8 @@ static struct sigaction fatal_actions[WEIR_ARRAY_LEN(fatal_signals)];
 struct outcome {
 	struct alloc_totals totals;
 	const void *starved; /* who met the failing allocation */
-	int has_ended;       /* the test's function came back */
+	struct test_folder folder;
+	int has_ended; /* the test's function came back */
 };
 
 struct run {
@@ -77,7 +80,7 @@ static void enter_process(const struct run *r, pid_t parent)
 	dup2(r->output_fd, STDOUT_FILENO);
 	dup2(r->output_fd, STDERR_FILENO);
 	alarm(is_starved(r) ? STARVED_LIMIT_S : RUN_LIMIT_S);
-	test_set_starved(is_starved(r));
+	test_set_run(is_starved(r), &r->outcome->folder);
 }
 
 static void run_here(const struct run *r)
@@ -103,6 +106,23 @@ static void wait_for(struct run *r, pid_t pid)
 		BUG_ON(errno != EINTR);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void remove_files(const struct run *r)
+{
+	const char *folder = r->outcome->folder.path;
+
+	if (*folder)
+		nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void run_once(struct run *r, uint64_t failing)
 {
 	const pid_t parent = getpid();
@@ -120,6 +140,7 @@ static void run_once(struct run *r, uint64_t failing)
 		run_here(r);
 	}
 	wait_for(r, pid);
+	remove_files(r);
 }
 
 static void report_output(const struct run *r)

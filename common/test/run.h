@@ -9,6 +9,11 @@
 
 #define TEST_EXIT_CHECK 99 /* a check failed; it has said where */
 
+/* Where paths of test_path() are; "": none was asked for yet. */
+struct test_folder {
+	char path[32];
+};
+
 /* Remember the signal handlers to give back to tests. Call it first. */
 void test_run_init(void);
 
@@ -19,8 +24,9 @@ int test_run(const struct test_case *t, int report_fd);
 /* All registered tests, in the order of the file. */
 struct test_case *test_registered(void);
 
-/* Say to check.c what kind of run this process is. */
-void test_set_starved(int is_starved);
+/* Say to check.c what kind of run this process is, and where it is to say
+ * which folder it has made. */
+void test_set_run(int is_starved, struct test_folder *folder);
 
 /* End this process without the handlers of exit(), but keep its coverage. */
 void test_exit(int code) __attribute__((noreturn));

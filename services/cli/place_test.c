@@ -5,21 +5,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/test/check.h"
-
-/* A name in /tmp at which nothing is. */
-static void free_name(char out[64])
-{
-	snprintf(out, 64, "/tmp/weir-place-XXXXXX");
-	CHECK(mkdtemp(out) != NULL);
-	CHECK_EQ(rmdir(out), 0);
-}
 
 static bool is_there(const char *dir, const char *name)
 {
@@ -32,10 +23,10 @@ static bool is_there(const char *dir, const char *name)
 TEST(a_folder_that_was_made_goes_as_a_whole)
 {
 	struct place p;
-	char dir[64];
+	char dir[TEST_PATH_SIZE];
 	int fd;
 
-	free_name(dir);
+	test_path(dir);
 	CHECK_EQ(place_open(&p, dir, 1935), 0);
 	CHECK(is_there(dir, "redis"));
 	fd = place_open_log(&p, "edge-1");
@@ -50,10 +41,10 @@ TEST(a_folder_that_was_made_goes_as_a_whole)
 TEST(of_a_folder_that_was_there_the_logs_stay)
 {
 	struct place p;
-	char dir[64], file[PLACE_PATH_SIZE];
+	char dir[TEST_PATH_SIZE], file[PLACE_PATH_SIZE];
 	int fd;
 
-	free_name(dir);
+	test_path(dir);
 	CHECK_EQ(mkdir(dir, 0700), 0);
 	snprintf(file, sizeof(file), "%s/mine", dir);
 	fd = open(file, O_CREAT | O_WRONLY, 0600);
@@ -67,20 +58,14 @@ TEST(of_a_folder_that_was_there_the_logs_stay)
 	CHECK(is_there(dir, "log/edge-1.log"));
 	CHECK(!is_there(dir, "up.json"));
 	CHECK(!is_there(dir, "redis"));
-	unlink(file);
-	snprintf(file, sizeof(file), "%s/log/edge-1.log", dir);
-	unlink(file);
-	snprintf(file, sizeof(file), "%s/log", dir);
-	CHECK_EQ(rmdir(file), 0);
-	CHECK_EQ(rmdir(dir), 0);
 }
 
 TEST(a_folder_in_use_is_refused_and_left_alone)
 {
 	struct place p, second;
-	char dir[64];
+	char dir[TEST_PATH_SIZE];
 
-	free_name(dir);
+	test_path(dir);
 	CHECK_EQ(place_open(&p, dir, 1935), 0);
 	CHECK_EQ(place_open(&second, dir, 1935), WEIR_EBUSY);
 	place_close(&second);
@@ -94,11 +79,11 @@ TEST(a_killed_one_is_cleared_up_behind)
 {
 	const struct timespec pause = {.tv_nsec = 5000000};
 	struct place p;
-	char dir[64], word;
+	char dir[TEST_PATH_SIZE], word;
 	int pair[2];
 	pid_t pid;
 
-	free_name(dir);
+	test_path(dir);
 	CHECK_EQ(pipe2(pair, O_CLOEXEC), 0);
 	pid = fork();
 	CHECK(pid >= 0);
@@ -124,10 +109,10 @@ TEST(the_running_one_is_found_and_a_dead_one_is_not)
 {
 	struct buf text = {0};
 	struct place p;
-	char dir[64], json[64];
+	char dir[TEST_PATH_SIZE], json[64];
 	int err;
 
-	free_name(dir);
+	test_path(dir);
 	CHECK_EQ(place_open(&p, dir, 1935), 0);
 	snprintf(json, sizeof(json), "{\"pid\":%d}", (int)getpid());
 	CHECK_EQ(place_write(&p, "up.json", span_str(json)), 0);
@@ -149,10 +134,10 @@ TEST(the_last_words_of_a_log_are_given)
 {
 	struct buf tail = {0};
 	struct place p;
-	char dir[64];
+	char dir[TEST_PATH_SIZE];
 	int fd, err;
 
-	free_name(dir);
+	test_path(dir);
 	CHECK_EQ(place_open(&p, dir, 1935), 0);
 	fd = place_open_log(&p, "edge-1");
 	CHECK_EQ(write(fd, "one two three", 13), 13);

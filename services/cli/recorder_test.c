@@ -2,8 +2,6 @@
 #include "services/cli/recorder.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/test/check.h"
@@ -16,20 +14,10 @@ static const uint8_t asc[] = {0xaf, 0, 0x12, 0x10};
 static const uint8_t aac[] = {0xaf, 1, 0x21, 0x10};
 
 struct file {
-	char path[64];
+	char path[TEST_PATH_SIZE];
 	uint8_t data[4096];
 	size_t len;
 };
-
-static void make_path(struct file *f)
-{
-	int fd;
-
-	snprintf(f->path, sizeof(f->path), "/tmp/weir-recorder-XXXXXX");
-	fd = mkstemp(f->path);
-	CHECK(fd >= 0);
-	close(fd);
-}
 
 static void read_back(struct file *f)
 {
@@ -38,7 +26,6 @@ static void read_back(struct file *f)
 
 	if (fd >= 0)
 		close(fd);
-	unlink(f->path);
 	f->len = n > 0 ? (size_t)n : 0;
 }
 
@@ -50,7 +37,7 @@ TEST(tags_are_written_as_they_came_and_counted)
 	struct file f;
 	int err, wrote;
 
-	make_path(&f);
+	test_path(f.path);
 	CHECK_EQ(recorder_open(&r, f.path, false), 0);
 	recorder_put(&r, FLV_VIDEO, 0, SPAN(avc));
 	recorder_put(&r, FLV_AUDIO, 0, SPAN(asc));
@@ -87,7 +74,7 @@ TEST(a_start_on_a_key_frame_leaves_out_what_is_before_it)
 	struct file f;
 	int err;
 
-	make_path(&f);
+	test_path(f.path);
 	CHECK_EQ(recorder_open(&r, f.path, true), 0);
 	recorder_put(&r, FLV_VIDEO, 0, SPAN(avc));
 	first = recorder_put(&r, FLV_VIDEO, 0, SPAN(inter));
@@ -109,7 +96,7 @@ TEST(sound_alone_needs_no_key_frame)
 	struct file f;
 	int err;
 
-	make_path(&f);
+	test_path(f.path);
 	CHECK_EQ(recorder_open(&r, f.path, true), 0);
 	recorder_put(&r, FLV_AUDIO, 0, SPAN(asc));
 	recorder_put(&r, FLV_AUDIO, 0, SPAN(aac));

@@ -61,7 +61,7 @@ static inline void close_pair(struct pair *p)
 	keyspace_free(&p->data);
 	scripts_free(&p->scripts);
 	buf_fini(&p->published);
-	server_end(&p->server);
+	server_stop(&p->server);
 }
 
 static inline void on_publish(void *ctx, struct span message)
